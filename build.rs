@@ -1,0 +1,35 @@
+//! Compiles the libtorch shim and lets the binaries find libtorch without `LD_LIBRARY_PATH`.
+
+use std::{env, path::PathBuf};
+
+fn main() {
+    const SHIM: &str = "src/model/ffi/tap.cpp";
+    const HEADER: &str = "src/model/ffi/tap.h";
+    println!("cargo:rerun-if-changed={SHIM}");
+    println!("cargo:rerun-if-changed={HEADER}");
+    println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+
+    // Set by torch-sys, for its direct dependents only.
+    let lib =
+        env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is; run `make libtorch` first");
+    let lib = PathBuf::from(lib);
+    let root = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| lib.join(".."), PathBuf::from);
+    let include = root.join("include");
+
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file(SHIM)
+        .include(include.join("torch/csrc/api/include"))
+        .include(include)
+        // libtorch's own headers warn by the hundred.
+        .warnings(false)
+        .compile("yolo_cam_tap");
+
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
+        // libtorch.so only pulls in its parts (on a GPU machine the CUDA one), and nothing refers to it by name.
+        println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
+        println!("cargo:rustc-link-arg=-ltorch");
+    }
+}

@@ -1,0 +1,331 @@
+//! The command line's flags, made into validated options. clap's types stop here.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tch::Device;
+
+#[derive(Debug, Parser)]
+#[command(name = "yolo-cam", version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  yolo-cam --model-path yolov5s.pt --img-path images/cat-dog.jpg
+  yolo-cam --model-path best.torchscript --names helmet,vest --img-path site/ --report json
+  yolo-cam layers --model-path best.torchscript
+
+Exit codes: 0 all fine; 1 some pictures failed, the others are done; 2 wrong use or unusable model.")]
+/// Shows what a YOLOv5 detector looked at: for every box that it draws, a heatmap of what made it say so
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// List the layers that --target-layer takes: path, class, output shape, stride, and the heads that see it
+    Layers(LayersArgs),
+}
+
+#[derive(Debug, Args)]
+struct LayersArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Longest side of the input for which shapes are shown, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size())]
+    img_size: u32,
+}
+
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// A YOLOv5 model as TorchScript, told by its content. If missing: the same name in weights/, then the
+    /// same stem with .torchscript there
+    #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
+    model_path: PathBuf,
+    /// Where to run: cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu", help_heading = "Model")]
+    device: String,
+    /// Threads of libtorch [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Class names in order, overriding the file's own
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', help_heading = "Model")]
+    names: Option<Vec<String>>,
+
+    /// Pictures, or folders of pictures
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "images/", help_heading = "Input and output")]
+    img_path: Vec<PathBuf>,
+    /// Folder for the results, created if missing
+    #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Input and output")]
+    output_dir: PathBuf,
+    /// Also write each map at feature resolution as .npy (f32)
+    #[arg(long, help_heading = "Input and output")]
+    raw: bool,
+    /// Also write STEM-res.json with all detections and their maps' facts
+    #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
+    report: Option<Report>,
+
+    /// Layer to explain at: auto (for each box the feature map that feeds its own head), or a name such as
+    /// model_23_cv3_act, model.23.cv3.act or 23
+    #[arg(long, value_name = "LAYER", default_value = "auto", help_heading = "Explanation")]
+    target_layer: String,
+    /// How activations and gradients become a map
+    #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
+    method: Method,
+
+    /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size(), help_heading = "Detection")]
+    img_size: u32,
+    /// Least confidence of a box
+    #[arg(long, value_name = "0..1", default_value_t = 0.4, value_parser = fraction, help_heading = "Detection")]
+    conf_thres: f32,
+    /// Boxes of one class that overlap more than this (IoU) count as one
+    #[arg(long, value_name = "0..1", default_value_t = 0.45, value_parser = fraction, help_heading = "Detection")]
+    iou_thres: f32,
+    /// Most boxes in one picture
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
+    max_det: u32,
+    /// Only these classes, by number or name [default: all]
+    #[arg(long, value_name = "CLASS", num_args = 1.., value_delimiter = ',', help_heading = "Detection")]
+    classes: Option<Vec<String>>,
+    /// Let boxes of different classes suppress each other
+    #[arg(long, help_heading = "Detection")]
+    agnostic_nms: bool,
+
+    /// Only warnings and errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Messages")]
+    quiet: bool,
+    /// Also model facts and where the time went
+    #[arg(short, long, help_heading = "Messages")]
+    verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Report {
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Method {
+    /// Channels weighted by their mean gradient (Selvaraju et al., 2017)
+    Gradcam,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Command {
+    /// Explain pictures.
+    Explain(ExplainCommand),
+    /// List layers.
+    Layers(LayersCommand),
+}
+
+/// Where the model comes from and where it runs.
+#[derive(Debug)]
+pub struct ModelChoice {
+    /// As given: the file may stand elsewhere.
+    pub path: PathBuf,
+    pub device: Device,
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug)]
+pub struct LayersCommand {
+    pub model: ModelChoice,
+    pub img_size: u32,
+}
+
+#[derive(Debug)]
+pub struct ExplainCommand {
+    pub model: ModelChoice,
+    pub names: Option<Vec<String>>,
+    pub inputs: Vec<PathBuf>,
+    pub output_dir: PathBuf,
+    pub raw: bool,
+    pub json: bool,
+    /// `None` is `auto`.
+    pub target_layer: Option<String>,
+    pub method: yolo_cam::Method,
+    pub img_size: u32,
+    pub conf_threshold: f32,
+    pub iou_threshold: f32,
+    pub max_det: usize,
+    /// Numbers or names.
+    pub classes: Option<Vec<String>>,
+    pub agnostic_nms: bool,
+    pub verbosity: Verbosity,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl Cli {
+    /// The validated options.
+    ///
+    /// # Errors
+    /// If a value means nothing, or libtorch has no such device.
+    pub fn into_command(self) -> Result<Command> {
+        match self.command {
+            Some(Subcommands::Layers(args)) => {
+                Ok(Command::Layers(LayersCommand { model: args.model.validated()?, img_size: args.img_size }))
+            }
+            None => self.explain.validated().map(Command::Explain),
+        }
+    }
+}
+
+impl ModelArgs {
+    fn validated(self) -> Result<ModelChoice> {
+        Ok(ModelChoice { path: self.model_path, device: device(&self.device)?, threads: self.threads })
+    }
+}
+
+impl ExplainArgs {
+    fn validated(self) -> Result<ExplainCommand> {
+        let trimmed = |list: Vec<String>| list.iter().map(|item| item.trim().to_owned()).collect::<Vec<_>>();
+        let names = self.names.map(trimmed);
+        if names.as_ref().is_some_and(|names| names.iter().any(String::is_empty)) {
+            bail!("--names has an empty name; expected names separated by single commas");
+        }
+        Ok(ExplainCommand {
+            model: self.model.validated()?,
+            names,
+            inputs: self.img_path,
+            output_dir: self.output_dir,
+            raw: self.raw,
+            json: matches!(self.report, Some(Report::Json)),
+            target_layer: (self.target_layer != "auto").then_some(self.target_layer),
+            method: match self.method {
+                Method::Gradcam => yolo_cam::Method::GradCam,
+            },
+            img_size: self.img_size,
+            conf_threshold: self.conf_thres,
+            iou_threshold: self.iou_thres,
+            max_det: self.max_det as usize,
+            classes: self.classes.map(trimmed),
+            agnostic_nms: self.agnostic_nms,
+            verbosity: match (self.quiet, self.verbose) {
+                (true, _) => Verbosity::Quiet,
+                (_, true) => Verbosity::Verbose,
+                _ => Verbosity::Normal,
+            },
+        })
+    }
+}
+
+/// At most what a GPU of today can hold; more is a slip.
+fn img_size() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=16_384)
+}
+
+fn fraction(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 1".into()),
+    }
+}
+
+fn device(text: &str) -> Result<Device> {
+    let index = match text {
+        "cpu" => return Ok(Device::Cpu),
+        "cuda" => Some(0),
+        _ => text.strip_prefix("cuda:").and_then(|index| index.parse::<usize>().ok()),
+    };
+    let Some(index) = index else { bail!("device {text:?} is unknown; expected cpu, cuda or cuda:N") };
+    let available = if tch::Cuda::is_available() { tch::Cuda::device_count().max(0) as usize } else { 0 };
+    match available {
+        0 => bail!(
+            "device {text:?} is not available: this libtorch has no CUDA device; use --device cpu, or build with \
+             LIBTORCH pointing at a CUDA build of libtorch"
+        ),
+        n if index >= n => bail!("device {text:?} is not available: there are {n} CUDA devices, numbered from 0"),
+        _ => Ok(Device::Cuda(index)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn explain(args: &[&str]) -> Result<ExplainCommand> {
+        match Cli::try_parse_from([&["yolo-cam"], args].concat())?.into_command()? {
+            Command::Explain(command) => Ok(command),
+            Command::Layers(_) => bail!("not explain"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_known_tools_flags_are_taken() {
+        let command = explain(&[
+            "--model-path",
+            "best.pt",
+            "--img-path",
+            "a.jpg",
+            "b/",
+            "--output-dir",
+            "out",
+            "--img-size",
+            "320",
+            "--target-layer",
+            "model_23_cv3_act",
+            "--method",
+            "gradcam",
+            "--device",
+            "cpu",
+            "--names",
+            "helmet, vest",
+        ])
+        .unwrap();
+        assert_eq!(command.inputs, [PathBuf::from("a.jpg"), PathBuf::from("b/")]);
+        assert_eq!(command.names.unwrap(), ["helmet", "vest"]);
+        assert_eq!(command.target_layer.as_deref(), Some("model_23_cv3_act"));
+        assert_eq!(command.img_size, 320);
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let command = explain(&[]).unwrap();
+        assert_eq!(command.model.path, PathBuf::from("yolov5s.pt"));
+        assert_eq!(command.inputs, [PathBuf::from("images/")]);
+        assert_eq!(command.output_dir, PathBuf::from("outputs"));
+        assert_eq!((command.conf_threshold, command.iou_threshold, command.max_det), (0.4, 0.45, 300));
+        assert_eq!(command.target_layer, None);
+        assert_eq!(command.verbosity, Verbosity::Normal);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for args in [
+            ["--conf-thres", "1.5"],
+            ["--iou-thres", "x"],
+            ["--conf-thres", "NaN"],
+            ["--img-size", "0"],
+            ["--max-det", "0"],
+            ["--threads", "0"],
+            ["--device", "tpu"],
+            ["--device", "cuda:x"],
+            ["--names", "a,,b"],
+        ] {
+            assert!(explain(&args).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong, each in one line: what was found, what was expected, what to do.
+
+use std::path::PathBuf;
+
+/// The library's error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file is no model that this version can run.
+    #[error("model {path:?}: {problem}")]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead, and the way out.
+        problem: String,
+    },
+
+    /// libtorch has no such device.
+    #[error("device {device:?} is not available: {problem}")]
+    Device {
+        /// The device that was asked for.
+        device: String,
+        /// What libtorch has.
+        problem: String,
+    },
+
+    /// No layer of the model has this name.
+    #[error("layer {name:?} not found{}; run 'yolo-cam layers' for the list", did_you_mean(.similar))]
+    LayerNotFound {
+        /// The name that was asked for.
+        name: String,
+        /// The most similar name, if one is near.
+        similar: Option<String>,
+    },
+
+    /// The layer exists, but a heatmap can't be made there.
+    #[error("layer {name:?} cannot be explained: {problem}")]
+    LayerUnusable {
+        /// The layer.
+        name: String,
+        /// Why not, and what to take instead.
+        problem: String,
+    },
+
+    /// The number of class names is not the model's number of classes.
+    #[error("{given} class names given, but the model has {classes} classes; give one name for each, in order")]
+    NameCount {
+        /// How many names were given.
+        given: usize,
+        /// How many classes the model has.
+        classes: usize,
+    },
+
+    /// The picture can't be read.
+    #[error("{path:?}: {problem}")]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+
+    /// The picture has no pixels.
+    #[error("the picture is {width}x{height} pixels; expected at least 1x1")]
+    EmptyPicture {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+
+    /// A file can't be read or written.
+    #[error("{path:?}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// Two arrays do not fit each other.
+    #[error(
+        "activations of shape {activations:?} and gradients of shape {gradients:?} do not fit; expected equal [K, h, w]"
+    )]
+    Shape {
+        /// Shape of the activations.
+        activations: Vec<usize>,
+        /// Shape of the gradients.
+        gradients: Vec<usize>,
+    },
+
+    /// libtorch reported an error.
+    #[error("libtorch: {0}")]
+    Libtorch(String),
+}
+
+fn did_you_mean(similar: &Option<String>) -> String {
+    similar.as_ref().map(|name| format!(", did you mean {name:?}?")).unwrap_or_default()
+}
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        |source| Self::Io { path: path.into(), source }
+    }
+
+    pub(crate) fn model(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
+        Self::Model { path: path.into(), problem: problem.into() }
+    }
+}
+
+impl From<tch::TchError> for Error {
+    fn from(error: tch::TchError) -> Self {
+        Self::Libtorch(one_line(&error.to_string()))
+    }
+}
+
+/// The line of a libtorch message that says what happened. Errors out of the interpreter come with a traceback
+/// of TorchScript in front.
+pub(crate) fn one_line(message: &str) -> String {
+    let lines = || message.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines()
+        .find_map(|line| line.strip_prefix("RuntimeError: "))
+        .or_else(|| lines().next())
+        .unwrap_or("no reason given")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_becomes_its_reason() {
+        let message = "The following operation failed in the TorchScript interpreter.\n\
+                       Traceback of TorchScript (most recent call last):\n  graph(%x): ...\n\
+                       RuntimeError: Sizes of tensors must match\n";
+        assert_eq!(one_line(message), "Sizes of tensors must match");
+        assert_eq!(one_line("\n  plain reason\nmore"), "plain reason");
+        assert_eq!(one_line(""), "no reason given");
+    }
+
+    #[test]
+    fn an_unknown_layer_names_its_neighbour() {
+        let error = Error::LayerNotFound { name: "model.99".into(), similar: Some("model.9".into()) };
+        assert_eq!(
+            error.to_string(),
+            r#"layer "model.99" not found, did you mean "model.9"?; run 'yolo-cam layers' for the list"#
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! For each detection, the map of what it depends on: ∂score/∂activation at a layer, made into a heatmap.
+
+mod grad_cam;
+mod heatmap;
+
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use ndarray::{Array2, Array3, ArrayView3};
+use tch::Tensor;
+
+pub use self::{
+    grad_cam::grad_cam,
+    heatmap::{Heatmap, NoSignal},
+};
+use crate::{
+    detect::{DetectOptions, Detection, Letterbox, detect},
+    error::{Error, Result},
+    model::{Forward, Model},
+    tensor::to_array3,
+};
+
+/// How activations and gradients become a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Method {
+    /// Channels weighted by their mean gradient.
+    #[default]
+    GradCam,
+}
+
+impl Method {
+    /// The name in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GradCam => "gradcam",
+        }
+    }
+
+    fn map(self, acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<Array2<f32>> {
+        match self {
+            Self::GradCam => grad_cam(acts, grads),
+        }
+    }
+}
+
+/// The scalar whose gradient is taken. So far always the class logit, before the sigmoid.
+pub const TARGET: &str = "logit";
+
+/// At which layer a box is explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetLayer {
+    /// For each box the feature map that feeds its own head.
+    #[default]
+    Auto,
+    /// An index in [`Model::layers`].
+    Layer(usize),
+}
+
+/// Settings of an explanation.
+#[derive(Debug, Clone, Default)]
+pub struct ExplainOptions {
+    /// Longest side of the network's input in pixels, rounded up to whole strides; `None` is 640. Default: `None`.
+    pub img_size: Option<u32>,
+    /// Which predictions become detections.
+    pub detect: DetectOptions,
+    /// Default: Grad-CAM.
+    pub method: Method,
+    /// Default: automatic.
+    pub target_layer: TargetLayer,
+}
+
+/// A detection and what it depends on.
+#[derive(Debug, Clone)]
+pub struct ExplainedBox {
+    /// The detection.
+    pub detection: Detection,
+    /// Index of the explained layer in [`Model::layers`].
+    pub layer: usize,
+    /// The map at that layer.
+    pub heatmap: Heatmap,
+    /// Where the map has no signal: a layer that was tried for this box and has, if there is one.
+    pub working_layer: Option<usize>,
+}
+
+impl ExplainedBox {
+    /// In one line, why the map has no signal and which layer has one; `None` if it has.
+    pub fn no_signal_reason(&self, model: &Model) -> Option<String> {
+        let layer = &model.layers()[self.layer].path;
+        let reason = match self.heatmap.no_signal()? {
+            NoSignal::HeadUnseen => {
+                let head = model.heads()[self.detection.head].name();
+                format!("{layer} does not feed the {head} head, which this box comes from")
+            }
+            NoSignal::NothingPositive => format!("nothing at {layer} speaks for this box (no cell is above zero)"),
+            NoSignal::Constant => format!("all cells of the map at {layer} are the same"),
+            NoSignal::NotFinite => format!("the map at {layer} has infinite or undefined values"),
+        };
+        Some(match self.working_layer {
+            Some(working) => format!("{reason}; --target-layer {} works", model.layers()[working].path),
+            None => format!("{reason}; no other layer that was tried has a signal either"),
+        })
+    }
+}
+
+/// All detections of a picture, explained, most confident first.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The network's input, and how the picture lies in it.
+    pub letterbox: Letterbox,
+    /// The boxes, most confident first.
+    pub boxes: Vec<ExplainedBox>,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Where the time of one picture went.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timings {
+    /// Scaling and padding the picture.
+    pub letterbox: Duration,
+    /// The network.
+    pub forward: Duration,
+    /// Decoding and non-maximum suppression.
+    pub detect: Duration,
+    /// Gradients and maps of all boxes.
+    pub backward: Duration,
+}
+
+/// The input size of YOLOv5's models.
+const DEFAULT_IMG_SIZE: u32 = 640;
+
+/// How many further layers are tried for a box whose map has no signal.
+const MAX_TRIALS: usize = 8;
+
+/// The longest side of the input that `img_size` leads to: whole strides.
+pub fn input_side(img_size: Option<u32>, model: &Model) -> u32 {
+    img_size.unwrap_or(DEFAULT_IMG_SIZE).max(1).next_multiple_of(model.max_stride())
+}
+
+/// Finds the objects in `picture` and explains each.
+///
+/// One forward pass. Only for boxes whose map has no signal although their head sees the layer, further passes
+/// look for a layer that has.
+///
+/// # Errors
+/// [`Error::EmptyPicture`]; [`Error::Libtorch`] if the network can't run on the picture.
+///
+/// ```no_run
+/// use yolo_cam::{explain, ExplainOptions, Model};
+///
+/// let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+/// let picture = yolo_cam::picture::read("images/dog.jpg")?;
+/// for found in explain(&model, &picture, &ExplainOptions::default())?.boxes {
+///     let name = &model.names()[found.detection.class_id];
+///     println!("{name} {:.2}: map {:?}", found.detection.confidence, found.heatmap.values().dim());
+/// }
+/// # Ok::<(), yolo_cam::Error>(())
+/// ```
+pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> Result<Explanation> {
+    let start = Instant::now();
+    let letterbox = Letterbox::new(picture, input_side(options.img_size, model), model.max_stride())?;
+    let input = letterbox.tensor(model.device());
+    let done = start.elapsed();
+    let (boxes, timings) = explain_input(model, &input, options)?;
+    Ok(Explanation { letterbox, boxes, timings: Timings { letterbox: done, ..timings } })
+}
+
+/// The same for a picture that is the network's input already: `[1, 3, H, W]` f32, RGB in 0..1, sides whole
+/// strides. Returns the boxes, most confident first, and where the time went.
+///
+/// # Errors
+/// [`Error::Libtorch`] if the network can't run on it.
+pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) -> Result<(Vec<ExplainedBox>, Timings)> {
+    let plan = Plan::new(model, options.target_layer)?;
+    let mut timings = Timings::default();
+    let mut clock = Instant::now();
+    let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+
+    let forward = model.forward(input, &plan.taps)?;
+    timings.forward = lap();
+    let detections = detect(model, &forward.heads, &options.detect)?;
+    timings.detect = lap();
+    let mut gradients = Gradients::new(model, &forward, &plan.taps);
+    let boxes = detections
+        .into_iter()
+        .map(|detection| {
+            let layer = plan.layer_of[detection.head];
+            let (heatmap, working_layer) = if model.layers()[layer].is_seen_by(detection.head) {
+                let heatmap = Heatmap::new(gradients.map(&detection, layer, options.method)?);
+                let working = heatmap.no_signal().map(|_| find_working_layer(model, input, &detection, layer, options));
+                (heatmap, working.transpose()?.flatten())
+            } else {
+                let feed = plan.feed_of[detection.head];
+                let working = Heatmap::new(gradients.map(&detection, feed, options.method)?);
+                let working = match working.no_signal() {
+                    None => Some(feed),
+                    Some(_) => find_working_layer(model, input, &detection, feed, options)?,
+                };
+                (Heatmap::unseen(gradients.cells(layer)?), working)
+            };
+            Ok(ExplainedBox { detection, layer, heatmap, working_layer })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    timings.backward = lap();
+    Ok((boxes, timings))
+}
+
+/// Which layers are tapped, and which of them explains the boxes of which head.
+struct Plan {
+    /// Indices of layers.
+    taps: Vec<usize>,
+    /// The layer that explains the boxes of each head.
+    layer_of: Vec<usize>,
+    /// The layer that feeds each head. Tapped for those heads that do not see `layer_of`.
+    feed_of: Vec<usize>,
+}
+
+impl Plan {
+    fn new(model: &Model, target: TargetLayer) -> Result<Self> {
+        let heads = 0..model.heads().len();
+        let feed = |head: usize| model.feed_of(head);
+        let (layer_of, feed_of) = match target {
+            TargetLayer::Auto => {
+                let feeds = heads.map(feed).collect::<Result<Vec<_>>>()?;
+                (feeds.clone(), feeds)
+            }
+            TargetLayer::Layer(layer) => {
+                let sees = |head: &usize| model.layers()[layer].is_seen_by(*head);
+                let feeds = heads.clone().map(|head| if sees(&head) { Ok(layer) } else { feed(head) });
+                (heads.clone().map(|_| layer).collect(), feeds.collect::<Result<Vec<_>>>()?)
+            }
+        };
+        // A head that does not see the chosen layer is fed from above it, so tapping there too hides nothing
+        // from the heads that do see it.
+        let mut taps: Vec<usize> = layer_of.iter().chain(&feed_of).copied().collect();
+        taps.sort_unstable();
+        taps.dedup();
+        Ok(Self { taps, layer_of, feed_of })
+    }
+}
+
+/// The gradients of one forward pass.
+struct Gradients<'a> {
+    model: &'a Model,
+    forward: &'a Forward,
+    taps: &'a [usize],
+    /// Activations that were copied out, by tap.
+    acts: Vec<Option<Array3<f32>>>,
+}
+
+impl<'a> Gradients<'a> {
+    fn new(model: &'a Model, forward: &'a Forward, taps: &'a [usize]) -> Self {
+        Self { model, forward, taps, acts: vec![None; taps.len()] }
+    }
+
+    fn tap(&self, layer: usize) -> usize {
+        self.taps.iter().position(|&tap| tap == layer).expect("the plan tapped all layers that it uses")
+    }
+
+    /// Height and width of a layer's map.
+    fn cells(&self, layer: usize) -> Result<(usize, usize)> {
+        match self.forward.taps[self.tap(layer)].size().as_slice() {
+            &[1, _, h, w] => Ok((h as usize, w as usize)),
+            other => Err(self.not_a_map(layer, other)),
+        }
+    }
+
+    fn not_a_map(&self, layer: usize, size: &[i64]) -> Error {
+        Error::LayerUnusable {
+            name: self.model.layers()[layer].path.clone(),
+            problem: format!("its output {size:?} is no feature map [1, K, h, w]; take another layer"),
+        }
+    }
+
+    /// The method's map for `detection` at `layer`, before the ReLU.
+    fn map(&mut self, detection: &Detection, layer: usize, method: Method) -> Result<Array2<f32>> {
+        let tap = self.tap(layer);
+        self.cells(layer)?;
+        let leaf = &self.forward.taps[tap];
+        let head = &self.model.heads()[detection.head];
+        let raw = &self.forward.heads[detection.head];
+        let logit = logit(raw, detection.logit_channel(head), detection)?;
+        let gradient = Tensor::f_run_backward(&[logit], &[leaf], true, false)?.remove(0);
+        let acts = match &mut self.acts[tap] {
+            Some(acts) => acts,
+            none => none.insert(to_array3(leaf)?),
+        };
+        method.map(acts.view(), to_array3(&gradient)?.view())
+    }
+}
+
+/// The class logit of a detection as a tensor with its autograd graph.
+fn logit(raw: &Tensor, channel: usize, detection: &Detection) -> Result<Tensor> {
+    let index = |value: usize| Some(Tensor::from(value as i64));
+    let at = [index(0), index(channel), index(detection.row), index(detection.column)];
+    Ok(raw.f_index(&at)?)
+}
+
+/// Looks for a layer at which the map of `detection` has a signal: the layer that feeds its head, then the
+/// outermost layers above `from`, nearest first. Each costs a forward pass.
+fn find_working_layer(
+    model: &Model,
+    input: &Tensor,
+    detection: &Detection,
+    from: usize,
+    options: &ExplainOptions,
+) -> Result<Option<usize>> {
+    let layers = model.layers();
+    let is_outermost = |index: &usize| {
+        let inside = |outer: &str| layers[*index].path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+        !layers[..*index].iter().any(|outer| inside(&outer.path))
+    };
+    let above = (0..from).rev().filter(is_outermost);
+    let candidates = model.feed_of(detection.head).into_iter().chain(above);
+    let candidates = candidates.filter(|&layer| layer != from && layers[layer].is_seen_by(detection.head));
+    for layer in candidates.take(MAX_TRIALS) {
+        let forward = model.forward(input, &[layer])?;
+        let taps = [layer];
+        let mut gradients = Gradients::new(model, &forward, &taps);
+        if gradients.cells(layer).is_err() {
+            continue;
+        }
+        if Heatmap::new(gradients.map(detection, layer, options.method)?).no_signal().is_none() {
+            return Ok(Some(layer));
+        }
+    }
+    Ok(None)
+}
+
+fn check_shapes(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<()> {
+    if acts.dim() == grads.dim() {
+        return Ok(());
+    }
+    Err(Error::Shape { activations: acts.shape().to_vec(), gradients: grads.shape().to_vec() })
+}

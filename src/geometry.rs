@@ -1,0 +1,197 @@
+//! Boxes, sizes, and the way between a picture's pixels and the network's input.
+
+use serde::Serialize;
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Size {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// An axis-parallel box by its corners, in pixels; x to the right, y down. Serialised as `[x1, y1, x2, y2]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(into = "[f32; 4]")]
+pub struct BBox {
+    /// Left.
+    pub x1: f32,
+    /// Top.
+    pub y1: f32,
+    /// Right.
+    pub x2: f32,
+    /// Bottom.
+    pub y2: f32,
+}
+
+impl From<BBox> for [f32; 4] {
+    fn from(b: BBox) -> Self {
+        [b.x1, b.y1, b.x2, b.y2]
+    }
+}
+
+impl BBox {
+    /// The box with this centre and size.
+    pub fn from_cxcywh(cx: f32, cy: f32, w: f32, h: f32) -> Self {
+        Self { x1: cx - w / 2.0, y1: cy - h / 2.0, x2: cx + w / 2.0, y2: cy + h / 2.0 }
+    }
+
+    /// Area in square pixels; 0 for a box turned inside out.
+    pub fn area(&self) -> f32 {
+        (self.x2 - self.x1).max(0.0) * (self.y2 - self.y1).max(0.0)
+    }
+
+    /// Intersection over union, 0 to 1; 0 where both are empty.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let overlap = Self {
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+            x2: self.x2.min(other.x2),
+            y2: self.y2.min(other.y2),
+        }
+        .area();
+        let union = self.area() + other.area() - overlap;
+        if union > 0.0 { overlap / union } else { 0.0 }
+    }
+
+    /// The part of the box that lies in a picture of this size.
+    #[must_use]
+    pub fn clipped(&self, size: Size) -> Self {
+        let (w, h) = (size.width as f32, size.height as f32);
+        Self {
+            x1: self.x1.clamp(0.0, w),
+            y1: self.y1.clamp(0.0, h),
+            x2: self.x2.clamp(0.0, w),
+            y2: self.y2.clamp(0.0, h),
+        }
+    }
+}
+
+/// How a picture was scaled and padded into the network's input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LetterboxMap {
+    /// The picture.
+    pub image: Size,
+    /// The network's input.
+    pub input: Size,
+    /// The picture inside the input, without padding.
+    pub scaled: Size,
+    /// Input pixels per picture pixel, before the sides of `scaled` are rounded.
+    pub scale: f32,
+    /// Columns of padding on the left.
+    pub pad_x: u32,
+    /// Rows of padding on the top.
+    pub pad_y: u32,
+}
+
+impl LetterboxMap {
+    /// The letterbox of YOLOv5 (`letterbox(auto=True, scaleup=True)` of `utils/augmentations.py`): the longest
+    /// side becomes `longest`, the other is padded to the next multiple of `stride`, half on each side.
+    ///
+    /// `image` must not be empty, and `longest` should be a multiple of `stride`.
+    pub fn new(image: Size, longest: u32, stride: u32) -> Self {
+        let (w, h) = (f64::from(image.width), f64::from(image.height));
+        let scale = (f64::from(longest) / w).min(f64::from(longest) / h);
+        // Python's round: a half goes to the even neighbour. A side never vanishes.
+        let side = |side: f64| ((side * scale).round_ties_even() as u32).clamp(1, longest);
+        let scaled = Size { width: side(w), height: side(h) };
+        let (pad_w, pad_h) = ((longest - scaled.width) % stride, (longest - scaled.height) % stride);
+        let before = |pad: u32| (f64::from(pad) / 2.0 - 0.1).round_ties_even().max(0.0) as u32;
+        Self {
+            image,
+            input: Size { width: scaled.width + pad_w, height: scaled.height + pad_h },
+            scaled,
+            scale: scale as f32,
+            pad_x: before(pad_w),
+            pad_y: before(pad_h),
+        }
+    }
+
+    /// A box in picture pixels, clipped to the picture, from one in input pixels.
+    pub fn to_image(&self, b: &BBox) -> BBox {
+        let (sx, sy) = self.scales();
+        let x = |v: f32| (v - self.pad_x as f32) / sx;
+        let y = |v: f32| (v - self.pad_y as f32) / sy;
+        BBox { x1: x(b.x1), y1: y(b.y1), x2: x(b.x2), y2: y(b.y2) }.clipped(self.image)
+    }
+
+    /// A box in input pixels from one in picture pixels.
+    pub fn to_input(&self, b: &BBox) -> BBox {
+        let (sx, sy) = self.scales();
+        let x = |v: f32| v * sx + self.pad_x as f32;
+        let y = |v: f32| v * sy + self.pad_y as f32;
+        BBox { x1: x(b.x1), y1: y(b.y1), x2: x(b.x2), y2: y(b.y2) }
+    }
+
+    /// What the resizing really did on each axis: for a very long picture the short side's rounding counts.
+    fn scales(&self) -> (f32, f32) {
+        let ratio = |scaled: u32, image: u32| scaled as f32 / image as f32;
+        (ratio(self.scaled.width, self.image.width), ratio(self.scaled.height, self.image.height))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn letterbox(width: u32, height: u32) -> LetterboxMap {
+        LetterboxMap::new(Size { width, height }, 640, 32)
+    }
+
+    #[test]
+    fn letterbox_agrees_with_yolov5_on_known_sizes() {
+        // (width, height) -> input (width, height), pad (x, y); from letterbox(auto=True, stride=32).
+        let cases = [
+            ((768, 576), (640, 480), (0, 0)),
+            ((773, 512), (640, 448), (0, 12)),
+            ((810, 1080), (480, 640), (0, 0)),
+            ((451, 300), (640, 448), (0, 11)),
+            ((640, 424), (640, 448), (0, 12)),
+            ((1000, 10), (640, 32), (0, 13)),
+        ];
+        for ((w, h), (input_w, input_h), pad) in cases {
+            let map = letterbox(w, h);
+            assert_eq!((map.input.width, map.input.height), (input_w, input_h), "{w}x{h}");
+            assert_eq!((map.pad_x, map.pad_y), pad, "{w}x{h}");
+        }
+    }
+
+    #[test]
+    fn iou_of_known_boxes() {
+        let a = BBox { x1: 0.0, y1: 0.0, x2: 2.0, y2: 2.0 };
+        let b = BBox { x1: 1.0, y1: 0.0, x2: 3.0, y2: 2.0 };
+        assert_eq!(a.iou(&a), 1.0);
+        assert_eq!(a.iou(&b), 1.0 / 3.0);
+        let empty = BBox { x1: 1.0, y1: 1.0, x2: 1.0, y2: 1.0 };
+        assert_eq!(empty.iou(&empty), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_box_survives_the_way_to_the_input_and_back(
+            w in 1u32..5000, h in 1u32..5000, fractions in prop::array::uniform4(0.0f32..1.0)
+        ) {
+            let map = letterbox(w, h);
+            let [a, b, c, d] = fractions;
+            let there = BBox {
+                x1: a.min(b) * w as f32, y1: c.min(d) * h as f32, x2: a.max(b) * w as f32, y2: c.max(d) * h as f32,
+            };
+            let back: [f32; 4] = map.to_image(&map.to_input(&there)).into();
+            let tolerance = 1e-3 * w.max(h) as f32;
+            for (left, right) in back.iter().zip(<[f32; 4]>::from(there)) {
+                prop_assert!((left - right).abs() <= tolerance, "{back:?} {there:?}");
+            }
+        }
+
+        #[test]
+        fn the_input_is_whole_strides_and_holds_the_picture(w in 1u32..20000, h in 1u32..20000) {
+            let map = letterbox(w, h);
+            prop_assert_eq!((map.input.width % 32, map.input.height % 32), (0, 0));
+            prop_assert_eq!(map.input.width.max(map.input.height), 640);
+            prop_assert!(map.pad_x + map.scaled.width <= map.input.width);
+            prop_assert!(map.pad_y + map.scaled.height <= map.input.height);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The command line: parse, run, print the error, exit.
+
+mod cli;
+mod inputs;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What the process tells scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All pictures are done.
+    Fine = 0,
+    /// Some pictures failed, the others are done.
+    SomeFailed = 1,
+    /// Wrong use, or a model that can't be used.
+    Unusable = 2,
+}
+
+fn main() -> ExitCode {
+    let exit = cli::Cli::parse().into_command().and_then(run::run).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Exit::Unusable
+    });
+    ExitCode::from(exit as u8)
+}

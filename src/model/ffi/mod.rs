@@ -1,0 +1,279 @@
+//! The only `unsafe` code: safe types over the C++ shim in `tap.h`.
+#![allow(unsafe_code)]
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    path::Path,
+    ptr::{self, NonNull},
+};
+
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::error::{Error, Result, one_line};
+
+#[repr(C)]
+struct RawModule {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
+struct RawGraph {
+    _opaque: [u8; 0],
+}
+
+type TensorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *mut C_tensor);
+type CallVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, u64, u64);
+
+// `C_tensor*` of torch-sys is `at::Tensor*`, as the shim's `yc_tensor*`.
+unsafe extern "C" {
+    fn yc_module_load(
+        path: *const c_char,
+        device: *const c_char,
+        config: *mut *mut c_char,
+        error: *mut *mut c_char,
+    ) -> *mut RawModule;
+    fn yc_module_free(module: *mut RawModule);
+    fn yc_module_tensors(
+        module: *const RawModule,
+        context: *mut c_void,
+        visit: TensorVisitor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_module_calls(
+        module: *const RawModule,
+        heads: *const *const c_char,
+        n_heads: usize,
+        context: *mut c_void,
+        visit: CallVisitor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_graph_new(
+        module: *const RawModule,
+        heads: *const *const c_char,
+        n_heads: usize,
+        taps: *const *const c_char,
+        n_taps: usize,
+        leaves: c_int,
+        error: *mut *mut c_char,
+    ) -> *mut RawGraph;
+    fn yc_graph_free(graph: *mut RawGraph);
+    fn yc_graph_run(
+        graph: *mut RawGraph,
+        input: *const C_tensor,
+        outputs: *mut *mut C_tensor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_string_free(string: *mut c_char);
+}
+
+/// A module call in the forward graph whose output is one tensor.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// The module's dotted path. A second call of the same module has `#2` behind it.
+    pub path: String,
+    /// The class name, `Conv2d`.
+    pub class: String,
+    /// Bit i: head i depends on the output.
+    pub sees: u64,
+    /// Bit i: the output is the input of head i.
+    pub feeds: u64,
+}
+
+/// What a tapped layer's output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tap {
+    /// An autograd leaf: gradients reach it, and nothing above it.
+    Leaf,
+    /// A value to look at.
+    Observe,
+}
+
+/// A loaded TorchScript module: f32 weights, eval mode, no parameter gradients.
+pub(super) struct ScriptModule(NonNull<RawModule>);
+
+impl ScriptModule {
+    /// Loads `path` onto `device`. Also returns the text of `config.txt` inside the file, if there is one.
+    pub fn load(path: &Path, device: tch::Device) -> Result<(Self, Option<String>)> {
+        let path = c_string(&path.to_string_lossy())?;
+        let device = c_string(&device_name(device))?;
+        let mut config = ptr::null_mut();
+        // SAFETY: the strings outlive the call; `config` and the error are owned by us from here on.
+        let module = guarded(|error| unsafe { yc_module_load(path.as_ptr(), device.as_ptr(), &mut config, error) })?;
+        // SAFETY: set by a call that succeeded: null or a string that we own.
+        let config = unsafe { take_string(config) };
+        Ok((Self(module), config))
+    }
+
+    /// All parameters and buffers with their dotted paths.
+    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        unsafe extern "C" fn visit(context: *mut c_void, path: *const c_char, tensor: *mut C_tensor) {
+            // SAFETY: `context` is the vector below, borrowed by nobody else during the call; the path lives
+            // until we return; the tensor is ours.
+            unsafe {
+                let list = &mut *context.cast::<Vec<(String, Tensor)>>();
+                list.push((borrow_string(path), Tensor::from_ptr(tensor)));
+            }
+        }
+        let mut list: Vec<(String, Tensor)> = Vec::new();
+        let context = ptr::from_mut(&mut list).cast();
+        // SAFETY: the module is alive; `visit` takes the context for what it is.
+        checked(|error| unsafe { yc_module_tensors(self.0.as_ptr(), context, visit, error) })?;
+        Ok(list)
+    }
+
+    /// The calls in the forward graph in order of execution, an outer call before those inside it.
+    ///
+    /// `heads`: paths of the head convolutions, at most 64.
+    pub fn calls(&self, heads: &[&str]) -> Result<Vec<Call>> {
+        unsafe extern "C" fn visit(
+            context: *mut c_void,
+            path: *const c_char,
+            class: *const c_char,
+            sees: u64,
+            feeds: u64,
+        ) {
+            // SAFETY: `context` is the vector below, borrowed by nobody else during the call; the strings live
+            // until we return.
+            unsafe {
+                let list = &mut *context.cast::<Vec<Call>>();
+                list.push(Call { path: borrow_string(path), class: borrow_string(class), sees, feeds });
+            }
+        }
+        let heads = CStrings::new(heads)?;
+        let mut list: Vec<Call> = Vec::new();
+        let context = ptr::from_mut(&mut list).cast();
+        // SAFETY: module and strings are alive; `visit` takes the context for what it is.
+        checked(|error| unsafe {
+            yc_module_calls(self.0.as_ptr(), heads.as_ptr(), heads.len(), context, visit, error)
+        })?;
+        Ok(list)
+    }
+}
+
+impl Drop for ScriptModule {
+    fn drop(&mut self) {
+        // SAFETY: made by yc_module_load, freed once.
+        unsafe { yc_module_free(self.0.as_ptr()) }
+    }
+}
+
+/// A forward graph that returns raw heads and tapped layers.
+pub(super) struct TappedGraph {
+    graph: NonNull<RawGraph>,
+    n_heads: usize,
+    n_taps: usize,
+}
+
+impl TappedGraph {
+    /// Rewrites the forward graph of `module`. With [`Tap::Leaf`] no two `taps` may name the same value.
+    pub fn new(module: &ScriptModule, heads: &[&str], taps: &[&str], tap: Tap) -> Result<Self> {
+        let (n_heads, n_taps) = (heads.len(), taps.len());
+        let (heads, taps) = (CStrings::new(heads)?, CStrings::new(taps)?);
+        let leaves = c_int::from(tap == Tap::Leaf);
+        // SAFETY: module and strings outlive the call. The graph keeps the weights alive by itself.
+        let graph = guarded(|error| unsafe {
+            yc_graph_new(module.0.as_ptr(), heads.as_ptr(), n_heads, taps.as_ptr(), n_taps, leaves, error)
+        })?;
+        Ok(Self { graph, n_heads, n_taps })
+    }
+
+    /// Runs the graph. Returns the heads and the tapped values.
+    ///
+    /// `input`: `[N, 3, H, W]` f32 on the module's device.
+    pub fn run(&mut self, input: &Tensor) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+        let mut outputs = vec![ptr::null_mut(); self.n_heads + self.n_taps];
+        // SAFETY: graph and input are alive, `outputs` has the room that the graph fills.
+        checked(|error| unsafe { yc_graph_run(self.graph.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error) })?;
+        // SAFETY: after success each entry is a tensor that we own.
+        let mut heads: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
+        let taps = heads.split_off(self.n_heads);
+        Ok((heads, taps))
+    }
+}
+
+impl Drop for TappedGraph {
+    fn drop(&mut self) {
+        // SAFETY: made by yc_graph_new, freed once.
+        unsafe { yc_graph_free(self.graph.as_ptr()) }
+    }
+}
+
+/// C strings with the array of pointers that C wants.
+struct CStrings {
+    _strings: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl CStrings {
+    fn new(items: &[&str]) -> Result<Self> {
+        let strings = items.iter().map(|item| c_string(item)).collect::<Result<Vec<_>>>()?;
+        let pointers = strings.iter().map(|string| string.as_ptr()).collect();
+        Ok(Self { _strings: strings, pointers })
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+
+    fn len(&self) -> usize {
+        self.pointers.len()
+    }
+}
+
+fn c_string(text: &str) -> Result<CString> {
+    CString::new(text).map_err(|_| Error::Libtorch(format!("{text:?} has a zero byte inside")))
+}
+
+fn device_name(device: tch::Device) -> String {
+    match device {
+        tch::Device::Cuda(index) => format!("cuda:{index}"),
+        _ => "cpu".to_owned(),
+    }
+}
+
+/// Runs a function of the shim that returns null on failure.
+fn guarded<T>(call: impl FnOnce(*mut *mut c_char) -> *mut T) -> Result<NonNull<T>> {
+    let mut error = ptr::null_mut();
+    // SAFETY: the shim sets the error to a string of ours, or leaves it null.
+    NonNull::new(call(&mut error)).ok_or_else(|| unsafe { take_error(error) })
+}
+
+/// Runs a function of the shim that returns 0 on success.
+fn checked(call: impl FnOnce(*mut *mut c_char) -> c_int) -> Result<()> {
+    let mut error = ptr::null_mut();
+    match call(&mut error) {
+        0 => Ok(()),
+        // SAFETY: as above.
+        _ => Err(unsafe { take_error(error) }),
+    }
+}
+
+/// # Safety
+/// `error` is null or a string of the shim that nobody else owns.
+unsafe fn take_error(error: *mut c_char) -> Error {
+    // SAFETY: the caller's promise.
+    let message = unsafe { take_string(error) };
+    Error::Libtorch(one_line(&message.unwrap_or_default()))
+}
+
+/// # Safety
+/// `string` is null or a string of the shim that nobody else owns.
+unsafe fn take_string(string: *mut c_char) -> Option<String> {
+    if string.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's promise; freed once, after the copy.
+    unsafe {
+        let text = borrow_string(string);
+        yc_string_free(string);
+        Some(text)
+    }
+}
+
+/// # Safety
+/// `string` is a C string that lives during the call.
+unsafe fn borrow_string(string: *const c_char) -> String {
+    // SAFETY: the caller's promise.
+    unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
+}

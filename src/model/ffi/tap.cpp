@@ -1,0 +1,333 @@
+#include "tap.h"
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/ir.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/script.h>
+
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+namespace aten = c10::aten;
+namespace prim = c10::prim;
+
+struct yc_module {
+  torch::jit::Module module;
+  c10::Device device;
+};
+
+struct yc_graph {
+  torch::jit::GraphExecutor executor;
+  torch::jit::Module module;
+  size_t n_outputs;
+};
+
+namespace {
+
+// The one place where a C++ exception becomes an error message.
+template <class F>
+auto guarded(char **error, decltype(std::declval<F>()()) failed, F body) noexcept -> decltype(body()) {
+  std::string message;
+  try {
+    return body();
+  } catch (const c10::Error &e) {
+    message = e.what_without_backtrace();
+  } catch (const std::exception &e) {
+    message = e.what();
+  } catch (...) {
+    message = "unknown C++ exception";
+  }
+  *error = strdup(message.c_str());
+  return failed;
+}
+
+// Weights become f32, channels_last (about 15 % faster on a CPU), and take no part in autograd.
+void prepare_weights(torch::jit::Module &module) {
+  torch::NoGradGuard no_grad;
+  auto prepare = [](at::Tensor tensor) {
+    tensor.requires_grad_(false);
+    if (!tensor.is_floating_point()) return;
+    auto f32 = tensor.to(at::kFloat);
+    if (f32.dim() == 4) f32 = f32.contiguous(at::MemoryFormat::ChannelsLast);
+    tensor.set_data(f32);
+  };
+  for (const auto &parameter : module.parameters()) prepare(parameter);
+  for (const auto &buffer : module.buffers()) prepare(buffer);
+}
+
+// A file exported on a GPU, or in fp16, has that device and type in its code as well.
+void prepare_constants(Graph &graph, c10::Device device) {
+  for (Node *node : graph.block()->nodes()) {
+    if (node->kind() != prim::Constant || node->outputs().size() != 1) continue;
+    auto value = torch::jit::toIValue(node->output());
+    if (!value) continue;
+    c10::IValue wanted;
+    if (value->isDevice()) {
+      wanted = device;
+    } else if (value->isTensor() && value->toTensor().defined()) {
+      auto tensor = value->toTensor();
+      wanted = tensor.to(device, tensor.scalar_type() == at::kHalf ? at::kFloat : tensor.scalar_type());
+    } else {
+      continue;
+    }
+    torch::jit::WithInsertPoint before(node);
+    node->output()->replaceAllUsesWith(graph.insertConstant(wanted));
+  }
+}
+
+std::string join(const std::string &scope, const std::string &name) {
+  return scope.empty() ? name : scope + "." + name;
+}
+
+std::string last_of(const std::string &path) { return path.substr(path.rfind('.') + 1); }
+
+bool lies_in(const std::string &path, const std::string &scope) {
+  return scope.empty() || path.compare(0, scope.size() + 1, scope + ".") == 0;
+}
+
+struct Call {
+  std::string path;
+  std::string type;
+};
+
+// A copy of a module's forward graph with all module calls inlined. While that goes on, `on_call` sees each
+// call before it is inlined, and may insert nodes behind it.
+class Expansion {
+ public:
+  using OnCall = std::function<void(Node *, const Call &)>;
+
+  Expansion(const yc_module &source, OnCall on_call)
+      : graph(source.module.get_method("forward").graph()->copy()), on_call_(std::move(on_call)) {
+    paths_[graph->inputs().at(0)] = "";
+    auto *block = graph->block();
+    n_original_outputs_ = graph->outputs().size();
+    expand(*block->nodes().begin(), block->return_node(), "");
+    prepare_constants(*graph, source.device);
+  }
+
+  // The outputs that `on_call` registered, in that order, in place of the module's own.
+  void keep_registered_outputs() {
+    for (size_t i = 0; i < n_original_outputs_; ++i) graph->eraseOutput(0);
+  }
+
+  std::shared_ptr<Graph> graph;
+
+ private:
+  void expand(Node *first, Node *end, const std::string &scope) {
+    for (Node *node = first; node != end;) {
+      Node *next = node->next();
+      if (node->kind() == prim::GetAttr) {
+        auto owner = paths_.find(node->input());
+        if (owner != paths_.end()) paths_[node->output()] = join(owner->second, node->s(c10::attr::name));
+      } else if (node->kind() == prim::CallMethod) {
+        inline_call(node, scope);
+      }
+      node = next;
+    }
+  }
+
+  void inline_call(Node *node, const std::string &scope) {
+    Value *receiver = node->input(0);
+    auto type = receiver->type()->expect<c10::ClassType>();
+    auto owner = paths_.find(receiver);
+    if (owner == paths_.end()) throw std::runtime_error("the forward graph calls a module that is no attribute");
+    // One activation module may serve all convolutions; the trace hands it around as an argument. Users know it
+    // by the place of the call: `X.act` is the activation that is called inside X.
+    std::string path = lies_in(owner->second, scope) ? owner->second : join(scope, last_of(owner->second));
+    size_t times = ++times_called_[path];
+    if (times > 1) path += "#" + std::to_string(times);
+
+    Node *before = node->prev();
+    on_call_(node, {path, type->name() ? type->name()->name() : "?"});
+    auto &function = type->getMethod(node->s(c10::attr::name));
+    auto *graph_function = torch::jit::tryToGraphFunction(function);
+    if (!graph_function) throw std::runtime_error("the forward graph calls a function that has no graph");
+    // Nodes that on_call put behind the call stay behind what replaces it.
+    Node *end = node->next();
+    // The plain graph: in the optimized one the inner calls are gone.
+    torch::jit::inlineCallTo(node, graph_function, graph_function->graph().get());
+    expand(before->next(), end, path);
+  }
+
+  OnCall on_call_;
+  std::unordered_map<const Value *, std::string> paths_;
+  std::unordered_map<std::string, size_t> times_called_;
+  size_t n_original_outputs_ = 0;
+};
+
+bool is_tensor(const Node *call) {
+  return call->outputs().size() == 1 && call->output()->type()->isSubtypeOf(*c10::TensorType::get());
+}
+
+// Ends the autograd graph behind `call` and starts a new one. Returns the leaf. Later nodes use a clone of it,
+// so that an in-place activation can't change the leaf.
+Value *insert_leaf(Graph &graph, Node *call) {
+  Value *output = call->output();
+  torch::jit::WithInsertPoint behind(call->next());
+  Value *detached = graph.insert(aten::detach, {output});
+  Value *leaf = graph.insert(aten::requires_grad_, {detached, true});
+  Value *clone = graph.insert(aten::clone, {leaf});
+  output->replaceAllUsesAfterNodeWith(clone->node(), clone);
+  return leaf;
+}
+
+std::vector<std::string> strings(const char *const *items, size_t n) { return {items, items + n}; }
+
+using Slots = std::unordered_map<std::string, size_t>;
+
+Slots slots_of(const std::vector<std::string> &names) {
+  Slots slots;
+  for (size_t i = 0; i < names.size(); ++i) slots[names[i]] = i;
+  return slots;
+}
+
+// bits[v]: the heads that depend on value v, found by walking the straight-line graph backwards.
+std::unordered_map<const Value *, uint64_t> dependents(Graph &graph, const std::vector<Value *> &heads) {
+  std::unordered_map<const Value *, uint64_t> bits;
+  for (size_t i = 0; i < heads.size(); ++i) bits[heads[i]] |= uint64_t{1} << i;
+  for (Node *node : graph.block()->nodes().reverse()) {
+    uint64_t seen = 0;
+    for (Value *output : node->outputs()) seen |= bits[output];
+    if (!seen) continue;
+    for (Value *input : node->inputs()) bits[input] |= seen;
+  }
+  return bits;
+}
+
+}  // namespace
+
+extern "C" {
+
+yc_module *yc_module_load(const char *path, const char *device, char **config, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_module * {
+    c10::Device target(device);
+    torch::jit::ExtraFilesMap extra{{"config.txt", ""}};
+    auto module = torch::jit::load(path, target, extra, /*load_debug_files=*/false);
+    module.eval();
+    prepare_weights(module);
+    const auto &text = extra["config.txt"];
+    *config = text.empty() ? nullptr : strdup(text.c_str());
+    return new yc_module{std::move(module), target};
+  });
+}
+
+void yc_module_free(yc_module *module) { delete module; }
+
+int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error) {
+  return guarded(error, -1, [&] {
+    for (const auto &item : module->module.named_parameters())
+      visit(context, item.name.c_str(), new at::Tensor(item.value));
+    for (const auto &item : module->module.named_buffers())
+      visit(context, item.name.c_str(), new at::Tensor(item.value));
+    return 0;
+  });
+}
+
+int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_heads, void *context,
+                    yc_call_visitor visit, char **error) {
+  return guarded(error, -1, [&] {
+    auto head_slots = slots_of(strings(heads, n_heads));
+    // A value is replaced while what computes it is inlined. The graph's outputs follow such replacements, so
+    // what must be known in the end is registered there.
+    std::vector<Call> calls;
+    std::vector<size_t> call_outputs, head_outputs(n_heads), head_inputs(n_heads);
+    std::vector<bool> found(n_heads);
+    Graph *graph = nullptr;
+    size_t n_registered = 0;
+    Expansion expansion(*module, [&](Node *node, const Call &call) {
+      graph = node->owningGraph();
+      if (!is_tensor(node)) return;
+      auto add = [&](Value *value) {
+        graph->registerOutput(value);
+        return n_registered++;
+      };
+      calls.push_back(call);
+      call_outputs.push_back(add(node->output()));
+      auto head = head_slots.find(call.path);
+      if (head != head_slots.end()) {
+        found[head->second] = true;
+        head_outputs[head->second] = call_outputs.back();
+        // The last argument: shared activations come before it.
+        head_inputs[head->second] = add(node->inputs().back());
+      }
+    });
+    expansion.keep_registered_outputs();
+    for (size_t i = 0; i < n_heads; ++i)
+      if (!found[i]) throw std::runtime_error(std::string("the forward graph does not call ") + heads[i]);
+
+    auto outputs = expansion.graph->outputs();
+    std::vector<Value *> head_values;
+    for (size_t index : head_outputs) head_values.push_back(outputs[index]);
+    auto bits = dependents(*expansion.graph, head_values);
+    for (size_t i = 0; i < calls.size(); ++i) {
+      Value *value = outputs[call_outputs[i]];
+      uint64_t feeds = 0;
+      for (size_t head = 0; head < n_heads; ++head)
+        if (outputs[head_inputs[head]] == value) feeds |= uint64_t{1} << head;
+      visit(context, calls[i].path.c_str(), calls[i].type.c_str(), bits[value], feeds);
+    }
+    return 0;
+  });
+}
+
+yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
+                       const char *const *taps, size_t n_taps, int leaves, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_graph * {
+    auto names = strings(heads, n_heads);
+    for (const auto &tap : strings(taps, n_taps)) names.push_back(tap);
+    auto slots = slots_of(names);
+    // Where each wanted value stands among the graph's outputs, in order of execution.
+    std::vector<size_t> position(names.size(), SIZE_MAX);
+    size_t n_registered = 0;
+    Expansion expansion(*module, [&](Node *node, const Call &call) {
+      auto slot = slots.find(call.path);
+      if (slot == slots.end() || !is_tensor(node)) return;
+      bool is_leaf = leaves && slot->second >= n_heads;
+      Graph *graph = node->owningGraph();
+      graph->registerOutput(is_leaf ? insert_leaf(*graph, node) : node->output());
+      position[slot->second] = n_registered++;
+    });
+    expansion.keep_registered_outputs();
+    auto graph = expansion.graph;
+    std::vector<Value *> registered(graph->outputs().begin(), graph->outputs().end());
+    while (!graph->outputs().empty()) graph->eraseOutput(0);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (position[i] == SIZE_MAX) throw std::runtime_error("the forward graph does not call " + names[i]);
+      graph->registerOutput(registered[position[i]]);
+    }
+    // With its outputs gone, the decoding and the grid that was baked into it go too.
+    torch::jit::EliminateDeadCode(graph);
+    graph->lint();
+    return new yc_graph{torch::jit::GraphExecutor(graph, "forward"), module->module, names.size()};
+  });
+}
+
+void yc_graph_free(yc_graph *graph) { delete graph; }
+
+int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error) {
+  return guarded(error, -1, [&] {
+    // The profiling executor makes the first calls several times slower, and every call here may be the last.
+    torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
+    torch::jit::Stack stack{graph->module._ivalue(), *input};
+    graph->executor.run(stack);
+    TORCH_CHECK(stack.size() == graph->n_outputs, "the graph gave ", stack.size(), " outputs instead of ",
+                graph->n_outputs);
+    for (size_t i = 0; i < stack.size(); ++i)
+      TORCH_CHECK(stack[i].isTensor(), "output ", i, " of the graph is no tensor but ", stack[i].tagKind());
+    for (size_t i = 0; i < stack.size(); ++i) outputs[i] = new at::Tensor(stack[i].toTensor());
+    return 0;
+  });
+}
+
+void yc_string_free(char *string) { free(string); }
+
+}  // extern "C"

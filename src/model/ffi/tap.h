@@ -1,0 +1,60 @@
+// What libtorch can do and `tch` can't reach: load a TorchScript module, list the calls in its forward graph,
+// and run a copy of that graph which returns detection heads and tapped activations.
+//
+// Contract
+//  - Errors: a function with an `error` parameter returns null (or -1) on failure and sets *error to a message
+//    that the caller frees with yc_string_free. No C++ exception leaves this file.
+//  - Ownership: a yc_module, yc_graph or tensor that is returned or handed to a callback belongs to the callee
+//    of that hand-over; strings handed to a callback live until it returns. Nothing passed in is kept, except
+//    that a yc_graph keeps the weights of its module alive by itself.
+//  - Null: no pointer may be null unless said so.
+//  - Threads: a yc_module or yc_graph is used by one thread at a time.
+//  - Callbacks must not unwind.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+namespace at { class Tensor; }
+using yc_tensor = at::Tensor;
+extern "C" {
+#else
+typedef struct yc_tensor yc_tensor;
+#endif
+
+typedef struct yc_module yc_module;
+typedef struct yc_graph yc_graph;
+
+// Loads a TorchScript file onto `device` ("cpu", "cuda:0") in eval mode, with f32 weights that record no
+// gradients, channels_last. *config becomes the content of extra file "config.txt", or null if there is none;
+// free it with yc_string_free.
+yc_module *yc_module_load(const char *path, const char *device, char **config, char **error);
+void yc_module_free(yc_module *module);
+
+// Visits all parameters and buffers by their dotted path.
+typedef void (*yc_tensor_visitor)(void *context, const char *path, yc_tensor *tensor);
+int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error);
+
+// Visits every module call in the forward graph that gives one tensor, in order of execution, an outer call
+// before those inside it. Bit i of `sees` is set when head i depends on the call's output; bit i of `feeds`
+// when that output is the very input of head i. `heads` are the paths of the head convolutions, 64 at most.
+typedef void (*yc_call_visitor)(void *context, const char *path, const char *type, uint64_t sees, uint64_t feeds);
+int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_heads, void *context,
+                    yc_call_visitor visit, char **error);
+
+// Makes a graph that returns the raw outputs of `heads`, then the outputs of the calls `taps`. With `leaves`,
+// every tapped output starts a new autograd graph: nothing above it records, and the returned tensor is the
+// leaf. Two taps must not name the same value. A name that is not called is an error.
+yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
+                       const char *const *taps, size_t n_taps, int leaves, char **error);
+void yc_graph_free(yc_graph *graph);
+
+// Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. n_heads + n_taps). Returns 0.
+int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error);
+
+void yc_string_free(char *string);  // null is fine
+
+#ifdef __cplusplus
+}
+#endif

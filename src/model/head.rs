@@ -1,0 +1,99 @@
+//! Detection heads: the convolutions whose raw output a box is decoded from.
+
+use tch::Tensor;
+
+/// One detection head of a YOLOv5 network, a 1×1 convolution on one feature map.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Path of the convolution, `model.24.m.0`.
+    pub path: String,
+    /// Input pixels per cell.
+    pub stride: u32,
+    /// Rank by stride: 0 is the finest.
+    pub rank: usize,
+    /// Width and height of each anchor in input pixels.
+    pub anchors: Vec<[f32; 2]>,
+    /// Channels per anchor: x, y, w, h, objectness, the classes, then mask coefficients if it segments.
+    pub channels_per_anchor: usize,
+}
+
+impl Head {
+    /// The pyramid level, `P3` for stride 8.
+    pub fn name(&self) -> String {
+        format!("P{}", self.stride.ilog2())
+    }
+}
+
+/// What the weights alone tell of the heads, before a forward pass shows their strides.
+#[derive(Debug)]
+pub(super) struct HeadModule {
+    /// Path of the module that holds the heads, `model.24`.
+    pub path: String,
+    /// Anchor sizes in cells, per head.
+    pub anchors: Vec<Vec<[f32; 2]>>,
+    pub channels_per_anchor: usize,
+    pub classes: usize,
+}
+
+/// Channels in front of the classes: x, y, w, h, objectness.
+pub(super) const BOX_CHANNELS: usize = 5;
+
+impl HeadModule {
+    /// Finds the detection head by its structure: a module with a buffer `anchors` [heads, anchors, 2] and as many
+    /// 1×1 convolutions `m.0`, `m.1`, … with the same number of channels for each anchor. A `proto` beside them
+    /// makes it a segmentation head, whose mask coefficients come last.
+    ///
+    /// `tensors`: parameters and buffers by path. The error says what is missing.
+    pub fn find(tensors: &[(String, Tensor)]) -> Result<Self, String> {
+        let get = |path: &str| tensors.iter().find(|(name, _)| name == path).map(|(_, tensor)| tensor);
+        let mut found = Vec::new();
+        for (name, anchors) in tensors {
+            let Some(path) = name.strip_suffix(".anchors") else { continue };
+            let &[n_heads, n_anchors, 2] = anchors.size().as_slice() else { continue };
+            let channels = (0..n_heads)
+                .map(|head| match get(&format!("{path}.m.{head}.weight"))?.size().as_slice() {
+                    &[channels, _, 1, 1] if channels % n_anchors == 0 => Some((channels / n_anchors) as usize),
+                    _ => None,
+                })
+                .collect::<Option<Vec<_>>>();
+            let Some(&[channels_per_anchor, ref rest @ ..]) = channels.as_deref() else { continue };
+            let masks = get(&format!("{path}.proto.cv3.conv.weight")).map_or(0, |weight| weight.size()[0] as usize);
+            if rest.iter().any(|&other| other != channels_per_anchor) || channels_per_anchor <= BOX_CHANNELS + masks {
+                continue;
+            }
+            found.push(Self {
+                path: path.to_owned(),
+                anchors: anchor_sizes(anchors),
+                channels_per_anchor,
+                classes: channels_per_anchor - BOX_CHANNELS - masks,
+            });
+        }
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 if get_suffix(tensors, ".dfl.conv.weight") => {
+                Err("has an anchor-free head (YOLOv8 or later), and only YOLOv5's anchor-based head is supported"
+                    .into())
+            }
+            0 => Err("has no YOLOv5 detection head (a module with a buffer 'anchors' and 1x1 convolutions 'm.0', \
+                      'm.1', ...)"
+                .into()),
+            n => Err(format!("has {n} detection heads, and exactly one is supported")),
+        }
+    }
+
+    /// Paths of the head convolutions.
+    pub fn convolutions(&self) -> Vec<String> {
+        (0..self.anchors.len()).map(|head| format!("{}.m.{head}", self.path)).collect()
+    }
+}
+
+fn get_suffix(tensors: &[(String, Tensor)], suffix: &str) -> bool {
+    tensors.iter().any(|(name, _)| name.ends_with(suffix))
+}
+
+/// `[heads, anchors, 2]` as nested vectors.
+fn anchor_sizes(anchors: &Tensor) -> Vec<Vec<[f32; 2]>> {
+    let size = anchors.size();
+    let at = |head, anchor, side| anchors.double_value(&[head, anchor, side]) as f32;
+    (0..size[0]).map(|head| (0..size[1]).map(|anchor| [at(head, anchor, 0), at(head, anchor, 1)]).collect()).collect()
+}

@@ -1,0 +1,153 @@
+//! The layers that a user can name.
+
+use super::{ffi::Call, head::Head};
+use crate::error::{Error, Result};
+
+/// A module call in the network whose output is one tensor.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Dotted path, `model.23.cv3.act`. A second call of the same module has `#2` behind it.
+    pub path: String,
+    /// Class name, `SiLU`.
+    pub class: String,
+    sees: u64,
+    feeds: u64,
+}
+
+impl Layer {
+    /// Whether head `head` (in order of the file) depends on this layer. Otherwise its gradient here is zero.
+    pub fn is_seen_by(&self, head: usize) -> bool {
+        self.sees >> head & 1 == 1
+    }
+
+    /// Whether this layer's output is the input of head `head` (in order of the file).
+    pub fn feeds(&self, head: usize) -> bool {
+        self.feeds >> head & 1 == 1
+    }
+}
+
+/// All layers of a network in order of execution, an outer one before those inside it.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub list: Vec<Layer>,
+    /// The path of the module that holds the head convolutions, `model.24`.
+    head_module: String,
+}
+
+impl Layers {
+    /// Keeps the calls at which a box can be explained: those outside the detection head.
+    pub fn new(calls: Vec<Call>, head_module: &str) -> Self {
+        let inside = format!("{head_module}.");
+        let list = calls
+            .into_iter()
+            .filter(|call| call.path != head_module && !call.path.starts_with(&inside))
+            .map(|Call { path, class, sees, feeds }| Layer { path, class, sees, feeds })
+            .collect();
+        Self { list, head_module: head_module.to_owned() }
+    }
+
+    /// Index of the layer that a user means by `name`: `model.23.cv3.act`, `model_23_cv3_act`, or `23`, which
+    /// stands beside the head.
+    pub fn find(&self, name: &str) -> Result<usize> {
+        let parent = self.head_module.rsplit_once('.').map_or("", |(parent, _)| parent);
+        let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        let full = if is_number && !parent.is_empty() { format!("{parent}.{name}") } else { name.to_owned() };
+        let wanted = underscored(&full);
+        if let Some(index) = self.list.iter().position(|layer| underscored(&layer.path) == wanted) {
+            return Ok(index);
+        }
+        let head = underscored(&self.head_module);
+        if wanted == head || wanted.starts_with(&format!("{head}_")) {
+            return Err(Error::LayerUnusable {
+                name: name.to_owned(),
+                problem: format!(
+                    "it belongs to the detection head; take 'auto' or a layer before {}",
+                    self.head_module
+                ),
+            });
+        }
+        Err(Error::LayerNotFound { name: name.to_owned(), similar: self.similar(&wanted) })
+    }
+
+    fn similar(&self, wanted: &str) -> Option<String> {
+        self.list
+            .iter()
+            .map(|layer| (strsim::damerau_levenshtein(&underscored(&layer.path), wanted), layer))
+            .filter(|(distance, _)| *distance <= 3)
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, layer)| layer.path.clone())
+    }
+
+    /// Index of the layer that feeds `heads[head]`: the outermost module with that output.
+    pub fn feed_of(&self, head: usize, heads: &[Head]) -> Result<usize> {
+        self.list.iter().position(|layer| layer.feeds(head)).ok_or_else(|| Error::LayerUnusable {
+            name: "auto".into(),
+            problem: format!(
+                "no layer's output is the input of the {} head; name a layer, 'yolo-cam layers' lists them",
+                heads[head].name()
+            ),
+        })
+    }
+}
+
+/// The spelling in which dots and underscores are the same.
+fn underscored(path: &str) -> String {
+    path.replace('.', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers() -> Layers {
+        let call = |path: &str, sees, feeds| Call { path: path.into(), class: "Conv".into(), sees, feeds };
+        Layers::new(
+            vec![
+                call("model.2", 0b11, 0),
+                call("model.9", 0b11, 0b01),
+                call("model.9.cv2_x.act", 0b11, 0b01),
+                call("model.24", 0, 0),
+                call("model.24.m.0", 0b01, 0),
+                call("model.240", 0b10, 0b10),
+            ],
+            "model.24",
+        )
+    }
+
+    fn find(name: &str) -> Result<String> {
+        let layers = layers();
+        layers.find(name).map(|index| layers.list[index].path.clone())
+    }
+
+    #[test]
+    fn a_layer_has_three_spellings() {
+        for name in ["9", "model.9", "model_9"] {
+            assert_eq!(find(name).unwrap(), "model.9");
+        }
+        for name in ["model.9.cv2_x.act", "model_9_cv2_x_act"] {
+            assert_eq!(find(name).unwrap(), "model.9.cv2_x.act");
+        }
+    }
+
+    #[test]
+    fn an_unknown_layer_is_an_error_with_a_suggestion() {
+        assert!(matches!(find("model_99"), Err(Error::LayerNotFound { similar: Some(s), .. }) if s == "model.9"));
+        assert!(matches!(find("backbone.stage1.block"), Err(Error::LayerNotFound { similar: None, .. })));
+        assert!(matches!(find(""), Err(Error::LayerNotFound { .. })));
+    }
+
+    #[test]
+    fn the_head_itself_is_no_layer() {
+        for name in ["24", "model_24_m_0", "model.24.m.7"] {
+            assert!(matches!(find(name), Err(Error::LayerUnusable { .. })), "{name}");
+        }
+        assert_eq!(find("240").unwrap(), "model.240");
+    }
+
+    #[test]
+    fn the_outermost_module_feeds_a_head() {
+        let layers = layers();
+        assert_eq!(layers.feed_of(0, &[]).unwrap(), 1);
+        assert_eq!(layers.feed_of(1, &[]).unwrap(), 3);
+    }
+}

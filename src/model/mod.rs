@@ -1,0 +1,245 @@
+//! A detector, loaded from a file, whose forward pass also returns what an explanation needs.
+
+mod ffi;
+mod file_kind;
+mod head;
+mod layers;
+mod metadata;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use tch::{Device, Kind, Tensor};
+
+use self::{
+    ffi::{ScriptModule, Tap, TappedGraph},
+    head::HeadModule,
+    layers::Layers,
+    metadata::{COCO, Metadata},
+};
+pub use self::{file_kind::FileKind, head::Head, layers::Layer};
+use crate::{
+    error::{Error, Result},
+    geometry::Size,
+};
+
+/// A YOLOv5 detector.
+///
+/// A model is used by one thread at a time; libtorch spreads the work of a forward pass over threads by itself.
+pub struct Model {
+    module: ScriptModule,
+    path: PathBuf,
+    kind: FileKind,
+    device: Device,
+    names: Vec<String>,
+    /// In order of the file, which is that of the rows in the concatenated prediction.
+    heads: Vec<Head>,
+    layers: Layers,
+    /// Graphs that were made, by their tapped layers.
+    graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
+}
+
+/// What a forward pass returns.
+#[derive(Debug)]
+pub struct Forward {
+    /// Raw output of each head, `[N, anchors·channels, h, w]` f32, before the sigmoid, in order of the file.
+    pub heads: Vec<Tensor>,
+    /// Output of each tapped layer, `[N, K, h, w]`, an autograd leaf.
+    pub taps: Vec<Tensor>,
+}
+
+/// Side of the blank input that shows the strides of the heads: small, and a multiple of every stride in use.
+const PROBE_SIDE: i64 = 128;
+
+impl Model {
+    /// Loads the file at `path` onto `device`, whatever its name; weights become f32.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the file is no YOLOv5 model, [`Error::Io`] if it can't be read.
+    pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        let path = path.as_ref();
+        let unusable = |problem: String| Error::model(path, problem);
+        let kind = FileKind::of(path)?;
+        let (module, config) = ScriptModule::load(path, device)
+            .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {error}")))?;
+        let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
+        let head_module = HeadModule::find(&module.tensors()?).map_err(|problem| {
+            let exporter = metadata.ultralytics_version.as_ref();
+            unusable(match exporter {
+                Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
+                None => problem,
+            })
+        })?;
+        let convolutions = head_module.convolutions();
+        let convolutions: Vec<&str> = convolutions.iter().map(String::as_str).collect();
+        let calls = module.calls(&convolutions).map_err(|error| {
+            unusable(format!("has a network that cannot be tapped: {error}; export it again with YOLOv5"))
+        })?;
+        let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
+        Ok(Self {
+            names: metadata
+                .names
+                .filter(|names| names.len() == head_module.classes)
+                .unwrap_or_else(|| default_names(head_module.classes)),
+            layers: Layers::new(calls, &head_module.path),
+            module,
+            path: path.to_owned(),
+            kind,
+            device,
+            heads,
+            graphs: RefCell::default(),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file is.
+    pub fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    /// The device that the weights are on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// Class names, one for each class: the file's own, else COCO's for 80 classes, else `class0`, `class1`, …
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Replaces the class names.
+    ///
+    /// # Errors
+    /// [`Error::NameCount`] if there is not one for each class.
+    pub fn set_names(&mut self, names: Vec<String>) -> Result<()> {
+        if names.len() != self.names.len() {
+            return Err(Error::NameCount { given: names.len(), classes: self.names.len() });
+        }
+        self.names = names;
+        Ok(())
+    }
+
+    /// The detection heads in order of the file, which is that of the rows in the concatenated prediction.
+    pub fn heads(&self) -> &[Head] {
+        &self.heads
+    }
+
+    /// The largest stride: sides of the input are multiples of it.
+    pub fn max_stride(&self) -> u32 {
+        self.heads.iter().map(|head| head.stride).max().unwrap_or(1)
+    }
+
+    /// All layers at which a box can be explained, in order of execution, an outer one before those inside it.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers.list
+    }
+
+    /// Index in [`layers`](Self::layers) of the layer that a user means by `model.23.cv3.act`,
+    /// `model_23_cv3_act` or `23`.
+    ///
+    /// # Errors
+    /// [`Error::LayerNotFound`]; [`Error::LayerUnusable`] for a part of the detection head.
+    pub fn find_layer(&self, name: &str) -> Result<usize> {
+        self.layers.find(name)
+    }
+
+    /// Index of the layer whose output is the input of head `head` (in order of the file).
+    ///
+    /// # Errors
+    /// [`Error::LayerUnusable`] if that input is no layer's output.
+    pub fn feed_of(&self, head: usize) -> Result<usize> {
+        self.layers.feed_of(head, &self.heads)
+    }
+
+    /// Runs the network. With `taps` (indices of layers), gradients of the heads reach those layers, and nothing
+    /// above them; without, no gradients are recorded.
+    ///
+    /// A tap hides what lies above it: a head's gradient reaches the last tapped layer before it only. `taps`
+    /// must not name the same feature map twice, as a module and the last module inside it do.
+    ///
+    /// `input`: `[N, 3, H, W]` f32 on the model's device, RGB in 0..1, sides multiples of
+    /// [`max_stride`](Self::max_stride).
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the network can't run at this size.
+    pub fn forward(&self, input: &Tensor, taps: &[usize]) -> Result<Forward> {
+        let mut graphs = self.graphs.borrow_mut();
+        let graph = match graphs.get_mut(taps) {
+            Some(graph) => graph,
+            None => {
+                let graph = self.graph(taps, Tap::Leaf)?;
+                graphs.entry(taps.to_vec()).or_insert(graph)
+            }
+        };
+        let (heads, taps) = if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }?;
+        Ok(Forward { heads, taps })
+    }
+
+    /// Shape of each layer's output for one picture of size `input`, in order of [`layers`](Self::layers).
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the network can't run at this size.
+    pub fn layer_shapes(&self, input: Size) -> Result<Vec<Vec<i64>>> {
+        let all: Vec<usize> = (0..self.layers.list.len()).collect();
+        let mut graph = self.graph(&all, Tap::Observe)?;
+        let size = [1, 3, i64::from(input.height), i64::from(input.width)];
+        let (_, layers) = tch::no_grad(|| graph.run(&Tensor::zeros(size, (Kind::Float, self.device))))?;
+        Ok(layers.iter().map(Tensor::size).collect())
+    }
+
+    fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {
+        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
+        let taps: Vec<&str> = taps.iter().map(|&layer| self.layers.list[layer].path.as_str()).collect();
+        TappedGraph::new(&self.module, &heads, &taps, tap)
+    }
+}
+
+/// Learns the strides from a forward pass on a small blank input, and that the network runs at other sizes than
+/// the one it was traced at.
+fn probe_heads(
+    module: &ScriptModule,
+    found: &HeadModule,
+    convolutions: &[&str],
+    device: Device,
+) -> Result<Vec<Head>, String> {
+    let input = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
+    let outputs = TappedGraph::new(module, convolutions, &[], Tap::Observe)
+        .and_then(|mut graph| tch::no_grad(|| graph.run(&input)))
+        .map_err(|error| format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {error}"))?
+        .0;
+    let mut heads = Vec::with_capacity(outputs.len());
+    for ((output, path), cells) in outputs.iter().zip(convolutions).zip(&found.anchors) {
+        let stride = match output.size().as_slice() {
+            &[1, _, h, w] if h == w && h > 0 && PROBE_SIDE % h == 0 => (PROBE_SIDE / h) as u32,
+            other => {
+                return Err(format!("has a head {path} with output {other:?} for a {PROBE_SIDE}x{PROBE_SIDE} input"));
+            }
+        };
+        heads.push(Head {
+            path: (*path).to_owned(),
+            stride,
+            rank: 0,
+            anchors: cells.iter().map(|&[w, h]| [w * stride as f32, h * stride as f32]).collect(),
+            channels_per_anchor: found.channels_per_anchor,
+        });
+    }
+    let strides: Vec<u32> = heads.iter().map(|head| head.stride).collect();
+    for head in &mut heads {
+        head.rank = strides.iter().filter(|&&stride| stride < head.stride).count();
+    }
+    Ok(heads)
+}
+
+fn default_names(classes: usize) -> Vec<String> {
+    if classes == COCO.len() {
+        return COCO.iter().map(|&name| name.to_owned()).collect();
+    }
+    (0..classes).map(|class| format!("class{class}")).collect()
+}

@@ -1,0 +1,113 @@
+//! From an explanation to a picture.
+
+mod colormap;
+mod label;
+
+use image::{GenericImage, Pixel, Rgb, RgbImage};
+use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
+use ndarray::Array2;
+
+pub use self::colormap::{class_color, jet};
+use crate::{
+    error::Result,
+    explain::{ExplainedBox, Explanation},
+    geometry::{BBox, Size},
+    model::Model,
+};
+
+/// How much of the heat's colour lies over the picture.
+const HEAT_ALPHA: f32 = 0.5;
+
+/// The letterboxed picture, then one panel for each box: the picture with the heat inside the box, the box, and its
+/// class and confidence. From left to right; in several rows only where one would be wider than `max_width`.
+///
+/// # Errors
+/// [`crate::Error::Libtorch`] if a map can't be scaled.
+pub fn panels(explanation: &Explanation, model: &Model, max_width: u32) -> Result<RgbImage> {
+    let picture = &explanation.letterbox.image;
+    let (width, height) = picture.dimensions();
+    let count = explanation.boxes.len() as u32 + 1;
+    let columns = count.min(max_width / width).max(1);
+    let mut sheet = RgbImage::new(width * columns, height * count.div_ceil(columns));
+    let mut put = |index: u32, panel: &RgbImage| {
+        sheet
+            .copy_from(panel, index % columns * width, index / columns * height)
+            .expect("the sheet has room for all panels");
+    };
+    put(0, picture);
+    for (index, explained) in (1..).zip(&explanation.boxes) {
+        put(index, &box_panel(picture, explained, model)?);
+    }
+    Ok(sheet)
+}
+
+fn box_panel(picture: &RgbImage, explained: &ExplainedBox, model: &Model) -> Result<RgbImage> {
+    let size = Size { width: picture.width(), height: picture.height() };
+    let detection = &explained.detection;
+    let b = detection.box_input.clipped(size);
+    let mut panel = picture.clone();
+    let has_signal = explained.heatmap.no_signal().is_none();
+    if has_signal {
+        blend_heat(&mut panel, &explained.heatmap.normalized(size)?, &b);
+    }
+    let color = class_color(detection.class_id);
+    draw_box(&mut panel, &b, color);
+    if !has_signal {
+        let layer = &model.layers()[explained.layer].path;
+        label::draw_notice(&mut panel, &b, &format!("no signal at {layer}"));
+    }
+    let text = format!("{} {:.2}", model.names()[detection.class_id], detection.confidence);
+    label::draw_box_label(&mut panel, &b, &text, color);
+    Ok(panel)
+}
+
+/// Lays the heat (`[H, W]`, 0 to 1) over the pixels of `panel` inside `b`.
+fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, b: &BBox) {
+    let pixels = |from: f32, to: f32| from.round() as u32..to.round() as u32;
+    for y in pixels(b.y1, b.y2) {
+        for x in pixels(b.x1, b.x2) {
+            let color = jet(heat[[y as usize, x as usize]]);
+            panel.get_pixel_mut(x, y).apply2(&color, |below, above| {
+                (f32::from(below) * (1.0 - HEAT_ALPHA) + f32::from(above) * HEAT_ALPHA).round() as u8
+            });
+        }
+    }
+}
+
+/// Draws the outline of `b`, inwards from its edge, as thick as the picture's size asks for.
+fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>) {
+    let thickness = (panel.width().max(panel.height()) / 320).max(1) as i32;
+    let (left, top) = (b.x1.round() as i32, b.y1.round() as i32);
+    let (right, bottom) = (b.x2.round() as i32, b.y2.round() as i32);
+    for inset in 0..thickness {
+        let (width, height) = (right - left - 2 * inset, bottom - top - 2 * inset);
+        if width <= 0 || height <= 0 {
+            break;
+        }
+        draw_hollow_rect_mut(panel, Rect::at(left + inset, top + inset).of_size(width as u32, height as u32), color);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heat_stays_inside_the_box() {
+        let mut panel = RgbImage::from_pixel(8, 6, Rgb([100, 100, 100]));
+        let heat = Array2::from_elem((6, 8), 1.0);
+        blend_heat(&mut panel, &heat, &BBox { x1: 2.0, y1: 1.0, x2: 5.0, y2: 6.0 });
+        for (x, y, pixel) in panel.enumerate_pixels() {
+            let is_inside = (2..5).contains(&x) && (1..6).contains(&y);
+            let expected = if is_inside { Rgb([114, 50, 50]) } else { Rgb([100, 100, 100]) };
+            assert_eq!(pixel, &expected, "{x} {y}");
+        }
+    }
+
+    #[test]
+    fn a_box_without_area_is_drawn_without_fuss() {
+        let mut panel = RgbImage::new(8, 8);
+        draw_box(&mut panel, &BBox { x1: 3.0, y1: 3.0, x2: 3.2, y2: 3.1 }, Rgb([255, 0, 0]));
+        assert!(panel.pixels().all(|pixel| pixel == &Rgb([0, 0, 0])));
+    }
+}

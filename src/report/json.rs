@@ -1,0 +1,130 @@
+//! `STEM-res.json`.
+
+use std::{io, path::Path};
+
+use serde::Serialize;
+
+use super::write_atomically;
+use crate::{
+    error::Result,
+    explain::{ExplainedBox, Explanation, Method, TARGET},
+    geometry::BBox,
+    model::Model,
+};
+
+/// The version of the report's structure.
+const SCHEMA: u32 = 1;
+
+/// All that is known of one picture's explanation.
+#[derive(Debug, Serialize)]
+pub struct JsonReport<'a> {
+    schema: u32,
+    tool: &'static str,
+    model: ModelEntry<'a>,
+    image: ImageEntry<'a>,
+    input: InputEntry,
+    method: &'static str,
+    target: &'static str,
+    detections: Vec<DetectionEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelEntry<'a> {
+    path: &'a Path,
+    kind: &'static str,
+    classes: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct ImageEntry<'a> {
+    path: &'a Path,
+    width: u32,
+    height: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct InputEntry {
+    width: u32,
+    height: u32,
+    scale: f32,
+    pad_x: u32,
+    pad_y: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct DetectionEntry<'a> {
+    index: usize,
+    class_id: usize,
+    class: &'a str,
+    confidence: f32,
+    logit: f32,
+    box_image: BBox,
+    box_input: BBox,
+    head: usize,
+    anchor_row: usize,
+    layer: &'a str,
+    peak: f32,
+    empty: bool,
+    reason: Option<String>,
+    map: Option<&'a str>,
+}
+
+impl<'a> JsonReport<'a> {
+    /// `maps`: for each box the file name of its raw map, if there is one, relative to the report.
+    pub fn new(
+        model: &'a Model,
+        image: &'a Path,
+        explanation: &'a Explanation,
+        method: Method,
+        maps: &'a [Option<String>],
+    ) -> Self {
+        let map = &explanation.letterbox.map;
+        let entry = |(index, explained): (usize, &'a ExplainedBox)| {
+            let detection = &explained.detection;
+            let reason = explained.no_signal_reason(model);
+            DetectionEntry {
+                index,
+                class_id: detection.class_id,
+                class: &model.names()[detection.class_id],
+                confidence: detection.confidence,
+                logit: detection.logit,
+                box_image: map.to_image(&detection.box_input),
+                box_input: detection.box_input,
+                head: model.heads()[detection.head].rank,
+                anchor_row: detection.anchor_row,
+                layer: &model.layers()[explained.layer].path,
+                peak: explained.heatmap.peak(),
+                empty: explained.heatmap.no_signal().is_some(),
+                reason,
+                map: maps.get(index).and_then(Option::as_deref),
+            }
+        };
+        Self {
+            schema: SCHEMA,
+            tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
+            model: ModelEntry { path: model.path(), kind: model.kind().name(), classes: model.names() },
+            image: ImageEntry { path: image, width: map.image.width, height: map.image.height },
+            input: InputEntry {
+                width: map.input.width,
+                height: map.input.height,
+                scale: map.scale,
+                pad_x: map.pad_x,
+                pad_y: map.pad_y,
+            },
+            method: method.name(),
+            target: TARGET,
+            detections: explanation.boxes.iter().enumerate().map(entry).collect(),
+        }
+    }
+}
+
+/// Writes the report as indented JSON.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn write_json(path: &Path, report: &JsonReport) -> Result<()> {
+    write_atomically(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, report).map_err(io::Error::other)?;
+        io::Write::write_all(out, b"\n")
+    })
+}

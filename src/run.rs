@@ -1,0 +1,291 @@
+//! Does what the command line asks for, one picture after the other.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use yolo_cam::{
+    ExplainOptions, Explanation, Model, TargetLayer,
+    detect::DetectOptions,
+    explain::{explain, input_side},
+    geometry::Size,
+    picture, render,
+    report::{JsonReport, max_width, write_json, write_npy, write_picture},
+};
+
+use crate::{
+    Exit,
+    cli::{Command, ExplainCommand, LayersCommand, ModelChoice, Verbosity},
+    inputs::{Namer, ResultNames, pictures},
+};
+
+/// Where models are looked for that do not stand where they are said to.
+const WEIGHTS_DIR: &str = "weights";
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use or an unusable model. What goes wrong with a picture is told, and shows in the exit code.
+pub fn run(command: Command) -> Result<Exit> {
+    match command {
+        Command::Explain(command) => explain_pictures(&command),
+        Command::Layers(command) => list_layers(&command),
+    }
+}
+
+fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
+    let start = Instant::now();
+    let says = |level: Verbosity| command.verbosity >= level;
+    let mut model = load_model(&command.model, says(Verbosity::Normal))?;
+    if let Some(names) = &command.names {
+        model.set_names(names.clone())?;
+    }
+    let options = explain_options(command, &model)?;
+    let side = input_side(options.img_size, &model);
+    if side != command.img_size && says(Verbosity::Normal) {
+        let stride = model.max_stride();
+        eprintln!(
+            "note: --img-size {} rounded up to {side}, a multiple of the largest stride {stride}",
+            command.img_size
+        );
+    }
+    fs::create_dir_all(&command.output_dir)
+        .with_context(|| format!("output folder {:?} cannot be created", command.output_dir))?;
+    if says(Verbosity::Verbose) {
+        let heads: Vec<String> = model.heads().iter().map(|head| head.name()).collect();
+        let classes = model.names().len();
+        eprintln!("model: {:?}, {classes} classes, heads {}", model.path(), heads.join(" "));
+        eprintln!("time: model load {}", milliseconds(start.elapsed()));
+    }
+
+    let inputs = pictures(&command.inputs, &command.output_dir);
+    let total = inputs.len();
+    let mut namer = Namer::new(&command.output_dir);
+    let mut failed = 0;
+    for (index, input) in inputs.into_iter().enumerate() {
+        let outcome = input.map_err(anyhow::Error::msg).and_then(|path| {
+            let names = namer.names(&path);
+            let done = explain_picture(&path, &names, &model, &options, command)?;
+            Ok((path, names, done))
+        });
+        match outcome {
+            Ok((path, names, done)) => {
+                warn_of_empty_maps(&path, &done.explanation, &model);
+                if says(Verbosity::Normal) {
+                    let boxes = summary(&done.explanation, &model);
+                    eprintln!("[{}/{total}] {}: {boxes} -> {}", index + 1, path.display(), names.picture().display());
+                }
+                if says(Verbosity::Verbose) {
+                    eprintln!("time: {}", done.times());
+                }
+            }
+            Err(error) => {
+                failed += 1;
+                eprintln!("error: {error:#}");
+            }
+        }
+    }
+    if failed > 0 {
+        eprintln!("{failed} of {total} inputs failed");
+        return Ok(Exit::SomeFailed);
+    }
+    Ok(Exit::Fine)
+}
+
+fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
+    let target_layer = match &command.target_layer {
+        None => TargetLayer::Auto,
+        Some(name) => TargetLayer::Layer(model.find_layer(name)?),
+    };
+    let classes = command
+        .classes
+        .as_ref()
+        .map(|classes| classes.iter().map(|class| class_id(class, model.names())).collect::<Result<Vec<_>>>());
+    Ok(ExplainOptions {
+        img_size: Some(command.img_size),
+        detect: DetectOptions {
+            conf_threshold: command.conf_threshold,
+            iou_threshold: command.iou_threshold,
+            max_det: command.max_det,
+            classes: classes.transpose()?,
+            agnostic: command.agnostic_nms,
+        },
+        method: command.method,
+        target_layer,
+    })
+}
+
+/// The class that a user means by its number or name.
+fn class_id(class: &str, names: &[String]) -> Result<usize> {
+    if let Some(index) = names.iter().position(|name| name == class) {
+        return Ok(index);
+    }
+    match class.parse::<usize>() {
+        Ok(index) if index < names.len() => Ok(index),
+        Ok(index) => bail!("class {index} does not exist; the model has {} classes, numbered from 0", names.len()),
+        Err(_) => bail!("class {class:?} not found; the model's classes are: {}", names.join(", ")),
+    }
+}
+
+/// A picture whose results are written.
+struct Done {
+    explanation: Explanation,
+    decode: Duration,
+    render: Duration,
+    write: Duration,
+}
+
+impl Done {
+    fn times(&self) -> String {
+        let timings = &self.explanation.timings;
+        [
+            ("decode", self.decode),
+            ("letterbox", timings.letterbox),
+            ("forward", timings.forward),
+            ("detect", timings.detect),
+            ("backward", timings.backward),
+            ("render", self.render),
+            ("write", self.write),
+        ]
+        .map(|(stage, time)| format!("{stage} {}", milliseconds(time)))
+        .join(", ")
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+fn explain_picture(
+    path: &Path,
+    names: &ResultNames,
+    model: &Model,
+    options: &ExplainOptions,
+    command: &ExplainCommand,
+) -> Result<Done> {
+    let mut clock = Instant::now();
+    let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+    let picture = picture::read(path)?;
+    let decode = lap();
+    let explanation = explain(model, &picture, options).with_context(|| path.display().to_string())?;
+    lap();
+    let target = names.picture();
+    let sheet = render::panels(&explanation, model, max_width(&target))?;
+    let render = lap();
+    write_picture(&target, &sheet)?;
+    let maps = if command.raw { write_maps(names, &explanation)? } else { Vec::new() };
+    if command.json {
+        write_json(&names.json(), &JsonReport::new(model, path, &explanation, options.method, &maps))?;
+    }
+    Ok(Done { explanation, decode, render, write: lap() })
+}
+
+/// Writes each map that has a signal. Returns the file names, by box.
+fn write_maps(names: &ResultNames, explanation: &Explanation) -> Result<Vec<Option<String>>> {
+    let write = |(index, explained): (usize, &yolo_cam::ExplainedBox)| {
+        if explained.heatmap.no_signal().is_some() {
+            return Ok(None);
+        }
+        let name = names.map(index);
+        write_npy(&names.dir().join(&name), explained.heatmap.values())?;
+        Ok(Some(name))
+    };
+    explanation.boxes.iter().enumerate().map(write).collect()
+}
+
+fn warn_of_empty_maps(path: &Path, explanation: &Explanation, model: &Model) {
+    for explained in &explanation.boxes {
+        if let Some(reason) = explained.no_signal_reason(model) {
+            let class = &model.names()[explained.detection.class_id];
+            let confidence = explained.detection.confidence;
+            eprintln!("warning: {}: {class} {confidence:.2}: no signal: {reason}", path.display());
+        }
+    }
+}
+
+fn summary(explanation: &Explanation, model: &Model) -> String {
+    /// More would make the line unreadable.
+    const MOST: usize = 8;
+    let boxes = &explanation.boxes;
+    let name = |explained: &yolo_cam::ExplainedBox| {
+        let detection = &explained.detection;
+        format!("{} {:.2}", model.names()[detection.class_id], detection.confidence)
+    };
+    let list = boxes.iter().take(MOST).map(name).collect::<Vec<_>>().join(", ");
+    match boxes.len() {
+        0 => "no detections".to_owned(),
+        1 => format!("1 box ({list})"),
+        count @ 2..=MOST => format!("{count} boxes ({list})"),
+        count => format!("{count} boxes ({list}, ...)"),
+    }
+}
+
+fn list_layers(command: &LayersCommand) -> Result<Exit> {
+    let model = load_model(&command.model, true)?;
+    let side = input_side(Some(command.img_size), &model);
+    let shapes = model.layer_shapes(Size { width: side, height: side })?;
+    let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
+    for (layer, shape) in model.layers().iter().zip(&shapes) {
+        let heads = (0..model.heads().len()).filter(|&head| layer.is_seen_by(head));
+        let heads = heads.map(|head| model.heads()[head].name()).collect::<Vec<_>>().join(" ");
+        let stride = match shape.as_slice() {
+            &[_, _, _, width] if width > 0 => (i64::from(side) / width).to_string(),
+            _ => "-".to_owned(),
+        };
+        let shape = shape.iter().skip(1).map(i64::to_string).collect::<Vec<_>>().join("x");
+        rows.push([
+            layer.path.clone(),
+            layer.class.clone(),
+            shape,
+            stride,
+            if heads.is_empty() { "-".into() } else { heads },
+        ]);
+    }
+    match write_table(&rows) {
+        // The reader has seen enough: `yolo-cam layers | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        done => done.map(|()| Exit::Fine).context("the list cannot be written"),
+    }
+}
+
+fn write_table<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    out.flush()
+}
+
+fn load_model(choice: &ModelChoice, says: bool) -> Result<Model> {
+    if let Some(threads) = choice.threads {
+        tch::set_num_threads(threads.into());
+    }
+    let path = resolve_model(&choice.path)?;
+    if path != choice.path && says {
+        eprintln!("note: {:?} not found; using {path:?}", choice.path);
+    }
+    Ok(Model::load(path, choice.device)?)
+}
+
+/// The model file that is meant by `path`: itself, else the same name in weights/, else the TorchScript of that
+/// stem there.
+fn resolve_model(path: &Path) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let weights = Path::new(WEIGHTS_DIR);
+    let bundled = path.file_name().map(|name| weights.join(name));
+    let tried = bundled.iter().flat_map(|same| [same.clone(), same.with_extension("torchscript")]);
+    let tried: Vec<PathBuf> = tried.filter(|other| other != path).collect();
+    match tried.iter().find(|other| other.exists()) {
+        Some(found) => Ok(found.clone()),
+        None => bail!("model file {path:?} not found, nor {tried:?}; give --model-path a TorchScript file"),
+    }
+}
