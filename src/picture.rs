@@ -1,8 +1,8 @@
 //! Reading pictures.
 
-use std::path::Path;
+use std::{fs, io::Cursor, path::Path};
 
-use image::{DynamicImage, ImageDecoder, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use crate::error::{Error, Result};
 
@@ -10,24 +10,129 @@ use crate::error::{Error, Result};
 /// Alpha is dropped, as OpenCV's `imread` does.
 ///
 /// # Errors
-/// [`Error::Picture`] if the file is missing, damaged, or no picture.
+/// [`Error::Io`] if the file can't be read, [`Error::Picture`] if it is damaged or no picture.
 pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
     let path = path.as_ref();
-    decode(path).map_err(|problem| Error::Picture { path: path.to_owned(), problem })
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    decode(&bytes).map_err(|problem| Error::Picture { path: path.to_owned(), problem })
 }
 
-fn decode(path: &Path) -> Result<RgbImage, String> {
-    let reader =
-        ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(|error| error.to_string())?;
-    let broken = |error: image::ImageError| match error {
-        image::ImageError::Unsupported(_) => {
-            "is no picture that can be read; expected JPEG, PNG, BMP, GIF, TIFF or WebP".to_owned()
-        }
-        other => format!("is a damaged picture: {other}"),
+const EXPECTED: &str = "expected JPEG, PNG, BMP, GIF, TIFF or WebP";
+
+fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
+    if bytes.is_empty() {
+        return Err("is empty".into());
+    }
+    let format = image::guess_format(bytes).map_err(|_| format!("is no picture that can be read; {EXPECTED}"))?;
+    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
+        return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes", bytes.len()));
+    }
+    let picture = || -> image::ImageResult<DynamicImage> {
+        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
+        let orientation = decoder.orientation()?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
     };
-    let mut decoder = reader.into_decoder().map_err(broken)?;
-    let orientation = decoder.orientation().map_err(broken)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    picture().map(DynamicImage::into_rgb8).map_err(|error| {
+        // The decoders' messages may run over several lines.
+        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        match error {
+            image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
+            _ => format!("is a damaged picture: {reason}"),
+        }
+    })
+}
+
+/// Whether the end marker follows the picture data. The decoder fills what is missing with grey and says nothing.
+///
+/// Walks the segments (ITU-T T.81, annex B), since a thumbnail inside has an end marker of its own, and cameras
+/// append videos behind the picture.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    const END_OF_IMAGE: u8 = 0xD9;
+    let is_bare = |marker: u8| matches!(marker, 0x00 | 0x01 | 0xD0..=0xD8);
+    let mut at = 0;
+    // Between markers lie fill bytes or a scan's data, in which 0xFF is followed by 0 or a restart marker.
+    while let Some(offset) =
+        bytes[at..].windows(2).position(|pair| pair[0] == 0xFF && pair[1] != 0xFF && !is_bare(pair[1]))
+    {
+        at += offset;
+        match bytes[at + 1] {
+            END_OF_IMAGE => return true,
+            START_OF_SCAN => at += 2,
+            _ => match bytes.get(at + 2..at + 4) {
+                Some(&[high, low]) => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+                _ => return false,
+            },
+        }
+        if at >= bytes.len() {
+            return false;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{Rgb, codecs::jpeg::JpegEncoder};
+
+    fn jpeg() -> Vec<u8> {
+        let picture = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 4) as u8, (y * 4) as u8, (x * y) as u8]));
+        let mut bytes = Vec::new();
+        picture.write_with_encoder(JpegEncoder::new(&mut bytes)).expect("it is written");
+        bytes
+    }
+
+    /// The JPEG with a segment APP1 behind its start marker.
+    fn with_segment(jpeg: &[u8], content: &[u8]) -> Vec<u8> {
+        let length = (content.len() as u16 + 2).to_be_bytes();
+        [&jpeg[..2], &[0xFF, 0xE1], &length, content, &jpeg[2..]].concat()
+    }
+
+    #[test]
+    fn a_jpeg_that_breaks_off_is_damaged_wherever_it_does() {
+        // A segment with an end marker inside, as a thumbnail has.
+        let whole = with_segment(&jpeg(), &[0xFF, 0xD8, 0xFF, 0xD9]);
+        assert!(decode(&whole).is_ok());
+        for length in 4..whole.len() - 1 {
+            assert!(decode(&whole[..length]).is_err(), "{length} of {} bytes", whole.len());
+        }
+        // A video behind the picture.
+        assert!(decode(&[whole.as_slice(), &[0, 0xFF, 0xDA, 1, 2]].concat()).is_ok());
+    }
+
+    #[test]
+    fn exif_orientation_is_applied() {
+        // Little-endian TIFF with one entry: orientation (0x0112), a short, 6: turn clockwise by 90 degrees.
+        let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        let upright = decode(&jpeg()).expect("it is sound");
+        let turned = decode(&with_segment(&jpeg(), exif)).expect("it is sound");
+        assert_eq!(turned, image::imageops::rotate90(&upright));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_told() {
+        assert_eq!(decode(b"").unwrap_err(), "is empty");
+        assert!(decode(b"hello").unwrap_err().contains("no picture"));
+        assert!(decode(b"\x89PNG\r\n\x1a\nrest").unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn grey_alpha_16_bit_and_palette_pictures_become_rgb() {
+        let png = |picture: DynamicImage| {
+            let mut bytes = Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, ImageFormat::Png).expect("it is written");
+            decode(bytes.get_ref()).expect("it is sound").get_pixel(0, 0).0
+        };
+        assert_eq!(png(image::GrayImage::from_pixel(2, 2, image::Luma([7])).into()), [7, 7, 7]);
+        assert_eq!(png(image::GrayAlphaImage::from_pixel(2, 2, image::LumaA([7, 0])).into()), [7, 7, 7]);
+        assert_eq!(png(image::RgbaImage::from_pixel(2, 2, image::Rgba([1, 2, 3, 0])).into()), [1, 2, 3]);
+        let deep = image::ImageBuffer::from_pixel(2, 2, Rgb([0x0100u16, 0x8000, 0xFFFF]));
+        assert_eq!(png(DynamicImage::ImageRgb16(deep)), [1, 128, 255]);
+        let mut gif = Cursor::new(Vec::new());
+        RgbImage::from_pixel(2, 2, Rgb([9, 8, 7])).write_to(&mut gif, ImageFormat::Gif).expect("it is written");
+        assert_eq!(decode(gif.get_ref()).expect("it is sound").get_pixel(0, 0).0, [9, 8, 7]);
+    }
 }

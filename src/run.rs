@@ -89,6 +89,11 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
             }
         }
     }
+    if says(Verbosity::Verbose)
+        && let Some(peak) = peak_memory()
+    {
+        eprintln!("memory: peak {peak} MiB");
+    }
     if failed > 0 {
         eprintln!("{failed} of {total} inputs failed");
         return Ok(Exit::SomeFailed);
@@ -158,6 +163,13 @@ impl Done {
 
 fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+/// The most memory that this process has held so far, in MiB, where the system tells (Linux).
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(kibibytes.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
 fn explain_picture(

@@ -64,7 +64,7 @@ impl Model {
         let unusable = |problem: String| Error::model(path, problem);
         let kind = FileKind::of(path)?;
         let (module, config) = ScriptModule::load(path, device)
-            .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {error}")))?;
+            .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error))))?;
         let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
         let head_module = HeadModule::find(&module.tensors()?).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
@@ -76,7 +76,7 @@ impl Model {
         let convolutions = head_module.convolutions();
         let convolutions: Vec<&str> = convolutions.iter().map(String::as_str).collect();
         let calls = module.calls(&convolutions).map_err(|error| {
-            unusable(format!("has a network that cannot be tapped: {error}; export it again with YOLOv5"))
+            unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
         let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         Ok(Self {
@@ -212,7 +212,7 @@ fn probe_heads(
     let input = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
     let outputs = TappedGraph::new(module, convolutions, &[], Tap::Observe)
         .and_then(|mut graph| tch::no_grad(|| graph.run(&input)))
-        .map_err(|error| format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {error}"))?
+        .map_err(|error| format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {}", reason(&error)))?
         .0;
     let mut heads = Vec::with_capacity(outputs.len());
     for ((output, path), cells) in outputs.iter().zip(convolutions).zip(&found.anchors) {
@@ -242,4 +242,12 @@ fn default_names(classes: usize) -> Vec<String> {
         return COCO.iter().map(|&name| name.to_owned()).collect();
     }
     (0..classes).map(|class| format!("class{class}")).collect()
+}
+
+/// The text of an error without the word that names libtorch, for use inside another error.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::Libtorch(reason) => reason.clone(),
+        other => other.to_string(),
+    }
 }

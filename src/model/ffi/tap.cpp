@@ -262,7 +262,7 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
     });
     expansion.keep_registered_outputs();
     for (size_t i = 0; i < n_heads; ++i)
-      if (!found[i]) throw std::runtime_error(std::string("the forward graph does not call ") + heads[i]);
+      if (!found[i]) throw std::runtime_error(std::string("its graph does not call the head convolution ") + heads[i]);
 
     auto outputs = expansion.graph->outputs();
     std::vector<Value *> head_values;

@@ -1,0 +1,181 @@
+//! `make bench`: speed and memory as ratios of one run, each beside its limit. Machines are noisy: figures are
+//! medians of alternating measurements, and nothing here fails a build.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use tch::{CModule, Device, IValue, Kind, Tensor};
+use yolo_cam::{ExplainOptions, Model, TargetLayer, detect::Letterbox, explain::explain, geometry::Size, picture};
+
+const MODEL: &str = "weights/yolov5s.torchscript";
+/// The picture that the limits were set for, and one that is always there.
+const PICTURES: [&str; 2] = ["../shared/images/bus.jpg", "images/dog.jpg"];
+const ROUNDS: usize = 25;
+
+fn main() {
+    let model = Model::load(MODEL, Device::Cpu).expect("the bundled model loads");
+    let path = PICTURES.into_iter().find(|path| Path::new(path).exists()).expect("the bundled picture is there");
+    println!("picture {path}, model {MODEL}, {} threads, medians of {ROUNDS} rounds", tch::get_num_threads());
+    let forward = explain_against_forward(&model, path);
+    further_boxes(&model, path, forward);
+    forward_against_cmodule(&model);
+    let picture_dir = tempfile::tempdir().expect("a temporary folder");
+    memory(path, picture_dir.path());
+    stages(path, picture_dir.path(), forward);
+}
+
+fn show(what: &str, figure: String, limit: &str) {
+    println!("{what:<62} {figure:>12}   {limit}");
+}
+
+fn time<T>(work: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    std::hint::black_box(work());
+    start.elapsed()
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Median times in seconds of two works that take turns, after one round of warming up.
+fn alternate(mut a: impl FnMut(), mut b: impl FnMut()) -> (f64, f64) {
+    let rounds: Vec<(f64, f64)> =
+        (0..=ROUNDS).map(|_| (time(&mut a).as_secs_f64(), time(&mut b).as_secs_f64())).skip(1).collect();
+    let (a, b) = rounds.into_iter().unzip();
+    (median(a), median(b))
+}
+
+/// From the decoded picture to the finished maps at the size of the input. Returns the number of boxes.
+fn explain_fully(model: &Model, picture: &image::RgbImage, options: &ExplainOptions) -> usize {
+    let explanation = explain(model, picture, options).expect("it is explained");
+    let Size { width, height } = explanation.letterbox.map.input;
+    for explained in &explanation.boxes {
+        std::hint::black_box(explained.heatmap.normalized(Size { width, height }).expect("it is scaled"));
+    }
+    explanation.boxes.len()
+}
+
+/// Returns the seconds of a bare forward pass.
+fn explain_against_forward(model: &Model, path: &str) -> f64 {
+    let picture = picture::read(path).expect("the picture is sound");
+    let input = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let options = ExplainOptions::default();
+    let mut boxes = 0;
+    let (explained, bare) = alternate(
+        || boxes = explain_fully(model, &picture, &options),
+        || drop(model.forward(&input, &[]).expect("it runs")),
+    );
+    println!("bare forward {:.1} ms, explain {:.1} ms, {boxes} boxes", bare * 1e3, explained * 1e3);
+    show(
+        "explain (letterbox to maps, gradcam, auto) / bare forward",
+        format!("{:.3}", explained / bare),
+        "at most 1.25",
+    );
+    bare
+}
+
+fn further_boxes(model: &Model, path: &str, forward: f64) {
+    let picture = picture::read(path).expect("the picture is sound");
+    let model_9 = TargetLayer::Layer(model.find_layer("model.9").expect("YOLOv5s has it"));
+    let layers = [("auto", TargetLayer::Auto, "at most 3 %"), ("model.9", model_9, "at most 50 %")];
+    for (name, target_layer, limit) in layers {
+        // Many boxes, so that one stands out of the noise.
+        let with = |max_det| {
+            let mut options = ExplainOptions { target_layer, ..ExplainOptions::default() };
+            options.detect.conf_threshold = 0.01;
+            options.detect.max_det = max_det;
+            options
+        };
+        let (one, many) = (with(1), with(21));
+        let mut boxes = 0;
+        let (t_one, t_many) =
+            alternate(|| drop(explain_fully(model, &picture, &one)), || boxes = explain_fully(model, &picture, &many));
+        let share = (t_many - t_one) / (boxes as f64 - 1.0) / forward;
+        show(
+            &format!("each further box at {name} / bare forward (of {boxes})"),
+            format!("{:.1} %", share * 100.0),
+            limit,
+        );
+    }
+}
+
+fn forward_against_cmodule(model: &Model) {
+    // The size that the file was traced at: CModule can run it at no other.
+    let input = Tensor::rand([1, 3, 640, 640], (Kind::Float, Device::Cpu));
+    let mut cmodule = CModule::load(MODEL).expect("it loads");
+    cmodule.set_eval();
+    cmodule.to(Device::Cpu, Kind::Float, false);
+    let arguments = [IValue::Tensor(input.shallow_clone())];
+    // Its profiling executor takes a few calls to settle.
+    tch::no_grad(|| (0..3).for_each(|_| drop(cmodule.forward_is(&arguments))));
+    let (ours, theirs) = alternate(
+        || drop(model.forward(&input, &[]).expect("it runs")),
+        || tch::no_grad(|| drop(cmodule.forward_is(&arguments).expect("it runs"))),
+    );
+    show("forward / CModule::forward, 640x640", format!("{:.3}", ours / theirs), "at most 0.95");
+}
+
+/// Runs the program on `pictures`. Returns its wall time and what it said.
+fn run(pictures: &Path, output: &Path) -> (Duration, String) {
+    let start = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_yolo-cam"))
+        .args(["-v", "--model-path", MODEL, "--img-path"])
+        .arg(pictures)
+        .arg("--output-dir")
+        .arg(output)
+        .output()
+        .expect("it starts");
+    let time = start.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    (time, said)
+}
+
+/// The number behind `label` in what the program said.
+fn number(said: &str, label: &str) -> f64 {
+    let rest = said.split_once(label).unwrap_or_else(|| panic!("no {label:?} in {said}")).1;
+    rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
+
+fn memory(path: &str, dir: &Path) {
+    let folder = dir.join("fifty");
+    fs::create_dir(&folder).expect("it is created");
+    for index in 0..50 {
+        fs::copy(path, folder.join(format!("{index}.jpg"))).expect("it is copied");
+    }
+    let peak = |pictures: &Path| number(&run(pictures, &dir.join("out")).1, "memory: peak ");
+    let (one, fifty) = (peak(Path::new(path)), peak(&folder));
+    show("peak resident memory, one picture", format!("{one} MiB"), "at most 450");
+    show("peak resident memory, 50 pictures / one", format!("{:.3}", fifty / one), "at most 1.05");
+}
+
+fn stages(path: &str, dir: &Path, forward: f64) {
+    const STAGES: [&str; 8] = ["model load", "decode", "letterbox", "forward", "detect", "backward", "render", "write"];
+    let mut columns = vec![Vec::new(); STAGES.len()];
+    let (mut load, mut total) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let version = || Command::new(env!("CARGO_BIN_EXE_yolo-cam")).arg("--version").output();
+        load.push(time(version).as_secs_f64());
+        let (time, said) = run(Path::new(path), &dir.join("out"));
+        total.push(time.as_secs_f64());
+        for (column, stage) in columns.iter_mut().zip(STAGES) {
+            column.push(number(&said, &format!("{stage} ")) / 1e3);
+        }
+    }
+    let times: Vec<f64> = columns.into_iter().map(median).collect();
+    print!("start to result {:.0} ms: libtorch load {:.0}", median(total) * 1e3, median(load) * 1e3);
+    for (stage, time) in STAGES.iter().zip(&times) {
+        print!(", {stage} {:.1}", time * 1e3);
+    }
+    println!();
+    // Without model load, decode and forward.
+    let rest: f64 = times[2] + times[4..].iter().sum::<f64>();
+    show("letterbox + detect + backward + render + write / forward", format!("{:.3}", rest / times[3]), "at most 1");
+    show("the same / bare forward in a warm process", format!("{:.3}", rest / forward), "");
+}

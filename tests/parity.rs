@@ -1,0 +1,232 @@
+//! The engine against what PyTorch computes on the same weights and inputs.
+
+mod common;
+
+use common::{Npz, shared, yolov5s};
+use image::RgbImage;
+use ndarray::{Array1, Array2, Array3, ArrayD, IxDyn};
+use tch::{Device, Kind, Tensor};
+use yolo_cam::{
+    ExplainOptions, ExplainedBox, Model, NoSignal, TargetLayer,
+    detect::{DetectOptions, Detection, to_tensor},
+    explain::{explain, explain_input},
+    picture,
+};
+
+const PICTURES: [&str; 6] = ["bus.jpg", "chelsea.png", "dog.jpg", "eagle.jpg", "horses.jpg", "person.jpg"];
+
+fn golden(picture: &str) -> Option<Npz> {
+    let stem = picture.split_once('.').map_or(picture, |(stem, _)| stem);
+    shared(&format!("golden/{stem}.npz")).map(|path| Npz::open(&path))
+}
+
+/// PyTorch's detections of a picture: x1 y1 x2 y2 confidence class.
+fn check_detections(picture: &str, golden: &mut Npz, found: &[&Detection], box_px: f32, confidence: f32) {
+    let expected: Array2<f32> = golden.get("det");
+    assert_eq!(found.len(), expected.nrows(), "{picture}: number of detections");
+    for (found, expected) in found.iter().zip(expected.rows()) {
+        assert_eq!(found.class_id as f32, expected[5], "{picture}: class");
+        let corners: [f32; 4] = found.box_input.into();
+        for (corner, expected) in corners.iter().zip(expected) {
+            assert!((corner - expected).abs() <= box_px, "{picture}: box {corners:?} instead of {expected:?}");
+        }
+        assert!(
+            (found.confidence - expected[4]).abs() <= confidence,
+            "{picture}: {} {}",
+            found.confidence,
+            expected[4]
+        );
+    }
+}
+
+fn golden_input(golden: &mut Npz) -> RgbImage {
+    let pixels: Array3<u8> = golden.get("input");
+    let (height, width, _) = pixels.dim();
+    RgbImage::from_raw(width as u32, height as u32, pixels.into_raw_vec_and_offset().0).expect("H·W·3 bytes")
+}
+
+fn explain_at(model: &Model, input: &Tensor, target_layer: TargetLayer) -> Vec<ExplainedBox> {
+    let options = ExplainOptions { target_layer, ..ExplainOptions::default() };
+    explain_input(model, input, &options).expect("the input is explained").0
+}
+
+#[test]
+fn golden_inputs_give_pytorchs_detections() {
+    let model = yolov5s();
+    for picture in PICTURES {
+        let Some(mut golden) = golden(picture) else { return };
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        let boxes = explain_at(&model, &input, TargetLayer::Auto);
+        let found: Vec<&Detection> = boxes.iter().map(|explained| &explained.detection).collect();
+        check_detections(picture, &mut golden, &found, 0.5, 0.002);
+        let rows: Array1<i64> = golden.get("anchor_index");
+        let logits: Array1<f32> = golden.get("logit");
+        for ((found, row), logit) in found.iter().zip(rows).zip(logits) {
+            assert_eq!(found.anchor_row as i64, row, "{picture}: anchor row");
+            assert!((found.logit - logit).abs() <= 0.01, "{picture}: logit {} instead of {logit}", found.logit);
+        }
+    }
+}
+
+#[test]
+fn golden_inputs_give_pytorchs_grad_cam() {
+    let model = yolov5s();
+    let mut compared = 0;
+    for picture in PICTURES {
+        let Some(mut golden) = golden(picture) else { return };
+        let names = golden.names();
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        for layer in ["model.23", "model.20", "model.17", "model.9"] {
+            let target = TargetLayer::Layer(model.find_layer(layer).expect("YOLOv5s has it"));
+            for (index, explained) in explain_at(&model, &input, target).iter().enumerate() {
+                let name = format!("{index}/{layer}/gradcam");
+                let is_unseen = explained.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
+                if !names.contains(&name) {
+                    assert!(is_unseen, "{picture}: PyTorch has no {name}");
+                    continue;
+                }
+                let expected: Array2<f32> = golden.get(&name);
+                assert_eq!(is_unseen, expected.iter().all(|&value| value == 0.0), "{picture}: {name}");
+                let found = explained.heatmap.values();
+                assert_eq!(found.dim(), expected.dim(), "{picture}: {name}");
+                let peak = expected.iter().copied().fold(0.0, f32::max);
+                let worst = (found - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+                assert!(worst <= 1e-3 * peak, "{picture}: {name}: off by {worst}, peak {peak}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 30, "only {compared} maps were compared");
+}
+
+#[test]
+fn auto_gives_the_map_of_the_layer_that_feeds_the_box() {
+    let model = yolov5s();
+    for picture in PICTURES {
+        let Some(mut golden) = golden(picture) else { return };
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        for (index, explained) in explain_at(&model, &input, TargetLayer::Auto).iter().enumerate() {
+            let layer = ["model.17", "model.20", "model.23"][explained.detection.head];
+            assert_eq!(model.layers()[explained.layer].path, layer);
+            let expected: Array2<f32> = golden.get(&format!("{index}/{layer}/gradcam"));
+            let peak = expected.iter().copied().fold(0.0, f32::max);
+            let close = (explained.heatmap.values() - &expected).iter().all(|d| d.abs() <= 1e-3 * peak);
+            assert!(close, "{picture}: detection {index}");
+        }
+    }
+}
+
+#[test]
+fn pictures_give_pytorchs_detections_through_our_own_decoder_and_letterbox() {
+    let model = yolov5s();
+    for picture in PICTURES {
+        let Some(mut golden) = golden(picture) else { return };
+        let Some(path) = shared(&format!("images/{picture}")) else { return };
+        let pixels = picture::read(path).expect("the picture is sound");
+        let explanation = explain(&model, &pixels, &ExplainOptions::default()).expect("it is explained");
+        let input = golden_input(&mut golden);
+        assert_eq!(explanation.letterbox.image.dimensions(), input.dimensions(), "{picture}: letterbox size");
+        let found: Vec<&Detection> = explanation.boxes.iter().map(|explained| &explained.detection).collect();
+        check_detections(picture, &mut golden, &found, 2.0, 0.02);
+    }
+}
+
+#[test]
+fn the_letterbox_is_opencvs_to_the_last_bit_but_one() {
+    let model = yolov5s();
+    // PNG: no decoder's freedom in between.
+    let Some(mut golden) = golden("chelsea.png") else { return };
+    let pixels = picture::read("images/chelsea.png").expect("the picture is sound");
+    let found = explain(&model, &pixels, &ExplainOptions::default()).expect("it is explained").letterbox.image;
+    let worst = found.as_raw().iter().zip(golden_input(&mut golden).as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(worst <= Some(1), "off by {worst:?}");
+}
+
+/// The input of the `tiny` and `checkpoints` figures: ((37c + 3y + 5x + ⌊xy/16⌋) mod 256)/255.
+fn pattern(height: i64, width: i64) -> Tensor {
+    let mut values = Vec::new();
+    for c in 0..3 {
+        for y in 0..height {
+            values.extend((0..width).map(|x| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0));
+        }
+    }
+    Tensor::from_slice(&values).view([1, 3, height, width])
+}
+
+#[test]
+fn raw_heads_of_every_architecture_are_pytorchs() {
+    let architectures = [("leakyrelu", 3), ("p2", 4), ("v7-p6", 4), ("v7-s", 3), ("v7-seg", 3)];
+    for (name, heads) in architectures {
+        let Some(path) = shared(&format!("tiny/{name}.torchscript")) else { return };
+        let mut golden = Npz::open(&shared(&format!("tiny/{name}.npz")).expect("it stands beside the model"));
+        let model = Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(model.heads().len(), heads, "{name}");
+        let (height, width) = if name == "v7-p6" { (256, 384) } else { (192, 256) };
+        let found = model.forward(&pattern(height, width), &[]).expect("it runs").heads;
+        for (index, found) in found.iter().enumerate() {
+            let expected: ArrayD<f32> = golden.get(&format!("head{index}"));
+            let shape: Vec<usize> = found.size().iter().map(|&side| side as usize).collect();
+            assert_eq!(shape, expected.shape(), "{name}: head {index}");
+            let values = Vec::<f32>::try_from(found.contiguous().view(-1)).expect("f32");
+            let found = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("its own shape");
+            let magnitude = |values: &ArrayD<f32>| values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+            let (worst, scale) = (magnitude(&(&found - &expected)), magnitude(&expected));
+            assert!(worst <= 1e-4 * scale, "{name}: head {index}: off by {worst}, scale {scale}");
+        }
+    }
+}
+
+#[test]
+fn any_input_size_gives_what_the_traced_size_gives() {
+    let Some(path) = shared("tiny/v7-s.torchscript") else { return };
+    let model = Model::load(path, Device::Cpu).expect("it loads");
+    // Traced at 192x256. A convolution's far corner does not see what is beyond the near one.
+    let large = model.forward(&pattern(320, 640), &[]).expect("it runs at another size");
+    assert_eq!(large.heads[0].size()[2..], [40, 80]);
+}
+
+#[test]
+fn a_map_does_not_depend_on_what_ran_before() {
+    let model = yolov5s();
+    let explain = |path: &str| {
+        let picture = picture::read(path).expect("the picture is sound");
+        explain(&model, &picture, &ExplainOptions::default()).expect("it is explained")
+    };
+    let first = explain("images/dog.jpg");
+    explain("images/horses.jpg");
+    explain("images/chelsea.png");
+    let again = explain("images/dog.jpg");
+    assert_eq!(first.boxes.len(), again.boxes.len());
+    for (a, b) in first.boxes.iter().zip(&again.boxes) {
+        assert_eq!(a.detection, b.detection);
+        assert_eq!(a.heatmap, b.heatmap, "bit for bit");
+    }
+}
+
+#[test]
+fn a_forward_pass_records_gradients_only_between_the_layer_and_the_heads() {
+    let model = yolov5s();
+    let input = Tensor::zeros([1, 3, 64, 64], (Kind::Float, Device::Cpu));
+    let layer = model.find_layer("model.20").expect("YOLOv5s has it");
+    let forward = model.forward(&input, &[layer]).expect("it runs");
+    assert!(forward.taps[0].requires_grad() && forward.taps[0].is_leaf(), "the layer is where gradients end");
+    assert!(!forward.heads[0].requires_grad(), "P3 does not see model.20, and the weights take no part");
+    assert!(forward.heads[1].requires_grad() && forward.heads[2].requires_grad());
+    forward.heads[2].sum(Kind::Float).backward();
+    assert!(forward.taps[0].grad().defined(), "the gradient reaches the layer");
+
+    let bare = model.forward(&input, &[]).expect("it runs");
+    assert!(bare.heads.iter().all(|head| !head.requires_grad()), "without taps nothing is recorded");
+}
+
+#[test]
+fn boxes_below_the_threshold_are_left_out() {
+    let model = yolov5s();
+    let picture = picture::read("images/dog.jpg").expect("the picture is sound");
+    let at = |conf_threshold| {
+        let detect = DetectOptions { conf_threshold, ..DetectOptions::default() };
+        let options = ExplainOptions { detect, ..ExplainOptions::default() };
+        explain(&model, &picture, &options).expect("it is explained").boxes.len()
+    };
+    assert!(at(0.1) > at(0.4) && at(0.4) > at(0.8) && at(0.99) == 0);
+}
