@@ -1,6 +1,6 @@
 //! From libtorch's tensors to `ndarray`.
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
@@ -11,11 +11,27 @@ use crate::error::{Error, Result};
 /// [`Error::Libtorch`] if the tensor has another number of dimensions or more than one picture.
 pub(crate) fn to_array3(tensor: &Tensor) -> Result<Array3<f32>> {
     let size = tensor.size();
-    let &[1, channels, height, width] = size.as_slice() else {
-        return Err(Error::Libtorch(format!("expected a tensor [1, C, h, w], found {size:?}")));
-    };
-    let values = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view(-1)?;
+    let &[1, channels, height, width] = size.as_slice() else { return Err(misfit("[1, C, h, w]", &size)) };
     let shape = (channels as usize, height as usize, width as usize);
-    Array3::from_shape_vec(shape, Vec::try_from(values)?)
-        .map_err(|error| Error::Libtorch(format!("a tensor {size:?} has another number of elements: {error}")))
+    Array3::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[1, C, h, w]", &size))
+}
+
+/// Copies a tensor with two dimensions on any device to f32.
+///
+/// # Errors
+/// [`Error::Libtorch`] if the tensor has another number of dimensions.
+pub(crate) fn to_array2(tensor: &Tensor) -> Result<Array2<f32>> {
+    let size = tensor.size();
+    let &[rows, columns] = size.as_slice() else { return Err(misfit("[h, w]", &size)) };
+    Array2::from_shape_vec((rows as usize, columns as usize), values(tensor)?).map_err(|_| misfit("[h, w]", &size))
+}
+
+/// The elements in row-major order.
+fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view(-1)?;
+    Ok(Vec::try_from(flat)?)
+}
+
+fn misfit(expected: &str, size: &[i64]) -> Error {
+    Error::Libtorch(format!("expected a tensor {expected}, found {size:?}"))
 }

@@ -1,12 +1,12 @@
 //! From raw heads to boxes.
 
-use ndarray::ArrayView3;
+use ndarray::{ArrayView1, ArrayView2};
 
 use crate::{geometry::BBox, model::Head};
 
-/// A prediction above the confidence threshold, before non-maximum suppression.
+/// A predicted box with its class, and where in the network it comes from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
+pub struct Detection {
     /// The box in input pixels.
     pub box_input: BBox,
     /// Index of the most probable class.
@@ -27,74 +27,77 @@ pub struct Candidate {
     pub anchor_row: usize,
 }
 
-impl Candidate {
+impl Detection {
     /// Channel of the head's raw output that holds the class logit.
     pub fn logit_channel(&self, head: &Head) -> usize {
         self.anchor * head.channels_per_anchor + CLASSES + self.class_id
     }
 }
 
-const OBJECTNESS: usize = 4;
+/// Channel of the objectness logit within an anchor.
+pub(super) const OBJECTNESS: usize = 4;
 const CLASSES: usize = 5;
 
-/// Decodes the predictions of one head whose objectness and confidence both exceed `threshold`.
-///
-/// `raw`: `[anchors·channels, h, w]`, the head's output before the sigmoid. `index`: the head's index in order of
-/// the file. `first_row`: how many rows of the concatenated prediction come before this head.
-///
-/// Ultralytics YOLOv5, `Detect.forward` and `non_max_suppression` with one label a box:
-/// xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
-pub fn decode(
-    raw: ArrayView3<f32>,
-    head: &Head,
-    index: usize,
-    classes: usize,
-    first_row: usize,
-    threshold: f32,
-) -> Vec<Candidate> {
-    let (_, height, width) = raw.dim();
-    let stride = head.stride as f32;
-    let mut candidates = Vec::new();
-    for (anchor, &[anchor_w, anchor_h]) in head.anchors.iter().enumerate() {
-        let base = anchor * head.channels_per_anchor;
-        for row in 0..height {
-            for column in 0..width {
-                let at = |channel: usize| raw[[base + channel, row, column]];
-                let objectness = sigmoid(at(OBJECTNESS));
-                // Written so that NaN is left out.
-                if !(objectness > threshold) {
-                    continue;
-                }
-                // The first of equals wins, as in torch.max.
-                let (class_id, logit) = (0..classes)
-                    .map(|class| (class, at(CLASSES + class)))
-                    .fold((0, f32::NEG_INFINITY), |best, this| if this.1 > best.1 { this } else { best });
-                let confidence = objectness * sigmoid(logit);
-                if !(confidence > threshold) {
-                    continue;
-                }
-                let centre = |channel: usize, cell: usize| (2.0 * sigmoid(at(channel)) - 0.5 + cell as f32) * stride;
-                let side = |channel: usize, anchor: f32| (2.0 * sigmoid(at(channel))).powi(2) * anchor;
-                candidates.push(Candidate {
-                    box_input: BBox::from_cxcywh(
-                        centre(0, column),
-                        centre(1, row),
-                        side(2, anchor_w),
-                        side(3, anchor_h),
-                    ),
-                    class_id,
-                    confidence,
-                    logit,
-                    head: index,
-                    anchor,
-                    row,
-                    column,
-                    anchor_row: first_row + (anchor * height + row) * width + column,
-                });
-            }
-        }
+/// One head in the order of the file, with what decoding needs to know of its surroundings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadRows<'a> {
+    pub head: &'a Head,
+    /// Index in order of the file.
+    pub index: usize,
+    /// Height and width in cells.
+    pub cells: (usize, usize),
+    /// How many rows of the concatenated prediction come before this head.
+    pub first_row: usize,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl HeadRows<'_> {
+    /// The cells with an anchor whose objectness exceeds `threshold`, row by row.
+    ///
+    /// `objectness`: raw, `[anchors, h·w]`.
+    pub fn promising_cells(&self, objectness: ArrayView2<f32>, threshold: f32) -> Vec<usize> {
+        let exceeds = |cell: &usize| objectness.column(*cell).iter().any(|&raw| sigmoid(raw) > threshold);
+        (0..objectness.ncols()).filter(exceeds).collect()
     }
-    candidates
+
+    /// Decodes the predictions of one cell whose objectness and confidence both exceed `threshold`.
+    ///
+    /// `raw`: `[anchors·channels]`, the head's output in that cell before the sigmoid.
+    ///
+    /// Ultralytics YOLOv5, `Detect.forward` and `non_max_suppression` with one label a box:
+    /// xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
+    pub fn decode(&self, raw: ArrayView1<f32>, cell: usize, threshold: f32) -> impl Iterator<Item = Detection> {
+        let (height, width) = self.cells;
+        let (row, column) = (cell / width, cell % width);
+        let stride = self.head.stride as f32;
+        let decode_anchor = move |(anchor, &[anchor_w, anchor_h]): (usize, &[f32; 2])| {
+            let base = anchor * self.head.channels_per_anchor;
+            let at = |channel: usize| raw[base + channel];
+            let objectness = sigmoid(at(OBJECTNESS));
+            // The first of equals wins, as in torch.max.
+            let best = |best: (usize, f32), this: (usize, f32)| if this.1 > best.1 { this } else { best };
+            let classes = (0..self.classes).map(|class| (class, at(CLASSES + class)));
+            let (class_id, logit) = classes.fold((0, f32::NEG_INFINITY), best);
+            let confidence = objectness * sigmoid(logit);
+            // NaN exceeds nothing.
+            let is_kept = objectness > threshold && confidence > threshold;
+            let centre = |channel: usize, cell: usize| (2.0 * sigmoid(at(channel)) - 0.5 + cell as f32) * stride;
+            let side = |channel: usize, anchor: f32| (2.0 * sigmoid(at(channel))).powi(2) * anchor;
+            is_kept.then(|| Detection {
+                box_input: BBox::from_cxcywh(centre(0, column), centre(1, row), side(2, anchor_w), side(3, anchor_h)),
+                class_id,
+                confidence,
+                logit,
+                head: self.index,
+                anchor,
+                row,
+                column,
+                anchor_row: self.first_row + (anchor * height + row) * width + column,
+            })
+        };
+        self.head.anchors.iter().enumerate().filter_map(decode_anchor)
+    }
 }
 
 fn sigmoid(x: f32) -> f32 {
@@ -104,7 +107,7 @@ fn sigmoid(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
+    use ndarray::{Array1, array, s};
 
     fn head() -> Head {
         Head {
@@ -118,13 +121,13 @@ mod tests {
 
     #[test]
     fn a_prediction_decodes_by_the_formula() {
-        let mut raw = Array3::from_elem((14, 3, 4), -20.0);
-        for channel in 0..4 {
-            raw[[7 + channel, 2, 1]] = 0.0;
-        }
-        raw[[7 + 4, 2, 1]] = 20.0;
-        raw[[7 + 6, 2, 1]] = 3.0;
-        let found = decode(raw.view(), &head(), 5, 2, 100, 0.5);
+        let head = head();
+        let rows = HeadRows { head: &head, index: 5, cells: (3, 4), first_row: 100, classes: 2 };
+        let mut raw = Array1::from_elem(14, -20.0);
+        raw.slice_mut(s![7..11]).fill(0.0);
+        raw[7 + 4] = 20.0;
+        raw[7 + 6] = 3.0;
+        let found: Vec<Detection> = rows.decode(raw.view(), 2 * 4 + 1, 0.5).collect();
         assert_eq!(found.len(), 1);
         let one = &found[0];
         // σ(0) = ½: the centre of the cell, and the anchor's own size.
@@ -133,12 +136,23 @@ mod tests {
         assert_eq!(one.anchor_row, 100 + 12 + 2 * 4 + 1);
         assert_eq!(one.logit, 3.0);
         assert!((one.confidence - 0.952_574).abs() < 1e-5);
-        assert_eq!(one.logit_channel(&head()), 13);
+        assert_eq!(one.logit_channel(&head), 13);
     }
 
     #[test]
     fn no_number_is_no_prediction() {
-        let raw = Array3::from_elem((14, 1, 1), f32::NAN);
-        assert!(decode(raw.view(), &head(), 0, 2, 0, 0.0).is_empty());
+        let head = head();
+        let rows = HeadRows { head: &head, index: 0, cells: (1, 1), first_row: 0, classes: 2 };
+        let raw = Array1::from_elem(14, f32::NAN);
+        assert_eq!(rows.decode(raw.view(), 0, 0.0).count(), 0);
+        assert!(rows.promising_cells(array![[f32::NAN], [f32::NAN]].view(), 0.0).is_empty());
+    }
+
+    #[test]
+    fn a_cell_is_promising_if_one_of_its_anchors_is() {
+        let head = head();
+        let rows = HeadRows { head: &head, index: 0, cells: (1, 3), first_row: 0, classes: 2 };
+        let objectness = array![[-1.0, -1.0, 3.0], [-1.0, 0.1, -9.0]];
+        assert_eq!(rows.promising_cells(objectness.view(), 0.5), [1, 2]);
     }
 }

@@ -6,12 +6,16 @@ mod nms;
 
 use tch::Tensor;
 
-use self::{decode::Candidate, decode::decode};
+use self::decode::{HeadRows, OBJECTNESS};
 pub use self::{
-    decode::Candidate as Detection,
+    decode::Detection,
     letterbox::{Letterbox, to_tensor},
 };
-use crate::{error::Result, model::Model, tensor};
+use crate::{
+    error::{Error, Result},
+    model::Model,
+    tensor,
+};
 
 /// Which predictions become detections.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,14 +45,31 @@ impl Default for DetectOptions {
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn detect(model: &Model, heads: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
-    let classes = model.names().len();
     let mut candidates = Vec::new();
     let mut first_row = 0;
     for (index, (head, raw)) in model.heads().iter().zip(heads).enumerate() {
-        let raw = tensor::to_array3(raw)?;
-        candidates.extend(decode(raw.view(), head, index, classes, first_row, options.conf_threshold));
-        let (_, height, width) = raw.dim();
+        let [height, width] = match raw.size().as_slice() {
+            &[1, _, height, width] => [height as usize, width as usize],
+            other => return Err(Error::Libtorch(format!("expected a head [1, C, h, w], found {other:?}"))),
+        };
+        let rows = HeadRows { head, index, cells: (height, width), first_row, classes: model.names().len() };
+        candidates.extend(candidates_of(&rows, raw, options.conf_threshold)?);
         first_row += head.anchors.len() * height * width;
     }
     Ok(nms::nms(candidates, options))
+}
+
+/// Copies out the objectness, and of what else a head says only the cells where that is high: few of thousands.
+fn candidates_of(rows: &HeadRows, raw: &Tensor, threshold: f32) -> Result<Vec<Detection>> {
+    // [h·w, C]: no copy for a head in channels_last.
+    let cells = raw.f_detach()?.f_permute([0, 2, 3, 1])?.f_flatten(0, 2)?;
+    let step = rows.head.channels_per_anchor as i64;
+    let objectness = cells.f_slice(1, OBJECTNESS as i64, None, step)?.f_transpose(0, 1)?;
+    let promising = rows.promising_cells(tensor::to_array2(&objectness)?.view(), threshold);
+    if promising.is_empty() {
+        return Ok(Vec::new());
+    }
+    let indices: Vec<i64> = promising.iter().map(|&cell| cell as i64).collect();
+    let values = tensor::to_array2(&cells.f_index_select(0, &Tensor::from_slice(&indices).to_device(raw.device()))?)?;
+    Ok(promising.iter().zip(values.rows()).flat_map(|(&cell, raw)| rows.decode(raw, cell, threshold)).collect())
 }

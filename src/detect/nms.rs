@@ -1,6 +1,6 @@
 //! Non-maximum suppression.
 
-use super::{Candidate, DetectOptions};
+use super::{Detection, DetectOptions};
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
 const MAX_CANDIDATES: usize = 30_000;
@@ -8,19 +8,19 @@ const MAX_CANDIDATES: usize = 30_000;
 /// Keeps the most confident of each group of overlapping boxes of one class, most confident first.
 ///
 /// As YOLOv5's `non_max_suppression` with one label a box.
-pub fn nms(mut candidates: Vec<Candidate>, options: &DetectOptions) -> Vec<Candidate> {
+pub fn nms(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
     if let Some(classes) = &options.classes {
         candidates.retain(|candidate| classes.contains(&candidate.class_id));
     }
     candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     candidates.truncate(MAX_CANDIDATES);
-    let mut kept: Vec<Candidate> = Vec::new();
+    let mut kept: Vec<Detection> = Vec::new();
     for candidate in candidates {
         if kept.len() == options.max_det {
             break;
         }
-        let is_rival = |other: &Candidate| options.agnostic || other.class_id == candidate.class_id;
-        let overlaps = |other: &Candidate| other.box_input.iou(&candidate.box_input) > options.iou_threshold;
+        let is_rival = |other: &Detection| options.agnostic || other.class_id == candidate.class_id;
+        let overlaps = |other: &Detection| other.box_input.iou(&candidate.box_input) > options.iou_threshold;
         if !kept.iter().any(|other| is_rival(other) && overlaps(other)) {
             kept.push(candidate);
         }
@@ -34,8 +34,8 @@ mod tests {
     use crate::geometry::BBox;
     use proptest::prelude::*;
 
-    fn candidate(x: f32, y: f32, side: f32, class_id: usize, confidence: f32) -> Candidate {
-        Candidate {
+    fn candidate(x: f32, y: f32, side: f32, class_id: usize, confidence: f32) -> Detection {
+        Detection {
             box_input: BBox { x1: x, y1: y, x2: x + side, y2: y + side },
             class_id,
             confidence,
@@ -48,7 +48,7 @@ mod tests {
         }
     }
 
-    fn confidences(kept: &[Candidate]) -> Vec<f32> {
+    fn confidences(kept: &[Detection]) -> Vec<f32> {
         kept.iter().map(|candidate| candidate.confidence).collect()
     }
 

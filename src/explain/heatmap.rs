@@ -3,10 +3,7 @@
 use ndarray::Array2;
 use tch::{Kind, Tensor};
 
-use crate::{
-    error::{Error, Result},
-    geometry::Size,
-};
+use crate::{error::Result, geometry::Size, tensor::to_array2};
 
 /// Why a map says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +75,7 @@ impl Heatmap {
     /// then (x − min)/(max − min). All zeros where there is no signal.
     ///
     /// # Errors
-    /// [`Error::Libtorch`] if there is not enough memory.
+    /// [`crate::Error::Libtorch`] if there is not enough memory.
     pub fn normalized(&self, size: Size) -> Result<Array2<f32>> {
         let (height, width) = (size.height as usize, size.width as usize);
         if self.no_signal.is_some() {
@@ -87,8 +84,7 @@ impl Heatmap {
         let (h, w) = self.values.dim();
         let small = Tensor::try_from(&self.values)?.f_view([1, 1, h as i64, w as i64])?.f_to_kind(Kind::Float)?;
         let large = small.f_upsample_bilinear2d([i64::from(size.height), i64::from(size.width)], false, None, None)?;
-        let mut map = Array2::from_shape_vec((height, width), Vec::<f32>::try_from(large.f_view(-1)?)?)
-            .map_err(|error| Error::Libtorch(error.to_string()))?;
+        let mut map = to_array2(&large.f_flatten(0, 2)?)?;
         let (least, most) = map
             .iter()
             .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| (least.min(value), most.max(value)));

@@ -279,8 +279,8 @@ impl<'a> Gradients<'a> {
         self.cells(layer)?;
         let leaf = &self.forward.taps[tap];
         let head = &self.model.heads()[detection.head];
-        let raw = &self.forward.heads[detection.head];
-        let logit = logit(raw, detection.logit_channel(head), detection)?;
+        let (channel, cell) = (detection.logit_channel(head), (detection.row, detection.column));
+        let logit = self.model.head_value(self.forward, detection.head, channel, cell)?;
         let gradient = Tensor::f_run_backward(&[logit], &[leaf], true, false)?.remove(0);
         let acts = match &mut self.acts[tap] {
             Some(acts) => acts,
@@ -288,13 +288,6 @@ impl<'a> Gradients<'a> {
         };
         method.map(acts.view(), to_array3(&gradient)?.view())
     }
-}
-
-/// The class logit of a detection as a tensor with its autograd graph.
-fn logit(raw: &Tensor, channel: usize, detection: &Detection) -> Result<Tensor> {
-    let index = |value: usize| Some(Tensor::from(value as i64));
-    let at = [index(0), index(channel), index(detection.row), index(detection.column)];
-    Ok(raw.f_index(&at)?)
 }
 
 /// Looks for a layer at which the map of `detection` has a signal: the layer that feeds its head, then the

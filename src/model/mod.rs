@@ -37,6 +37,8 @@ pub struct Model {
     names: Vec<String>,
     /// In order of the file, which is that of the rows in the concatenated prediction.
     heads: Vec<Head>,
+    /// Weight `[C, K]` and bias `[C]` of each head.
+    head_weights: Vec<(Tensor, Option<Tensor>)>,
     layers: Layers,
     /// Graphs that were made, by their tapped layers.
     graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
@@ -47,6 +49,8 @@ pub struct Model {
 pub struct Forward {
     /// Raw output of each head, `[N, anchors·channels, h, w]` f32, before the sigmoid, in order of the file.
     pub heads: Vec<Tensor>,
+    /// Input of each head, `[N, K, h, w]` f32, in order of the file.
+    pub head_inputs: Vec<Tensor>,
     /// Output of each tapped layer, `[N, K, h, w]`, an autograd leaf.
     pub taps: Vec<Tensor>,
 }
@@ -66,7 +70,8 @@ impl Model {
         let (module, config) = ScriptModule::load(path, device)
             .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error))))?;
         let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
-        let head_module = HeadModule::find(&module.tensors()?).map_err(|problem| {
+        let tensors = module.tensors()?;
+        let head_module = HeadModule::find(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
             unusable(match exporter {
                 Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
@@ -84,6 +89,7 @@ impl Model {
                 .names
                 .filter(|names| names.len() == head_module.classes)
                 .unwrap_or_else(|| default_names(head_module.classes)),
+            head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
             layers: Layers::new(calls, &head_module.path),
             module,
             path: path.to_owned(),
@@ -178,8 +184,26 @@ impl Model {
                 graphs.entry(taps.to_vec()).or_insert(graph)
             }
         };
-        let (heads, taps) = if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }?;
-        Ok(Forward { heads, taps })
+        if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
+    }
+
+    /// One value of a head's raw output for the first picture, as a scalar with its autograd graph.
+    ///
+    /// A head is a 1×1 convolution, so the value is computed again from one cell of the head's input: a gradient
+    /// through the whole convolution would cost far more, and be zero everywhere else.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if head, channel or cell do not exist.
+    pub fn head_value(&self, forward: &Forward, head: usize, channel: usize, cell: (usize, usize)) -> Result<Tensor> {
+        let (weight, bias) = &self.head_weights[head];
+        let channel = channel as i64;
+        let at = |index: usize| Some(Tensor::from(index as i64));
+        let column = forward.head_inputs[head].f_index(&[at(0), None, at(cell.0), at(cell.1)])?;
+        let value = column.f_view(-1)?.f_dot(&weight.f_get(channel)?)?;
+        Ok(match bias {
+            Some(bias) => value.f_add(&bias.f_get(channel)?)?,
+            None => value,
+        })
     }
 
     /// Shape of each layer's output for one picture of size `input`, in order of [`layers`](Self::layers).
@@ -190,8 +214,8 @@ impl Model {
         let all: Vec<usize> = (0..self.layers.list.len()).collect();
         let mut graph = self.graph(&all, Tap::Observe)?;
         let size = [1, 3, i64::from(input.height), i64::from(input.width)];
-        let (_, layers) = tch::no_grad(|| graph.run(&Tensor::zeros(size, (Kind::Float, self.device))))?;
-        Ok(layers.iter().map(Tensor::size).collect())
+        let forward = tch::no_grad(|| graph.run(&Tensor::zeros(size, (Kind::Float, self.device))))?;
+        Ok(forward.taps.iter().map(Tensor::size).collect())
     }
 
     fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {
@@ -213,7 +237,7 @@ fn probe_heads(
     let outputs = TappedGraph::new(module, convolutions, &[], Tap::Observe)
         .and_then(|mut graph| tch::no_grad(|| graph.run(&input)))
         .map_err(|error| format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {}", reason(&error)))?
-        .0;
+        .heads;
     let mut heads = Vec::with_capacity(outputs.len());
     for ((output, path), cells) in outputs.iter().zip(convolutions).zip(&found.anchors) {
         let stride = match output.size().as_slice() {
@@ -235,6 +259,16 @@ fn probe_heads(
         head.rank = strides.iter().filter(|&&stride| stride < head.stride).count();
     }
     Ok(heads)
+}
+
+/// Weight `[C, K]` and bias `[C]` of the 1×1 convolution at `path`.
+fn head_weights(tensors: &[(String, Tensor)], path: &str) -> Result<(Tensor, Option<Tensor>)> {
+    let get = |name: &str| {
+        let wanted = format!("{path}.{name}");
+        tensors.iter().find(|(path, _)| *path == wanted).map(|(_, tensor)| tensor.shallow_clone())
+    };
+    let weight = get("weight").ok_or_else(|| Error::Libtorch(format!("{path} has no weight")))?;
+    Ok((weight.f_flatten(1, -1)?, get("bias")))
 }
 
 fn default_names(classes: usize) -> Vec<String> {

@@ -3,7 +3,7 @@
 mod colormap;
 mod label;
 
-use image::{GenericImage, Pixel, Rgb, RgbImage};
+use image::{GenericImage, Rgb, RgbImage};
 use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
 use ndarray::Array2;
 
@@ -15,10 +15,7 @@ use crate::{
     model::Model,
 };
 
-/// How much of the heat's colour lies over the picture.
-const HEAT_ALPHA: f32 = 0.5;
-
-/// The letterboxed picture, then one panel for each box: the picture with the heat inside the box, the box, and its
+/// The letterboxed picture, then one panel for each box: the picture with the heat (half its colour) inside the box, the box, and its
 /// class and confidence. From left to right; in several rows only where one would be wider than `max_width`.
 ///
 /// # Errors
@@ -63,13 +60,16 @@ fn box_panel(picture: &RgbImage, explained: &ExplainedBox, model: &Model) -> Res
 
 /// Lays the heat (`[H, W]`, 0 to 1) over the pixels of `panel` inside `b`.
 fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, b: &BBox) {
+    let colors: [Rgb<u8>; 256] = std::array::from_fn(|level| jet(level as f32 / 255.0));
     let pixels = |from: f32, to: f32| from.round() as u32..to.round() as u32;
     for y in pixels(b.y1, b.y2) {
         for x in pixels(b.x1, b.x2) {
-            let color = jet(heat[[y as usize, x as usize]]);
-            panel.get_pixel_mut(x, y).apply2(&color, |below, above| {
-                (f32::from(below) * (1.0 - HEAT_ALPHA) + f32::from(above) * HEAT_ALPHA).round() as u8
-            });
+            let level = (heat[[y as usize, x as usize]] * 255.0).round() as u8;
+            let (below, above) = (panel.get_pixel_mut(x, y), colors[usize::from(level)]);
+            for (below, above) in below.0.iter_mut().zip(above.0) {
+                // The mean of both, rounded half up.
+                *below = (u16::from(*below) + u16::from(above)).div_ceil(2) as u8;
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::{
     path::Path,
 };
 
-use image::{ImageFormat, RgbImage, codecs::jpeg::JpegEncoder};
+use image::{ImageFormat, RgbImage};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use super::write_atomically;
 use crate::error::Result;
@@ -30,13 +31,20 @@ pub fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
     write_atomically(path, |out| {
         let format = ImageFormat::from_path(path).map_err(io::Error::other)?;
         if format == ImageFormat::Jpeg {
-            return picture
-                .write_with_encoder(JpegEncoder::new_with_quality(out, JPEG_QUALITY))
-                .map_err(io::Error::other);
+            return write_jpeg(out, picture);
         }
         // Some encoders seek.
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, format).map_err(io::Error::other)?;
         out.write_all(bytes.get_ref())
     })
+}
+
+/// Two to three times faster than the `image` crate's encoder.
+fn write_jpeg(out: impl Write, picture: &RgbImage) -> io::Result<()> {
+    let mut encoder = Encoder::new(out, JPEG_QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let side = |side: u32| u16::try_from(side).map_err(|_| io::Error::other("a JPEG has at most 65535 pixels a side"));
+    let (width, height) = (side(picture.width())?, side(picture.height())?);
+    encoder.encode(picture.as_raw(), width, height, ColorType::Rgb).map_err(io::Error::other)
 }

@@ -10,6 +10,7 @@ use std::{
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use super::Forward;
 use crate::error::{Error, Result, one_line};
 
 #[repr(C)]
@@ -178,17 +179,18 @@ impl TappedGraph {
         Ok(Self { graph, n_heads, n_taps })
     }
 
-    /// Runs the graph. Returns the heads and the tapped values.
+    /// Runs the graph.
     ///
     /// `input`: `[N, 3, H, W]` f32 on the module's device.
-    pub fn run(&mut self, input: &Tensor) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
-        let mut outputs = vec![ptr::null_mut(); self.n_heads + self.n_taps];
+    pub fn run(&mut self, input: &Tensor) -> Result<Forward> {
+        let mut outputs = vec![ptr::null_mut(); 2 * self.n_heads + self.n_taps];
         // SAFETY: graph and input are alive, `outputs` has the room that the graph fills.
         checked(|error| unsafe { yc_graph_run(self.graph.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error) })?;
         // SAFETY: after success each entry is a tensor that we own.
         let mut heads: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
-        let taps = heads.split_off(self.n_heads);
-        Ok((heads, taps))
+        let taps = heads.split_off(2 * self.n_heads);
+        let head_inputs = heads.split_off(self.n_heads);
+        Ok(Forward { heads, head_inputs, taps })
     }
 }
 

@@ -168,6 +168,9 @@ bool is_tensor(const Node *call) {
   return call->outputs().size() == 1 && call->output()->type()->isSubtypeOf(*c10::TensorType::get());
 }
 
+// The tensor that a one-tensor call works on: the last argument, since shared activations come before it.
+Value *input_of(Node *call) { return call->inputs().back(); }
+
 // Ends the autograd graph behind `call` and starts a new one. Returns the leaf. Later nodes use a clone of it,
 // so that an in-place activation can't change the leaf.
 Value *insert_leaf(Graph &graph, Node *call) {
@@ -256,8 +259,7 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
       if (head != head_slots.end()) {
         found[head->second] = true;
         head_outputs[head->second] = call_outputs.back();
-        // The last argument: shared activations come before it.
-        head_inputs[head->second] = add(node->inputs().back());
+        head_inputs[head->second] = add(input_of(node));
       }
     });
     expansion.keep_registered_outputs();
@@ -282,32 +284,39 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
 yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
                        const char *const *taps, size_t n_taps, int leaves, char **error) {
   return guarded(error, nullptr, [&]() -> yc_graph * {
-    auto names = strings(heads, n_heads);
-    for (const auto &tap : strings(taps, n_taps)) names.push_back(tap);
-    auto slots = slots_of(names);
-    // Where each wanted value stands among the graph's outputs, in order of execution.
-    std::vector<size_t> position(names.size(), SIZE_MAX);
+    auto head_slots = slots_of(strings(heads, n_heads));
+    auto tap_slots = slots_of(strings(taps, n_taps));
+    // Where each wanted value stands among the graph's outputs, which are registered in order of execution.
+    std::vector<size_t> position(2 * n_heads + n_taps, SIZE_MAX);
     size_t n_registered = 0;
     Expansion expansion(*module, [&](Node *node, const Call &call) {
-      auto slot = slots.find(call.path);
-      if (slot == slots.end() || !is_tensor(node)) return;
-      bool is_leaf = leaves && slot->second >= n_heads;
+      if (!is_tensor(node)) return;
       Graph *graph = node->owningGraph();
-      graph->registerOutput(is_leaf ? insert_leaf(*graph, node) : node->output());
-      position[slot->second] = n_registered++;
+      auto add = [&](size_t slot, Value *value) {
+        graph->registerOutput(value);
+        position[slot] = n_registered++;
+      };
+      auto head = head_slots.find(call.path);
+      if (head != head_slots.end()) {
+        add(head->second, node->output());
+        add(n_heads + head->second, input_of(node));
+      }
+      auto tap = tap_slots.find(call.path);
+      if (tap != tap_slots.end())
+        add(2 * n_heads + tap->second, leaves ? insert_leaf(*graph, node) : node->output());
     });
     expansion.keep_registered_outputs();
     auto graph = expansion.graph;
     std::vector<Value *> registered(graph->outputs().begin(), graph->outputs().end());
     while (!graph->outputs().empty()) graph->eraseOutput(0);
-    for (size_t i = 0; i < names.size(); ++i) {
-      if (position[i] == SIZE_MAX) throw std::runtime_error("the forward graph does not call " + names[i]);
-      graph->registerOutput(registered[position[i]]);
+    for (size_t slot : position) {
+      if (slot == SIZE_MAX) throw std::runtime_error("a head or tap is not called by the forward graph");
+      graph->registerOutput(registered[slot]);
     }
     // With its outputs gone, the decoding and the grid that was baked into it go too.
     torch::jit::EliminateDeadCode(graph);
     graph->lint();
-    return new yc_graph{torch::jit::GraphExecutor(graph, "forward"), module->module, names.size()};
+    return new yc_graph{torch::jit::GraphExecutor(graph, "forward"), module->module, position.size()};
   });
 }
 
