@@ -230,3 +230,38 @@ fn boxes_below_the_threshold_are_left_out() {
     };
     assert!(at(0.1) > at(0.4) && at(0.4) > at(0.8) && at(0.99) == 0);
 }
+
+#[test]
+fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
+    for name in ["v7-s", "leakyrelu", "v7-seg"] {
+        let Some(path) = shared(&format!("tiny/{name}.torchscript")) else { return };
+        let model = Model::load(path, Device::Cpu).expect("it loads");
+        let input = pattern(64, 96);
+        let mut explained = 0;
+        for (index, layer) in model.layers().iter().enumerate() {
+            let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
+            let options = ExplainOptions { target_layer: TargetLayer::Layer(index), detect, ..Default::default() };
+            let (boxes, _) = explain_input(&model, &input, &options).unwrap_or_else(|e| panic!("{}: {e}", layer.path));
+            for found in &boxes {
+                let is_unseen = found.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
+                assert_eq!(is_unseen, !layer.is_seen_by(found.detection.head), "{name}: {}", layer.path);
+                assert_eq!(found.no_signal_reason(&model).is_some(), found.heatmap.no_signal().is_some());
+                explained += usize::from(found.heatmap.no_signal().is_none());
+            }
+        }
+        assert!(explained > model.layers().len() / 2, "{name}: only {explained} maps have a signal");
+    }
+}
+
+#[test]
+fn a_cpp_exception_becomes_one_line_without_backtrace() {
+    let model = yolov5s();
+    let four_channels = Tensor::zeros([1, 4, 64, 64], (Kind::Float, Device::Cpu));
+    let error = model.forward(&four_channels, &[]).expect_err("the network has three input channels");
+    let message = error.to_string();
+    assert!(message.contains("libtorch: ") && message.contains("channels"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(!message.contains("frame #"), "{message}");
+    // And the model is as good as before.
+    assert!(model.forward(&pattern(64, 64), &[]).is_ok());
+}

@@ -1,6 +1,6 @@
 //! Non-maximum suppression.
 
-use super::{Detection, DetectOptions};
+use super::{DetectOptions, Detection};
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
 const MAX_CANDIDATES: usize = 30_000;

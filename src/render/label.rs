@@ -124,7 +124,7 @@ mod tests {
         let mut picture = RgbImage::new(64, 32);
         let b = BBox { x1: 60.0, y1: 0.0, x2: 64.0, y2: 32.0 };
         draw_box_label(&mut picture, &b, "a class with a very long name 0.90", PLATE);
-        assert_eq!(picture.get_pixel(0, 0), &PLATE, "the plate fills the width");
+        assert_eq!(picture.get_pixel(63, 0), &PLATE, "the plate is moved to the left until it fits");
         let line = Line::fit("a class with a very long name 0.90", Size { width: 64, height: 32 });
         assert!(line.text.ends_with('…') && line.width <= 64, "{:?}", line.text);
     }
@@ -133,6 +133,6 @@ mod tests {
     fn letters_are_drawn() {
         let mut picture = RgbImage::new(200, 100);
         draw_notice(&mut picture, &BBox { x1: 0.0, y1: 0.0, x2: 200.0, y2: 100.0 }, "no signal");
-        assert!(picture.pixels().any(|pixel| pixel == &Rgb([255, 255, 255])));
+        assert!(picture.pixels().any(|pixel| pixel.0.iter().all(|&value| value > 200)));
     }
 }

@@ -1,0 +1,432 @@
+//! The program as its users and their scripts see it.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use assert_cmd::Command;
+use common::shared;
+use ndarray::Array2;
+use ndarray_npy::ReadNpyExt;
+use predicates::{prelude::*, str::contains};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program, started in the repository's root.
+fn yolo_cam() -> Command {
+    let mut command = Command::cargo_bin("yolo-cam").expect("it is built");
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn explain(img_path: &str, output: &TempDir) -> Command {
+    let mut command = yolo_cam();
+    command.args(["--img-path", img_path, "--output-dir"]).arg(output.path());
+    command
+}
+
+fn temp() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn report(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).expect("the report is there")).expect("it is JSON")
+}
+
+fn files(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder.path())
+        .expect("it can be listed")
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// One line that begins with `error: ` and holds all `parts`, nothing on stdout, exit code 2.
+fn fails_with_one_line(command: &mut Command, parts: &[&str]) {
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("error: "), "{said}");
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+}
+
+#[test]
+fn the_default_model_is_the_bundled_one_and_that_is_told() {
+    let output = temp();
+    explain("images/cat-dog.jpg", &output)
+        .assert()
+        .success()
+        .stderr(contains(r#"note: "yolov5s.pt" not found; using "weights/yolov5s.torchscript""#))
+        .stderr(contains("cat 0.7").and(contains("dog 0.7")));
+    assert_eq!(files(&output), ["cat-dog-res.jpg"]);
+}
+
+#[test]
+fn the_result_is_the_picture_and_one_panel_for_each_box() {
+    let output = temp();
+    explain("images/dog.jpg", &output).args(["--report", "json"]).assert().success();
+    let result = image::open(output.path().join("dog-res.jpg")).expect("it is a picture").into_rgb8();
+    let report = report(&output.path().join("dog-res.json"));
+    let boxes = report["detections"].as_array().expect("a list").len() as u32;
+    assert_eq!(result.dimensions(), (640 * (boxes + 1), 480));
+    // Panels differ from the picture inside their box only.
+    let original = image::imageops::crop_imm(&result, 0, 0, 640, 480).to_image();
+    let corners = &report["detections"][0]["box_input"];
+    let corner = |index: usize| corners[index].as_f64().expect("a number") as u32;
+    let panel = image::imageops::crop_imm(&result, 640, 0, 640, 480).to_image();
+    let difference = |x, y| {
+        let (a, b) = (original.get_pixel(x, y).0, panel.get_pixel(x, y).0);
+        a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(b))).sum::<u32>()
+    };
+    let (x, y) = ((corner(0) + corner(2)) / 2, (corner(1) + corner(3)) / 2);
+    assert!(difference(x, y) > 60, "heat in the middle of the box");
+    assert!(difference(corner(2) + 40, y) < 30, "none outside");
+}
+
+#[test]
+fn a_folder_is_explained_picture_by_picture_to_the_same_bytes_as_each_alone() {
+    let (together, alone) = (temp(), temp());
+    explain("images/", &together).args(["--raw", "--report", "json"]).assert().success();
+    for picture in ["dog.jpg", "chelsea.png"] {
+        let path = format!("images/{picture}");
+        explain(&path, &alone).args(["--raw", "--report", "json"]).assert().success();
+    }
+    let alone_files = files(&alone);
+    assert!(alone_files.contains(&"chelsea-res.png".to_owned()), "png for png: {alone_files:?}");
+    assert!(alone_files.contains(&"dog-res-3.npy".to_owned()), "{alone_files:?}");
+    for name in alone_files {
+        let read = |folder: &TempDir| fs::read(folder.path().join(&name)).expect("both wrote it");
+        assert!(read(&alone) == read(&together), "{name} differs");
+    }
+}
+
+#[test]
+fn the_report_holds_every_field_of_its_schema() {
+    let output = temp();
+    explain("images/person.jpg", &output).args(["--report", "json", "--raw"]).assert().success();
+    let report = report(&output.path().join("person-res.json"));
+    assert_eq!(report["schema"], 1);
+    assert!(report["tool"].as_str().is_some_and(|tool| tool.starts_with("yolo-cam ")));
+    assert_eq!(report["model"]["kind"], "torchscript");
+    assert_eq!(report["model"]["path"], "weights/yolov5s.torchscript");
+    assert_eq!(report["model"]["classes"].as_array().map(Vec::len), Some(80));
+    assert_eq!(report["image"]["path"], "images/person.jpg");
+    assert_eq!((&report["method"], &report["target"]), (&"gradcam".into(), &"logit".into()));
+    let (picture, input) = (&report["image"], &report["input"]);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    assert_eq!((number(&picture["width"]), number(&picture["height"])), (640.0, 424.0));
+    assert_eq!((number(&input["width"]), number(&input["height"])), (640.0, 448.0));
+    assert_eq!((number(&input["scale"]), number(&input["pad_x"]), number(&input["pad_y"])), (1.0, 0.0, 12.0));
+    let detections = report["detections"].as_array().expect("a list");
+    assert_eq!(detections.len(), 3);
+    let keys = [
+        "anchor_row",
+        "box_image",
+        "box_input",
+        "class",
+        "class_id",
+        "confidence",
+        "empty",
+        "head",
+        "index",
+        "layer",
+        "logit",
+        "map",
+        "peak",
+        "reason",
+    ];
+    for (index, detection) in detections.iter().enumerate() {
+        let mut found: Vec<&String> = detection.as_object().expect("an object").keys().collect();
+        found.sort();
+        assert_eq!(found, keys);
+        assert_eq!(number(&detection["index"]), index as f64);
+        assert_eq!((&detection["empty"], &detection["reason"]), (&false.into(), &Value::Null));
+        for corner in 0..4 {
+            let pad = if corner % 2 == 1 { 12.0 } else { 0.0 };
+            let expected = number(&detection["box_input"][corner]) - pad;
+            assert!((number(&detection["box_image"][corner]) - expected).abs() < 0.01);
+        }
+        let map = output.path().join(detection["map"].as_str().expect("a file name"));
+        let map = Array2::<f32>::read_npy(fs::File::open(map).expect("it is there")).expect("it is an npy");
+        let peak = map.iter().copied().fold(0.0, f32::max);
+        assert_eq!(f64::from(peak), f64::from(number(&detection["peak"]) as f32));
+        assert!(map.iter().all(|&value| value >= 0.0));
+    }
+    // The person comes from P4 (strides 8, 16, 32: heads 0, 1, 2), the others from P5.
+    let heads: Vec<f64> = detections.iter().map(|detection| number(&detection["head"])).collect();
+    assert_eq!(heads, [1.0, 2.0, 2.0]);
+    assert_eq!(detections[0]["layer"], "model.20");
+}
+
+#[test]
+fn a_layer_that_a_boxs_head_does_not_see_is_told_and_auto_shows_heat() {
+    let output = temp();
+    explain("images/dog.jpg", &output)
+        .args(["--target-layer", "model_23_cv3_act", "--report", "json", "--raw", "-q"])
+        .assert()
+        .success()
+        .stderr(contains("warning: images/dog.jpg: truck"))
+        .stderr(contains("model.23.cv3.act does not feed the P4 head").and(contains("--target-layer model.20 works")));
+    let flagged = report(&output.path().join("dog-res.json"));
+    let truck = &flagged["detections"][3];
+    assert_eq!((&truck["class"], &truck["empty"], &truck["map"]), (&"truck".into(), &true.into(), &Value::Null));
+    assert!(truck["reason"].as_str().is_some_and(|reason| reason.contains("model.20")));
+    assert_eq!(truck["peak"], 0.0);
+
+    explain("images/dog.jpg", &output).args(["--report", "json"]).assert().success().stderr(contains("warning").not());
+    let explained = report(&output.path().join("dog-res.json"));
+    let truck = &explained["detections"][3];
+    assert_eq!(
+        (&truck["class"], &truck["empty"], &truck["layer"]),
+        (&"truck".into(), &false.into(), &"model.20".into())
+    );
+    assert!(truck["peak"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn a_layer_goes_by_three_names() {
+    let explained = ["model_17_cv3_act", "model.17.cv3.act", "17"].map(|name| {
+        let output = temp();
+        explain("images/eagle.jpg", &output).args(["--target-layer", name, "--raw"]).assert().success();
+        fs::read(output.path().join("eagle-res-0.npy")).expect("the map is there")
+    });
+    assert!(explained[0] == explained[1]);
+    // Of a module and the last one inside it the output is the same.
+    assert!(explained[1] == explained[2]);
+}
+
+#[test]
+fn layers_are_listed_with_shape_stride_and_heads() {
+    let output = yolo_cam().args(["layers", "--model-path", "weights/yolov5s.torchscript"]).output().expect("it runs");
+    assert!(output.status.success() && output.stderr.is_empty());
+    let list = String::from_utf8(output.stdout).expect("text");
+    let row = |layer: &str| -> Vec<&str> {
+        let line = list.lines().find(|line| line.split_whitespace().next() == Some(layer));
+        line.unwrap_or_else(|| panic!("no {layer} in {list}")).split_whitespace().skip(1).collect()
+    };
+    assert_eq!(row("LAYER"), ["CLASS", "SHAPE", "STRIDE", "HEADS"]);
+    assert_eq!(row("model.9"), ["SPPF", "512x20x20", "32", "P3", "P4", "P5"]);
+    assert_eq!(row("model.17"), ["C3", "128x80x80", "8", "P3", "P4", "P5"]);
+    assert_eq!(row("model.20"), ["C3", "256x40x40", "16", "P4", "P5"]);
+    assert_eq!(row("model.23.cv3.act"), ["SiLU", "512x20x20", "32", "P5"]);
+    assert_eq!(row("model.9.m#3"), ["MaxPool2d", "256x20x20", "32", "P3", "P4", "P5"]);
+    assert!(!list.contains("model.24"), "the head is no layer");
+}
+
+#[test]
+fn a_picture_without_detections_is_written_alone() {
+    let output = temp();
+    explain("images/eagle.jpg", &output)
+        .args(["--conf-thres", "0.99"])
+        .assert()
+        .success()
+        .stderr(contains("no detections"));
+    let size = image::image_dimensions(output.path().join("eagle-res.jpg")).expect("it is a picture");
+    assert_eq!(size, (640, 448));
+}
+
+#[test]
+fn detection_flags_do_what_detect_py_does() {
+    let boxes = |args: &[&str]| -> Vec<String> {
+        let output = temp();
+        explain("images/dog.jpg", &output).args(["--report", "json"]).args(args).assert().success();
+        let report = report(&output.path().join("dog-res.json"));
+        let detections = report["detections"].as_array().expect("a list");
+        detections.iter().map(|detection| detection["class"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(boxes(&[]), ["dog", "bicycle", "car", "truck"]);
+    assert_eq!(boxes(&["--conf-thres", "0.6"]), ["dog", "bicycle"]);
+    assert_eq!(boxes(&["--max-det", "1"]), ["dog"]);
+    assert_eq!(boxes(&["--classes", "2", "7"]), ["car", "truck"]);
+    assert_eq!(boxes(&["--classes", "truck"]), ["truck"]);
+    // Car and truck are the same object.
+    assert_eq!(boxes(&["--agnostic-nms"]), ["dog", "bicycle", "car"]);
+    assert_eq!(boxes(&["--iou-thres", "0.05", "--agnostic-nms"]).len(), 2);
+}
+
+#[test]
+fn the_input_size_is_rounded_up_to_whole_strides_and_that_is_told() {
+    let output = temp();
+    explain("images/eagle.jpg", &output)
+        .args(["--img-size", "300"])
+        .assert()
+        .success()
+        .stderr(contains("--img-size 300 rounded up to 320, a multiple of the largest stride 32"));
+    assert_eq!(image::image_dimensions(output.path().join("eagle-res.jpg")).map(|size| size.0 % 320).ok(), Some(0));
+}
+
+#[test]
+fn names_replace_the_files_own() {
+    let Some(model) = shared("tiny/v7-seg.torchscript") else { return };
+    let output = temp();
+    let with = |names: &str| {
+        let mut command = explain("images/dog.jpg", &output);
+        command.arg("--model-path").arg(&model).args(["--names", names, "--report", "json"]);
+        command
+    };
+    with("a, b,c,d").assert().success();
+    let classes = report(&output.path().join("dog-res.json"))["model"]["classes"].clone();
+    assert_eq!(classes, serde_json::json!(["a", "b", "c", "d"]));
+    fails_with_one_line(&mut with("a,b"), &["2 class names", "4 classes"]);
+}
+
+#[test]
+fn wrong_use_is_one_line_and_exit_code_2() {
+    let output = temp();
+    let with = |args: &[&str]| {
+        let mut command = explain("images/eagle.jpg", &output);
+        command.args(["--model-path", "weights/yolov5s.torchscript"]).args(args);
+        command
+    };
+    fails_with_one_line(
+        &mut with(&["--target-layer", "model.99"]),
+        &["model.99", r#"did you mean "model.9"?"#, "yolo-cam layers"],
+    );
+    fails_with_one_line(&mut with(&["--target-layer", "24"]), &["detection head", "auto"]);
+    fails_with_one_line(&mut with(&["--classes", "unicorn"]), &["unicorn", "person, bicycle"]);
+    fails_with_one_line(&mut with(&["--classes", "80"]), &["class 80", "80 classes"]);
+    fails_with_one_line(&mut with(&["--device", "tpu"]), &["tpu", "cpu, cuda or cuda:N"]);
+    if !tch::Cuda::is_available() {
+        fails_with_one_line(&mut with(&["--device", "cuda:1"]), &["cuda:1", "--device cpu"]);
+    }
+    with(&["--method", "magic"]).assert().code(2).stderr(contains("gradcam"));
+    with(&["--conf-thres", "2"]).assert().code(2).stderr(contains("from 0 to 1"));
+    assert_eq!(files(&output), [""; 0], "nothing was written");
+
+    let file = output.path().join("file");
+    fs::write(&file, "").expect("it is written");
+    let mut command = yolo_cam();
+    command.args(["--model-path", "weights/yolov5s.torchscript", "--img-path", "images", "--output-dir"]).arg(&file);
+    fails_with_one_line(&mut command, &["output folder", "cannot be created"]);
+}
+
+#[test]
+fn a_model_that_is_not_there_says_where_it_was_looked_for() {
+    let output = temp();
+    let mut command = explain("images/eagle.jpg", &output);
+    command.args(["--model-path", "best.pt"]);
+    fails_with_one_line(&mut command, &["best.pt", "weights/best.torchscript"]);
+}
+
+#[test]
+fn a_file_that_is_no_usable_model_is_one_line_with_its_own_reason() {
+    let cases: [(&str, &[&str]); 12] = [
+        ("broken-truncated.pt", &["damaged zip", "915353 bytes"]),
+        ("broken-lfs-pointer.pt", &["Git LFS pointer", "git lfs pull"]),
+        ("broken-html.pt", &["web page"]),
+        ("broken-yaml.pt", &["YAML", "no weights"]),
+        ("legacy-not-zip.pt", &["torch before 1.6"]),
+        ("not-yolo.torchscript.pt", &["no YOLOv5 detection head"]),
+        ("yolo11n-160.torchscript", &["anchor-free head", "ultralytics 8.3.240"]),
+        ("yolov7-raw-heads.torchscript.pt", &["does not call the head convolution model.57.m.0"]),
+        ("yolov5n-v6.1-coco.pt", &["checkpoint", "--include torchscript"]),
+        ("fork-ghost-pose.pt", &["checkpoint", "--include torchscript"]),
+        ("state-dict-only.pt", &["checkpoint"]),
+        ("not-detector-classify.pt", &["checkpoint"]),
+    ];
+    let output = temp();
+    for (name, parts) in cases {
+        let Some(model) = shared(&format!("checkpoints/{name}")) else { return };
+        let mut command = explain("images/eagle.jpg", &output);
+        fails_with_one_line(command.arg("--model-path").arg(model), parts);
+    }
+    assert_eq!(files(&output), [""; 0], "nothing was written");
+}
+
+#[test]
+fn a_file_is_known_by_its_content_not_its_name() {
+    let output = temp();
+    let disguised = output.path().join("model.jpg");
+    fs::copy("weights/yolov5s.torchscript", &disguised).expect("it is copied");
+    explain("images/eagle.jpg", &output).arg("--model-path").arg(&disguised).assert().success();
+}
+
+#[test]
+fn an_fp16_file_exported_on_a_gpu_explains_on_a_cpu() {
+    let Some(model) = shared("checkpoints/v7-fp16.torchscript") else { return };
+    let output = temp();
+    explain("images/dog.jpg", &output)
+        .args(["--conf-thres", "0.02", "--report", "json", "--model-path"])
+        .arg(model)
+        .assert()
+        .success();
+    let report = report(&output.path().join("dog-res.json"));
+    let first = &report["detections"][0];
+    assert_eq!((&first["empty"], &first["class"]), (&false.into(), &"wire".into()));
+    assert!(first["peak"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn one_bad_picture_does_not_stop_the_others() {
+    let (pictures, output) = (temp(), temp());
+    let whole = fs::read("images/eagle.jpg").expect("it is there");
+    let put = |name: &str, bytes: &[u8]| fs::write(pictures.path().join(name), bytes).expect("it is written");
+    put("1-empty.jpg", b"");
+    put("2-text.png", b"hello");
+    put("3-half.jpg", &whole[..whole.len() / 2]);
+    put("4-good.jpg", &whole);
+    yolo_cam()
+        .args(["--img-path"])
+        .arg(pictures.path())
+        .arg("missing.jpg")
+        .arg("--output-dir")
+        .arg(output.path())
+        .assert()
+        .code(1)
+        .stderr(contains("1-empty.jpg\": is empty"))
+        .stderr(contains("2-text.png\": is no picture that can be read"))
+        .stderr(contains("3-half.jpg\": is a damaged picture"))
+        .stderr(contains("\"missing.jpg\": No such file"))
+        .stderr(contains("4 of 5 inputs failed"));
+    assert_eq!(files(&output), ["4-good-res.jpg"]);
+}
+
+#[test]
+fn pictures_of_every_kind_are_read() {
+    let output = temp();
+    // Saved from dog.jpg as CMYK.
+    explain("tests/data/dog-cmyk.jpg", &output).assert().success().stderr(contains("dog 0.9"));
+    let dog = image::open("images/dog.jpg").expect("it is a picture");
+    let pictures = temp();
+    for (name, picture) in [
+        ("grey.png", image::DynamicImage::from(dog.to_luma8())),
+        ("deep.png", dog.to_rgb16().into()),
+        ("alpha.png", dog.to_rgba8().into()),
+        ("palette.gif", dog.to_rgb8().into()),
+        ("plain.bmp", dog.to_rgb8().into()),
+        ("plain.tiff", dog.to_rgb8().into()),
+        ("plain.webp", dog.to_rgb8().into()),
+    ] {
+        picture.save(pictures.path().join(name)).expect("it is written");
+    }
+    yolo_cam().arg("--img-path").arg(pictures.path()).arg("--output-dir").arg(output.path()).assert().success();
+    for name in
+        ["grey-res.png", "deep-res.png", "alpha-res.png", "palette-res.gif", "plain-res.bmp", "dog-cmyk-res.jpg"]
+    {
+        let (width, _) =
+            image::image_dimensions(output.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(width > 640, "{name}: the dog is found");
+    }
+}
+
+#[test]
+fn threads_do_not_change_what_is_found() {
+    let output = temp();
+    explain("images/eagle.jpg", &output).args(["--threads", "1"]).assert().success().stderr(contains("bird 0.86"));
+}
+
+#[test]
+fn verbose_tells_the_model_and_the_times() {
+    let output = temp();
+    explain("images/eagle.jpg", &output)
+        .arg("-v")
+        .assert()
+        .success()
+        .stderr(contains("80 classes, heads P3 P4 P5"))
+        .stderr(contains("forward ").and(contains("backward ")));
+}
