@@ -93,9 +93,9 @@ fn further_boxes(model: &Model, path: &str, forward: f64) {
             options
         };
         let (one, many) = (with(1), with(21));
-        let mut boxes = 0;
-        let (t_one, t_many) =
-            alternate(|| drop(explain_fully(model, &picture, &one)), || boxes = explain_fully(model, &picture, &many));
+        let run = |options| explain_fully(model, &picture, options);
+        let boxes = run(&many);
+        let (t_one, t_many) = alternate(|| _ = run(&one), || _ = run(&many));
         let share = (t_many - t_one) / (boxes as f64 - 1.0) / forward;
         show(
             &format!("each further box at {name} / bare forward (of {boxes})"),

@@ -1,6 +1,6 @@
 //! What a YOLOv5 detector looked at: for each box that it draws, a heatmap of what made it say so.
 //!
-//! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`detect`] (decoding) → [`explain`] →
+//! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`detect`] (decoding) → [`mod@explain`] →
 //! [`render`] and [`report`].
 
 pub mod detect;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// Serves libtorch too, by overriding `malloc`. With glibc's the peak memory of 50 pictures was 7 % above that of one,
-/// with this it is the same, and a forward pass takes 54 ms instead of 57. `make bench` shows both.
+/// with this it is the same, and a forward pass takes 54 ms instead of 57.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

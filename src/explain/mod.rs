@@ -146,7 +146,7 @@ pub fn input_side(img_size: Option<u32>, model: &Model) -> u32 {
 /// # Errors
 /// [`Error::EmptyPicture`]; [`Error::Libtorch`] if the network can't run on the picture.
 ///
-/// ```no_run
+/// ```
 /// use yolo_cam::{explain, ExplainOptions, Model};
 ///
 /// let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;

@@ -85,10 +85,7 @@ impl Model {
         })?;
         let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         Ok(Self {
-            names: metadata
-                .names
-                .filter(|names| names.len() == head_module.classes)
-                .unwrap_or_else(|| default_names(head_module.classes)),
+            names: class_names(metadata.names, head_module.classes),
             head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
             layers: Layers::new(calls, &head_module.path),
             module,
@@ -271,11 +268,13 @@ fn head_weights(tensors: &[(String, Tensor)], path: &str) -> Result<(Tensor, Opt
     Ok((weight.f_flatten(1, -1)?, get("bias")))
 }
 
-fn default_names(classes: usize) -> Vec<String> {
-    if classes == COCO.len() {
-        return COCO.iter().map(|&name| name.to_owned()).collect();
+/// The file's names; COCO's where it has none and 80 classes; numbers otherwise.
+fn class_names(own: Option<Vec<String>>, classes: usize) -> Vec<String> {
+    match own {
+        Some(names) if names.len() == classes => names,
+        None if classes == COCO.len() => COCO.map(str::to_owned).to_vec(),
+        _ => (0..classes).map(|class| format!("class{class}")).collect(),
     }
-    (0..classes).map(|class| format!("class{class}")).collect()
 }
 
 /// The text of an error without the word that names libtorch, for use inside another error.
@@ -283,5 +282,20 @@ fn reason(error: &Error) -> String {
     match error {
         Error::Libtorch(reason) => reason.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_files_own_or_cocos_or_numbers() {
+        let own = || Some(vec!["helmet".to_owned(), "vest".to_owned()]);
+        assert_eq!(class_names(own(), 2), ["helmet", "vest"]);
+        assert_eq!(class_names(own(), 3), ["class0", "class1", "class2"]);
+        assert_eq!(class_names(None, 1), ["class0"]);
+        assert_eq!(class_names(None, 80)[79], "toothbrush");
+        assert_eq!(class_names(own(), 80)[0], "class0", "the file has names, only not for 80 classes");
     }
 }

@@ -54,12 +54,19 @@ fn padding(height: f32) -> u32 {
     (height / 6.0).ceil() as u32
 }
 
-/// Draws `text` on a plate of colour `plate`, with its lower left corner on the upper left corner of `b`; inside
-/// the box where there is no room above it, and never outside the picture.
+/// Draws `text` on a plate of colour `plate`, with its lower left corner on the upper left corner of `b`. Where there
+/// is no room above the box it goes inside, or below a box that it would hide; never outside the picture.
 pub(super) fn draw_box_label(picture: &mut RgbImage, b: &BBox, text: &str, plate: Rgb<u8>) {
     let line = Line::fit(text, size_of(picture));
-    let plate_height = plate_height(&line);
-    let top = if b.y1 >= plate_height as f32 { b.y1 - plate_height as f32 } else { b.y1 };
+    let height = plate_height(&line) as f32;
+    let hides_the_box = b.y2 - b.y1 < 3.0 * height;
+    let top = if b.y1 >= height {
+        b.y1 - height
+    } else if hides_the_box && b.y2 + height <= picture.height() as f32 {
+        b.y2
+    } else {
+        b.y1
+    };
     draw_plate(picture, (b.x1, top), &line, plate);
 }
 
@@ -106,17 +113,15 @@ mod tests {
     }
 
     #[test]
-    fn a_label_stands_above_its_box_and_inside_where_the_box_touches_the_top() {
-        for (y1, expected_first) in [(60.0, None), (3.0, Some(3))] {
+    fn a_label_stands_above_its_box_or_inside_or_below_where_the_box_touches_the_top() {
+        let rows_of = |y1, y2| {
             let mut picture = RgbImage::new(200, 200);
-            let b = BBox { x1: 49.0, y1, x2: 150.0, y2: 190.0 };
-            draw_box_label(&mut picture, &b, "cat 0.90", PLATE);
-            let rows = plate_rows(&picture);
-            match expected_first {
-                Some(first) => assert_eq!(rows.first(), Some(&first)),
-                None => assert_eq!(rows.last(), Some(&59), "ends just above the box"),
-            }
-        }
+            draw_box_label(&mut picture, &BBox { x1: 49.0, y1, x2: 150.0, y2 }, "cat 0.90", PLATE);
+            plate_rows(&picture)
+        };
+        assert_eq!(rows_of(60.0, 190.0).last(), Some(&59), "above");
+        assert_eq!(rows_of(3.0, 190.0).first(), Some(&3), "inside");
+        assert_eq!(rows_of(3.0, 20.0).first(), Some(&20), "below a box that it would hide");
     }
 
     #[test]

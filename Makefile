@@ -1,0 +1,31 @@
+# The README's commands. Each does its own set-up, libtorch included.
+
+LIBTORCH_VERSION := 2.13.0
+YOLO_CAM := target/release/yolo-cam
+
+.PHONY: demo test bench libtorch build
+
+# Explains the pictures in images/ with the model in weights/; the results are in outputs/.
+demo: build
+	$(YOLO_CAM) --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json
+
+# All checks. One profile for all of them, so that libtorch's bindings are compiled once.
+test: libtorch
+	cargo fmt --check
+	cargo clippy --locked --release --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps
+	cargo test --locked --release
+
+# Speed and memory as ratios of one run, beside their limits.
+bench: libtorch
+	cargo bench --locked --bench speed
+
+build: libtorch
+	cargo build --locked --release
+
+# Links ./libtorch to a copy in the user's cache, which is downloaded once. With LIBTORCH or
+# LIBTORCH_USE_PYTORCH set there is nothing to do.
+libtorch:
+ifeq ($(LIBTORCH)$(LIBTORCH_USE_PYTORCH),)
+	python3 scripts/fetch_libtorch.py $(LIBTORCH_VERSION) libtorch
+endif
