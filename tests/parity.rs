@@ -237,7 +237,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
         let Some(path) = shared(&format!("tiny/{name}.torchscript")) else { return };
         let model = Model::load(path, Device::Cpu).expect("it loads");
         let input = pattern(64, 96);
-        let mut explained = 0;
+        let (mut explained, mut resolved) = (0, 0);
         for (index, layer) in model.layers().iter().enumerate() {
             let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
             let options = ExplainOptions { target_layer: TargetLayer::Layer(index), detect, ..Default::default() };
@@ -247,9 +247,24 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
                 assert_eq!(is_unseen, !layer.is_seen_by(found.detection.head), "{name}: {}", layer.path);
                 assert_eq!(found.no_signal_reason(&model).is_some(), found.heatmap.no_signal().is_some());
                 explained += usize::from(found.heatmap.no_signal().is_none());
+                if found.heatmap.no_signal() == Some(NoSignal::NothingPositive) {
+                    let working = found.working_layer.expect("some layer speaks for the box");
+                    let detect = options.detect.clone();
+                    let target_layer = TargetLayer::Layer(working);
+                    let there = ExplainOptions { target_layer, detect, ..Default::default() };
+                    let (boxes, _) = explain_input(&model, &input, &there).expect("the layer exists");
+                    let same = boxes.iter().find(|other| other.detection == found.detection).expect("the same boxes");
+                    assert!(
+                        same.heatmap.no_signal().is_none(),
+                        "{name}: {} does not work",
+                        model.layers()[working].path
+                    );
+                    resolved += 1;
+                }
             }
         }
         assert!(explained > model.layers().len() / 2, "{name}: only {explained} maps have a signal");
+        assert!(resolved > 0, "{name}: no box was without a positive cell");
     }
 }
 

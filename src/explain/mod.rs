@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     detect::{DetectOptions, Detection, Letterbox, detect},
     error::{Error, Result},
-    model::{Forward, Model},
+    model::{Forward, Layer, Model},
     tensor::to_array3,
 };
 
@@ -130,7 +130,7 @@ pub struct Timings {
 /// The input size of YOLOv5's models.
 const DEFAULT_IMG_SIZE: u32 = 640;
 
-/// How many further layers are tried for a box whose map has no signal.
+/// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
 
 /// The longest side of the input that `img_size` leads to: whole strides.
@@ -182,26 +182,21 @@ pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) ->
     let detections = detect(model, &forward.heads, &options.detect)?;
     timings.detect = lap();
     let mut gradients = Gradients::new(model, &forward, &plan.taps);
-    let boxes = detections
+    let mut boxes = detections
         .into_iter()
         .map(|detection| {
-            let layer = plan.layer_of[detection.head];
+            let (layer, feed) = (plan.layer_of[detection.head], plan.feed_of[detection.head]);
+            let mut heatmap = |layer| gradients.heatmap(&detection, layer, options.method);
             let (heatmap, working_layer) = if model.layers()[layer].is_seen_by(detection.head) {
-                let heatmap = Heatmap::new(gradients.map(&detection, layer, options.method)?);
-                let working = heatmap.no_signal().map(|_| find_working_layer(model, input, &detection, layer, options));
-                (heatmap, working.transpose()?.flatten())
+                (heatmap(layer)?, None)
             } else {
-                let feed = plan.feed_of[detection.head];
-                let working = Heatmap::new(gradients.map(&detection, feed, options.method)?);
-                let working = match working.no_signal() {
-                    None => Some(feed),
-                    Some(_) => find_working_layer(model, input, &detection, feed, options)?,
-                };
-                (Heatmap::unseen(gradients.cells(layer)?), working)
+                let has_signal = heatmap(feed)?.no_signal().is_none();
+                (Heatmap::unseen(gradients.cells(layer)?), has_signal.then_some(feed))
             };
             Ok(ExplainedBox { detection, layer, heatmap, working_layer })
         })
         .collect::<Result<Vec<_>>>()?;
+    find_working_layers(model, input, &mut boxes, options.method)?;
     timings.backward = lap();
     Ok((boxes, timings))
 }
@@ -273,10 +268,10 @@ impl<'a> Gradients<'a> {
         }
     }
 
-    /// The method's map for `detection` at `layer`, before the ReLU.
-    fn map(&mut self, detection: &Detection, layer: usize, method: Method) -> Result<Array2<f32>> {
-        let tap = self.tap(layer);
+    /// The map of `detection` at a tapped layer that its head sees.
+    fn heatmap(&mut self, detection: &Detection, layer: usize, method: Method) -> Result<Heatmap> {
         self.cells(layer)?;
+        let tap = self.tap(layer);
         let leaf = &self.forward.taps[tap];
         let head = &self.model.heads()[detection.head];
         let (channel, cell) = (detection.logit_channel(head), (detection.row, detection.column));
@@ -286,39 +281,53 @@ impl<'a> Gradients<'a> {
             Some(acts) => acts,
             none => none.insert(to_array3(leaf)?),
         };
-        method.map(acts.view(), to_array3(&gradient)?.view())
+        Ok(Heatmap::new(method.map(acts.view(), to_array3(&gradient)?.view())?))
     }
 }
 
-/// Looks for a layer at which the map of `detection` has a signal: the layer that feeds its head, then the
-/// outermost layers above `from`, nearest first. Each costs a forward pass.
-fn find_working_layer(
-    model: &Model,
-    input: &Tensor,
-    detection: &Detection,
-    from: usize,
-    options: &ExplainOptions,
-) -> Result<Option<usize>> {
+/// For each box without signal for which no working layer is known, looks for one: the layer that feeds its head,
+/// then the outermost layers, from the heads upwards. A trial is one forward pass for all such boxes.
+fn find_working_layers(model: &Model, input: &Tensor, boxes: &mut [ExplainedBox], method: Method) -> Result<()> {
+    let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layer.is_none();
+    if !boxes.iter().any(is_open) {
+        return Ok(());
+    }
     let layers = model.layers();
-    let is_outermost = |index: &usize| {
-        let inside = |outer: &str| layers[*index].path.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
-        !layers[..*index].iter().any(|outer| inside(&outer.path))
-    };
-    let above = (0..from).rev().filter(is_outermost);
-    let candidates = model.feed_of(detection.head).into_iter().chain(above);
-    let candidates = candidates.filter(|&layer| layer != from && layers[layer].is_seen_by(detection.head));
-    for layer in candidates.take(MAX_TRIALS) {
-        let forward = model.forward(input, &[layer])?;
-        let taps = [layer];
-        let mut gradients = Gradients::new(model, &forward, &taps);
-        if gradients.cells(layer).is_err() {
+    let feeds = Plan::new(model, TargetLayer::Auto).ok();
+    let outermost = (0..layers.len()).rev().filter(|&index| is_outermost(layers, index));
+    let single = outermost.map(|layer| Plan::new(model, TargetLayer::Layer(layer)));
+    let mut trials = 0;
+    for plan in feeds.map(Ok).into_iter().chain(single) {
+        let plan = plan?;
+        let is_candidate = |found: &ExplainedBox| {
+            let layer = plan.layer_of[found.detection.head];
+            is_open(found) && layer != found.layer && layers[layer].is_seen_by(found.detection.head)
+        };
+        if trials == MAX_TRIALS || !boxes.iter().any(is_open) {
+            break;
+        }
+        if !boxes.iter().any(is_candidate) {
             continue;
         }
-        if Heatmap::new(gradients.map(detection, layer, options.method)?).no_signal().is_none() {
-            return Ok(Some(layer));
+        trials += 1;
+        let forward = model.forward(input, &plan.taps)?;
+        let mut gradients = Gradients::new(model, &forward, &plan.taps);
+        for found in boxes.iter_mut().filter(|found| is_candidate(found)) {
+            let layer = plan.layer_of[found.detection.head];
+            // A layer whose output is no map is no candidate either.
+            if gradients.heatmap(&found.detection, layer, method).is_ok_and(|map| map.no_signal().is_none()) {
+                found.working_layer = Some(layer);
+            }
         }
     }
-    Ok(None)
+    Ok(())
+}
+
+/// Whether no other layer contains this one.
+fn is_outermost(layers: &[Layer], index: usize) -> bool {
+    let path = &layers[index].path;
+    let contains = |outer: &Layer| path.strip_prefix(&outer.path).is_some_and(|rest| rest.starts_with('.'));
+    !layers[..index].iter().any(contains)
 }
 
 fn check_shapes(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<()> {
