@@ -12,7 +12,8 @@ fn main() {
     // Set by torch-sys, for its direct dependents only.
     let lib =
         env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is; run `make libtorch` first");
-    let lib = PathBuf::from(lib);
+    // Through ./libtorch, so that an installed program outlives the checkout.
+    let lib = PathBuf::from(lib).canonicalize().expect("libtorch's folder exists");
     let root = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| lib.join(".."), PathBuf::from);
     let include = root.join("include");
 

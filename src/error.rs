@@ -15,15 +15,6 @@ pub enum Error {
         problem: String,
     },
 
-    /// libtorch has no such device.
-    #[error("device {device:?} is not available: {problem}")]
-    Device {
-        /// The device that was asked for.
-        device: String,
-        /// What libtorch has.
-        problem: String,
-    },
-
     /// No layer of the model has this name.
     #[error("layer {name:?} not found{}; run 'yolo-cam layers' for the list", did_you_mean(.similar))]
     LayerNotFound {

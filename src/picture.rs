@@ -19,7 +19,14 @@ pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
 
 const EXPECTED: &str = "expected JPEG, PNG, BMP, GIF, TIFF or WebP";
 
+/// The most memory that a decoded picture may take: 358 megapixels of RGB. A small file can ask for far more.
+const MAX_BYTES: u64 = 1 << 30;
+
 fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
+    decode_within(bytes, MAX_BYTES)
+}
+
+fn decode_within(bytes: &[u8], max_bytes: u64) -> Result<RgbImage, String> {
     if bytes.is_empty() {
         return Err("is empty".into());
     }
@@ -27,21 +34,28 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
         return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes", bytes.len()));
     }
-    let picture = || -> image::ImageResult<DynamicImage> {
-        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
-        let orientation = decoder.orientation()?;
-        let mut picture = DynamicImage::from_decoder(decoder)?;
-        picture.apply_orientation(orientation);
-        Ok(picture)
-    };
-    picture().map(DynamicImage::into_rgb8).map_err(|error| {
-        // The decoders' messages may run over several lines.
-        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        match error {
-            image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
-            _ => format!("is a damaged picture: {reason}"),
-        }
-    })
+    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(describe)?;
+    let (width, height) = decoder.dimensions();
+    let rgb_bytes = 3 * u64::from(width) * u64::from(height);
+    if decoder.total_bytes().max(rgb_bytes) > max_bytes {
+        let megapixels = max_bytes / 3_000_000;
+        return Err(format!(
+            "is {width}x{height} pixels; at most {megapixels} megapixels can be read, so scale it down"
+        ));
+    }
+    let orientation = decoder.orientation().map_err(describe)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(describe)?;
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgb8())
+}
+
+fn describe(error: image::ImageError) -> String {
+    // The decoders' messages may run over several lines.
+    let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match error {
+        image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
+        _ => format!("is a damaged picture: {reason}"),
+    }
 }
 
 /// Whether the end marker follows the picture data. The decoder fills what is missing with grey and says nothing.
@@ -110,6 +124,13 @@ mod tests {
         let upright = decode(&jpeg()).expect("it is sound");
         let turned = decode(&with_segment(&jpeg(), exif)).expect("it is sound");
         assert_eq!(turned, image::imageops::rotate90(&upright));
+    }
+
+    #[test]
+    fn a_picture_that_would_take_too_much_memory_is_refused() {
+        let size = 64 * 64 * 3;
+        assert!(decode_within(&jpeg(), size).is_ok());
+        assert!(decode_within(&jpeg(), size - 1).unwrap_err().contains("64x64 pixels"));
     }
 
     #[test]

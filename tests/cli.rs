@@ -231,6 +231,18 @@ fn a_picture_without_detections_is_written_alone() {
 }
 
 #[test]
+fn panels_wrap_where_one_row_would_exceed_what_jpeg_holds() {
+    let output = temp();
+    let flags = ["--conf-thres", "0.001", "--iou-thres", "0.9", "--max-det", "110", "--report", "json"];
+    explain("images/dog.jpg", &output).args(flags).assert().success();
+    let report = report(&output.path().join("dog-res.json"));
+    let panels = report["detections"].as_array().expect("a list").len() as u32 + 1;
+    assert!(panels > 102, "only {panels} panels");
+    let (width, height) = image::image_dimensions(output.path().join("dog-res.jpg")).expect("it is a picture");
+    assert_eq!((width, height), (102 * 640, panels.div_ceil(102) * 480));
+}
+
+#[test]
 fn detection_flags_do_what_detect_py_does() {
     let boxes = |args: &[&str]| -> Vec<String> {
         let output = temp();
