@@ -327,7 +327,8 @@ fn a_model_that_is_not_there_says_where_it_was_looked_for() {
 
 #[test]
 fn a_file_that_is_no_usable_model_is_one_line_with_its_own_reason() {
-    let cases: [(&str, &[&str]); 12] = [
+    let export = "--include torchscript";
+    let cases: [(&str, &[&str]); 13] = [
         ("broken-truncated.pt", &["damaged zip", "915353 bytes"]),
         ("broken-lfs-pointer.pt", &["Git LFS pointer", "git lfs pull"]),
         ("broken-html.pt", &["web page"]),
@@ -336,10 +337,11 @@ fn a_file_that_is_no_usable_model_is_one_line_with_its_own_reason() {
         ("not-yolo.torchscript.pt", &["no YOLOv5 detection head"]),
         ("yolo11n-160.torchscript", &["anchor-free head", "ultralytics 8.3.240"]),
         ("yolov7-raw-heads.torchscript.pt", &["does not call the head convolution model.57.m.0"]),
-        ("yolov5n-v6.1-coco.pt", &["checkpoint", "--include torchscript"]),
-        ("fork-ghost-pose.pt", &["checkpoint", "--include torchscript"]),
-        ("state-dict-only.pt", &["checkpoint"]),
-        ("not-detector-classify.pt", &["checkpoint"]),
+        ("yolov5n-v6.1-coco.pt", &["YOLOv5 checkpoint", export]),
+        ("fork-shufflev2-stemblock.pt", &["model.0: models.common.StemBlock", "ShuffleV2Block", "TorchScript"]),
+        ("fork-unstripped-fp32.pt", &["model.0: models.common.StemBlock", "TorchScript"]),
+        ("state-dict-only.pt", &["state dict", export]),
+        ("not-detector-classify.pt", &["models.yolo.ClassificationModel", "no detection head"]),
     ];
     let output = temp();
     for (name, parts) in cases {

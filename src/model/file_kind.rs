@@ -2,10 +2,11 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek},
+    io::{Read, Seek, SeekFrom},
     path::Path,
 };
 
+use super::checkpoint::{self, Content};
 use crate::error::{Error, Result};
 
 /// A kind of model file that can be run.
@@ -45,22 +46,43 @@ const EXPECTED: &str = "expected a TorchScript file of a YOLOv5 model";
 const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
 
 fn of_zip(mut file: File) -> Result<FileKind, String> {
-    let size = file.seek(std::io::SeekFrom::End(0)).unwrap_or(0);
-    let archive = zip::ZipArchive::new(file).map_err(|_| {
+    let size = file.seek(SeekFrom::End(0)).unwrap_or(0);
+    let mut archive = zip::ZipArchive::new(file).map_err(|_| {
         format!("is a damaged zip archive: its directory is missing after {size} bytes; copy or download it again")
     })?;
-    let has = |suffix: &str| {
-        archive
-            .file_names()
-            .flatten()
-            .any(|name| name.split_once('/').is_some_and(|(_, rest)| rest.starts_with(suffix)))
-    };
-    if has("code/") && has("data.pkl") {
-        Ok(FileKind::TorchScript)
-    } else if has("data.pkl") {
-        Err(format!("is a PyTorch checkpoint, which holds no network that can be run without Python; {EXPORT}"))
-    } else {
-        Err(format!("is a zip archive without a PyTorch model; {EXPECTED}"))
+    // The root folder has any name.
+    let names = || archive.file_names().flatten();
+    let inside = |name: &str, wanted: &str| name.split_once('/').is_some_and(|(_, rest)| rest.starts_with(wanted));
+    let pickle = names().find(|name| inside(name, "data.pkl")).map(|name| name.into_owned());
+    let is_script = names().any(|name| inside(&name, "code/"));
+    match pickle {
+        Some(_) if is_script => Ok(FileKind::TorchScript),
+        Some(pickle) => Err(describe_checkpoint(checkpoint::content(&mut archive, &pickle)?)),
+        None => Err(format!("is a zip archive without a PyTorch model; {EXPECTED}")),
+    }
+}
+
+fn describe_checkpoint(content: Content) -> String {
+    /// How many unknown blocks are named.
+    const MOST: usize = 3;
+    match content {
+        Content::Detector => format!("is a YOLOv5 checkpoint, which can only be run as TorchScript so far; {EXPORT}"),
+        Content::UnknownBlocks(blocks) => {
+            let more = if blocks.len() > MOST { ", ..." } else { "" };
+            let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+            format!(
+                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); export it to TorchScript with the code that it was trained with"
+            )
+        }
+        Content::NoDetector(class) => {
+            format!(
+                "is a checkpoint of {class}, which has no detection head, so there are no boxes to explain; {EXPECTED}"
+            )
+        }
+        Content::StateDict => {
+            format!("holds weights only (a state dict), without a network; save the whole model, then {EXPORT}")
+        }
+        Content::Other => format!("is a PyTorch file that holds no network; {EXPECTED}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A detector, loaded from a file, whose forward pass also returns what an explanation needs.
 
+mod checkpoint;
 mod ffi;
 mod file_kind;
 mod head;

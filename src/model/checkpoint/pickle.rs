@@ -1,0 +1,519 @@
+//! Reads a pickle as data. Nothing in it is ever called or imported: a call becomes a node that says what would have
+//! been called with what.
+//!
+//! Values live in one list and refer to each other by index. Each opcode adds at most one value and one reference, so
+//! that memory is a small multiple of the pickle's length whatever it holds, and cycles and depth cost nothing.
+//!
+//! Opcodes of protocols 2 to 5 as in Python's `pickletools`.
+
+use std::collections::HashMap;
+
+/// Index of a value.
+pub(super) type Id = usize;
+
+/// A value. Strings borrow from the pickle.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value<'a> {
+    None,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Str(&'a str),
+    /// Also integers of more than 64 bits, little-endian.
+    Bytes(&'a [u8]),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Set(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    /// A class or function by name.
+    Global {
+        module: &'a str,
+        name: &'a str,
+    },
+    /// What `callee(*args)` would give, with what is set on it afterwards.
+    Object {
+        callee: Id,
+        args: Id,
+        state: Option<Id>,
+        items: Vec<(Id, Id)>,
+        elements: Vec<Id>,
+    },
+    /// Something stored outside the pickle, by its key.
+    Persistent(Id),
+}
+
+/// A pickle that was read.
+#[derive(Debug)]
+pub(super) struct Pickle<'a> {
+    values: Vec<Value<'a>>,
+    root: Id,
+}
+
+impl<'a> Pickle<'a> {
+    /// Reads the whole pickle. The error says what is wrong, and where.
+    pub fn read(data: &'a [u8]) -> Result<Self, String> {
+        let mut reader =
+            Reader { data, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+        loop {
+            let at = reader.at;
+            let located = |problem: String| format!("{problem} at byte {at} of its pickle");
+            let opcode = reader.byte().map_err(located)?;
+            if opcode == b'.' {
+                let root = reader.pop().map_err(located)?;
+                return Ok(Self { values: reader.values, root });
+            }
+            reader.step(opcode).map_err(located)?;
+        }
+    }
+
+    /// The outermost value.
+    pub fn root(&self) -> Id {
+        self.root
+    }
+
+    pub fn get(&self, id: Id) -> &Value<'a> {
+        &self.values[id]
+    }
+
+    pub fn str(&self, id: Id) -> Option<&'a str> {
+        match self.get(id) {
+            Value::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The entries of a dict, or of an object that is filled like one (`OrderedDict`).
+    pub fn entries(&self, id: Id) -> &[(Id, Id)] {
+        match self.get(id) {
+            Value::Dict(entries) | Value::Object { items: entries, .. } => entries,
+            _ => &[],
+        }
+    }
+
+    /// The entry of a dict with the text `key`; the last one, as in Python.
+    pub fn entry(&self, id: Id, key: &str) -> Option<Id> {
+        self.entries(id).iter().rev().find(|(name, _)| self.str(*name) == Some(key)).map(|&(_, value)| value)
+    }
+
+    /// Module and name of the class or function that an object was made by.
+    pub fn class(&self, id: Id) -> Option<(&'a str, &'a str)> {
+        match self.get(id) {
+            Value::Object { callee, .. } => match self.get(*callee) {
+                Value::Global { module, name } => Some((module, name)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The attribute `name` of an object, from the state that was set on it.
+    pub fn attribute(&self, id: Id, name: &str) -> Option<Id> {
+        match self.get(id) {
+            Value::Object { state: Some(state), .. } => self.entry(*state, name),
+            _ => None,
+        }
+    }
+}
+
+struct Reader<'a> {
+    data: &'a [u8],
+    at: usize,
+    values: Vec<Value<'a>>,
+    stack: Vec<Id>,
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
+}
+
+type Step<T = ()> = Result<T, String>;
+
+impl<'a> Reader<'a> {
+    fn step(&mut self, opcode: u8) -> Step {
+        match opcode {
+            // PROTO, FRAME: nothing to do.
+            0x80 => drop(self.take(1)?),
+            0x95 => drop(self.take(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.to_mark()?),
+            b'2' => self.stack.push(self.top()?),
+
+            b'N' => self.push(Value::None),
+            0x88 => self.push(Value::Bool(true)),
+            0x89 => self.push(Value::Bool(false)),
+            b'K' => self.push_int::<1>()?,
+            b'M' => self.push_int::<2>()?,
+            b'J' => {
+                let value = i32::from_le_bytes(self.array()?);
+                self.push(Value::Int(value.into()));
+            }
+            0x8A => {
+                let length = self.length::<1>()?;
+                self.push_long(length)?;
+            }
+            0x8B => {
+                let length = self.length::<4>()?;
+                self.push_long(length)?;
+            }
+            b'G' => {
+                let value = f64::from_be_bytes(self.array()?);
+                self.push(Value::Float(value));
+            }
+            0x8C => self.push_str::<1>()?,
+            b'X' => self.push_str::<4>()?,
+            0x8D => self.push_str::<8>()?,
+            // SHORT_BINBYTES, SHORT_BINSTRING, and so on: bytes with a length of 1, 4 or 8 bytes.
+            b'C' | b'U' => self.push_bytes::<1>()?,
+            b'B' | b'T' => self.push_bytes::<4>()?,
+            0x8E | 0x96 => self.push_bytes::<8>()?,
+
+            b']' => self.push(Value::List(Vec::new())),
+            b')' => self.push(Value::Tuple(Vec::new())),
+            b'}' => self.push(Value::Dict(Vec::new())),
+            0x8F => self.push(Value::Set(Vec::new())),
+            0x85..=0x87 => {
+                let start = self.stack.len().checked_sub(usize::from(opcode - 0x84)).ok_or("has too few values")?;
+                let items = self.stack.split_off(start);
+                self.push(Value::Tuple(items));
+            }
+            b't' => {
+                let items = self.to_mark()?;
+                self.push(Value::Tuple(items));
+            }
+            b'l' => {
+                let items = self.to_mark()?;
+                self.push(Value::List(items));
+            }
+            0x91 => {
+                let items = self.to_mark()?;
+                self.push(Value::Set(items));
+            }
+            b'd' => {
+                let entries = pairs(self.to_mark()?)?;
+                self.push(Value::Dict(entries));
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.extend(vec![item])?;
+            }
+            b'e' | 0x90 => {
+                let items = self.to_mark()?;
+                self.extend(items)?;
+            }
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                self.set_items(vec![(key, value)])?;
+            }
+            b'u' => {
+                let entries = pairs(self.to_mark()?)?;
+                self.set_items(entries)?;
+            }
+
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push(Value::Global { module, name });
+            }
+            0x93 => {
+                let (name, module) = (self.pop()?, self.pop()?);
+                match (&self.values[module], &self.values[name]) {
+                    (&Value::Str(module), &Value::Str(name)) => self.push(Value::Global { module, name }),
+                    _ => return Err("names a class by something else than text".into()),
+                }
+            }
+            // REDUCE and NEWOBJ: a call. NEWOBJ_EX has keyword arguments, which no module of torch has.
+            b'R' | 0x81 => {
+                let (args, callee) = (self.pop()?, self.pop()?);
+                self.push(Value::Object { callee, args, state: None, items: Vec::new(), elements: Vec::new() });
+            }
+            0x92 => {
+                let (_, args, callee) = (self.pop()?, self.pop()?, self.pop()?);
+                self.push(Value::Object { callee, args, state: None, items: Vec::new(), elements: Vec::new() });
+            }
+            b'b' => {
+                let new_state = self.pop()?;
+                let target = self.top()?;
+                match &mut self.values[target] {
+                    Value::Object { state, .. } => *state = Some(new_state),
+                    _ => return Err("sets the state of something that has none".into()),
+                }
+            }
+            b'Q' => {
+                let key = self.pop()?;
+                self.push(Value::Persistent(key));
+            }
+
+            b'q' => self.store::<1>()?,
+            b'r' => self.store::<4>()?,
+            0x94 => {
+                let top = self.top()?;
+                self.memo.insert(self.memo.len() as u64, top);
+            }
+            b'h' => self.recall::<1>()?,
+            b'j' => self.recall::<4>()?,
+            other => return Err(format!("has the unknown opcode {other:#04x}")),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, length: usize) -> Step<&'a [u8]> {
+        let end = self.at.checked_add(length).filter(|&end| end <= self.data.len());
+        let end = end.ok_or_else(|| format!("ends where {length} more bytes should follow"))?;
+        let taken = &self.data[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn byte(&mut self) -> Step<u8> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(self.take(N)?);
+        Ok(bytes)
+    }
+
+    /// An unsigned little-endian number of `N` bytes, at most 8.
+    fn number<const N: usize>(&mut self) -> Step<u64> {
+        Ok(self.array::<N>()?.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
+    fn length<const N: usize>(&mut self) -> Step<usize> {
+        let length = self.number::<N>()?;
+        usize::try_from(length).map_err(|_| format!("asks for {length} bytes"))
+    }
+
+    /// Text up to the end of the line.
+    fn line(&mut self) -> Step<&'a str> {
+        let rest = &self.data[self.at..];
+        let length = rest.iter().position(|&byte| byte == b'\n').ok_or("has a name without end")?;
+        self.at += length + 1;
+        text(&rest[..length])
+    }
+
+    fn push(&mut self, value: Value<'a>) {
+        self.stack.push(self.values.len());
+        self.values.push(value);
+    }
+
+    fn push_int<const N: usize>(&mut self) -> Step {
+        let value = self.number::<N>()? as i64;
+        self.push(Value::Int(value));
+        Ok(())
+    }
+
+    /// A signed little-endian number of `length` bytes.
+    fn push_long(&mut self, length: usize) -> Step {
+        let bytes = self.take(length)?;
+        if length > 8 {
+            self.push(Value::Bytes(bytes));
+            return Ok(());
+        }
+        let fill = if bytes.last().is_some_and(|&last| last >= 0x80) { 0xFF } else { 0 };
+        let mut padded = [fill; 8];
+        padded[..length].copy_from_slice(bytes);
+        self.push(Value::Int(i64::from_le_bytes(padded)));
+        Ok(())
+    }
+
+    fn push_str<const N: usize>(&mut self) -> Step {
+        let length = self.length::<N>()?;
+        let text = text(self.take(length)?)?;
+        self.push(Value::Str(text));
+        Ok(())
+    }
+
+    fn push_bytes<const N: usize>(&mut self) -> Step {
+        let length = self.length::<N>()?;
+        let bytes = self.take(length)?;
+        self.push(Value::Bytes(bytes));
+        Ok(())
+    }
+
+    /// Takes a value off the stack, down to the last mark at most.
+    fn pop(&mut self) -> Step<Id> {
+        if self.marks.last().is_some_and(|&mark| mark == self.stack.len()) {
+            return Err("takes a value from beyond a mark".into());
+        }
+        self.stack.pop().ok_or_else(|| "has too few values".into())
+    }
+
+    fn top(&self) -> Step<Id> {
+        self.stack.last().copied().ok_or_else(|| "has too few values".into())
+    }
+
+    fn to_mark(&mut self) -> Step<Vec<Id>> {
+        let mark = self.marks.pop().ok_or("has too few marks")?;
+        if mark > self.stack.len() {
+            return Err("has a mark beyond its values".into());
+        }
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn extend(&mut self, new: Vec<Id>) -> Step {
+        let target = self.top()?;
+        match &mut self.values[target] {
+            Value::List(items) | Value::Set(items) | Value::Object { elements: items, .. } => items.extend(new),
+            _ => return Err("appends to something that is no list".into()),
+        }
+        Ok(())
+    }
+
+    fn set_items(&mut self, new: Vec<(Id, Id)>) -> Step {
+        let target = self.top()?;
+        match &mut self.values[target] {
+            Value::Dict(entries) | Value::Object { items: entries, .. } => entries.extend(new),
+            _ => return Err("sets entries of something that is no dict".into()),
+        }
+        Ok(())
+    }
+
+    fn store<const N: usize>(&mut self) -> Step {
+        let key = self.number::<N>()?;
+        let top = self.top()?;
+        self.memo.insert(key, top);
+        Ok(())
+    }
+
+    fn recall<const N: usize>(&mut self) -> Step {
+        let key = self.number::<N>()?;
+        let id = *self.memo.get(&key).ok_or_else(|| format!("recalls value {key}, which was never stored"))?;
+        self.stack.push(id);
+        Ok(())
+    }
+}
+
+fn text(bytes: &[u8]) -> Step<&str> {
+    std::str::from_utf8(bytes).map_err(|_| "has text that is no UTF-8".into())
+}
+
+fn pairs(items: Vec<Id>) -> Step<Vec<(Id, Id)>> {
+    match items.as_chunks::<2>() {
+        (pairs, []) => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
+        _ => Err("has a key without value".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn root<'a>(pickle: &Pickle<'a>) -> Value<'a> {
+        pickle.get(pickle.root()).clone()
+    }
+
+    fn value(data: &[u8]) -> Value<'_> {
+        root(&Pickle::read(data).unwrap())
+    }
+
+    #[test]
+    fn scalars_are_read() {
+        assert_eq!(value(b"\x80\x02N."), Value::None);
+        assert_eq!(value(b"\x88."), Value::Bool(true));
+        assert_eq!(value(b"K\xff."), Value::Int(255));
+        assert_eq!(value(b"M\x01\x02."), Value::Int(0x0201));
+        assert_eq!(value(b"J\xff\xff\xff\xff."), Value::Int(-1));
+        assert_eq!(value(b"\x8a\x00."), Value::Int(0));
+        assert_eq!(value(b"\x8a\x02\x00\xff."), Value::Int(-256));
+        assert_eq!(value(b"\x8a\x09\0\0\0\0\0\0\0\0\x01."), Value::Bytes(b"\0\0\0\0\0\0\0\0\x01"));
+        assert_eq!(value(b"G\x3f\xf8\0\0\0\0\0\0."), Value::Float(1.5));
+        assert_eq!(value(b"X\x03\0\0\0cat."), Value::Str("cat"));
+        assert_eq!(value(b"\x8c\x03cat\x94."), Value::Str("cat"));
+    }
+
+    #[test]
+    fn a_dict_is_read_and_the_last_entry_counts() {
+        // {'a': 1, 'b': [2, 3], 'a': 4}
+        let data = b"\x80\x02}q\0(X\x01\0\0\0aK\x01X\x01\0\0\0b](K\x02K\x03eX\x01\0\0\0aK\x04u.";
+        let pickle = Pickle::read(data).unwrap();
+        let at = |key| pickle.entry(pickle.root(), key).map(|id| pickle.get(id).clone());
+        assert_eq!(at("a"), Some(Value::Int(4)));
+        let Some(Value::List(items)) = at("b") else { panic!("no list") };
+        assert_eq!(items.iter().map(|&id| pickle.get(id).clone()).collect::<Vec<_>>(), [Value::Int(2), Value::Int(3)]);
+        assert_eq!(at("c"), None);
+    }
+
+    #[test]
+    fn a_call_is_kept_as_data() {
+        // os.system('id'), then an object of models.yolo.Model with state {'nc': 2}.
+        let data = b"cos\nsystem\n(X\x02\0\0\0idtR0cmodels.yolo\nModel\n)\x81}X\x02\0\0\0ncK\x02sb.";
+        let pickle = Pickle::read(data).unwrap();
+        assert_eq!(pickle.class(pickle.root()), Some(("models.yolo", "Model")));
+        let classes = pickle.attribute(pickle.root(), "nc").map(|id| pickle.get(id));
+        assert_eq!(classes, Some(&Value::Int(2)));
+    }
+
+    #[test]
+    fn what_torch_stores_outside_is_a_key() {
+        let data = b"(X\x07\0\0\0storageK\x05tQ.";
+        let pickle = Pickle::read(data).unwrap();
+        let Value::Persistent(key) = root(&pickle) else { panic!("no key") };
+        assert!(matches!(pickle.get(key), Value::Tuple(items) if items.len() == 2));
+    }
+
+    #[test]
+    fn a_value_may_contain_itself() {
+        let data = b"]q\0h\0a.";
+        let pickle = Pickle::read(data).unwrap();
+        assert_eq!(root(&pickle), Value::List(vec![pickle.root()]));
+    }
+
+    #[test]
+    fn references_cost_no_memory_however_often_they_multiply() {
+        // Each list holds the one before ten times: 10^1000 elements if it were copied.
+        let mut data = b"]q\0".to_vec();
+        for _ in 0..1000 {
+            data.extend(b"0](h\0h\0h\0h\0h\0h\0h\0h\0h\0h\0eq\0");
+        }
+        data.push(b'.');
+        let pickle = Pickle::read(&data).unwrap();
+        assert_eq!(pickle.values.len(), 1001);
+    }
+
+    #[test]
+    fn a_hostile_pickle_is_an_error() {
+        for (data, problem) in [
+            (&b""[..], "ends"),
+            (b".", "too few values"),
+            (b"N", "ends"),
+            (b"\x8d\0\0\0\0\0\0\0\x10.", "ends where 1152921504606846976 more bytes"),
+            (b"X\xff\xff\xff\xffabc.", "ends where"),
+            (b"h\x07.", "recalls value 7"),
+            (b"t.", "too few marks"),
+            (b"N(R.", "beyond a mark"),
+            (b"NNb.", "state"),
+            (b"NNa.", "no list"),
+            (b"NNNs.", "no dict"),
+            (b"(NNNd.", "key without value"),
+            (b"X\x01\0\0\0\xff.", "UTF-8"),
+            (b"NN\x93.", "text"),
+            (b"cmodule", "name without end"),
+            (b"\xfe.", "unknown opcode 0xfe"),
+        ] {
+            let error = Pickle::read(data).unwrap_err();
+            assert!(error.contains(problem) && error.contains("at byte"), "{error:?} for {data:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_no_recursion() {
+        let mut data = vec![b']'; 1_000_000];
+        data.extend(vec![b'a'; 999_999]);
+        data.push(b'.');
+        assert!(Pickle::read(&data).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_within_their_length(
+            data in prop::collection::vec(prop_oneof![
+                any::<u8>(),
+                prop::sample::select(b"N(.tRbq\0h\0]ae}us)\x81Q\x85\x86\x87K1X".to_vec()),
+            ], 0..300)
+        ) {
+            if let Ok(pickle) = Pickle::read(&data) {
+                prop_assert!(pickle.values.len() <= data.len());
+            }
+        }
+    }
+}
