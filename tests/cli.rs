@@ -337,7 +337,7 @@ fn a_file_that_is_no_usable_model_is_one_line_with_its_own_reason() {
         ("not-yolo.torchscript.pt", &["no YOLOv5 detection head"]),
         ("yolo11n-160.torchscript", &["anchor-free head", "ultralytics 8.3.240"]),
         ("yolov7-raw-heads.torchscript.pt", &["does not call the head convolution model.57.m.0"]),
-        ("yolov5n-v6.1-coco.pt", &["YOLOv5 checkpoint", export]),
+        ("fork-ghost-pose.pt", &["model.22: a head with \"m_kpt\"", "TorchScript"]),
         ("fork-shufflev2-stemblock.pt", &["model.0: models.common.StemBlock", "ShuffleV2Block", "TorchScript"]),
         ("fork-unstripped-fp32.pt", &["model.0: models.common.StemBlock", "TorchScript"]),
         ("state-dict-only.pt", &["state dict", export]),

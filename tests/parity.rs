@@ -52,11 +52,22 @@ fn explain_at(model: &Model, input: &Tensor, target_layer: TargetLayer) -> Vec<E
 
 #[test]
 fn golden_inputs_give_pytorchs_detections() {
-    let model = yolov5s();
+    for_each_form(detections_are_pytorchs);
+}
+
+/// Runs a check on the bundled TorchScript and on the same weights as a checkpoint.
+fn for_each_form(check: fn(&Model)) {
+    check(&yolov5s());
+    if let Some(path) = shared("weights/yolov5s.pt") {
+        check(&Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{error}")));
+    }
+}
+
+fn detections_are_pytorchs(model: &Model) {
     for picture in PICTURES {
         let Some(mut golden) = golden(picture) else { return };
         let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
-        let boxes = explain_at(&model, &input, TargetLayer::Auto);
+        let boxes = explain_at(model, &input, TargetLayer::Auto);
         let found: Vec<&Detection> = boxes.iter().map(|explained| &explained.detection).collect();
         check_detections(picture, &mut golden, &found, 0.5, 0.002);
         let rows: Array1<i64> = golden.get("anchor_index");
@@ -70,7 +81,10 @@ fn golden_inputs_give_pytorchs_detections() {
 
 #[test]
 fn golden_inputs_give_pytorchs_grad_cam() {
-    let model = yolov5s();
+    for_each_form(grad_cam_is_pytorchs);
+}
+
+fn grad_cam_is_pytorchs(model: &Model) {
     let mut compared = 0;
     for picture in PICTURES {
         let Some(mut golden) = golden(picture) else { return };
@@ -78,7 +92,7 @@ fn golden_inputs_give_pytorchs_grad_cam() {
         let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
         for layer in ["model.23", "model.20", "model.17", "model.9"] {
             let target = TargetLayer::Layer(model.find_layer(layer).expect("YOLOv5s has it"));
-            for (index, explained) in explain_at(&model, &input, target).iter().enumerate() {
+            for (index, explained) in explain_at(model, &input, target).iter().enumerate() {
                 let name = format!("{index}/{layer}/gradcam");
                 let is_unseen = explained.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
                 if !names.contains(&name) {
@@ -153,26 +167,68 @@ fn pattern(height: i64, width: i64) -> Tensor {
     Tensor::from_slice(&values).view([1, 3, height, width])
 }
 
+/// The raw heads of the model file `model` on the pattern against those in `figures`.
+fn check_heads(model: &str, figures: &str) -> Option<(Model, Npz)> {
+    let path = shared(model)?;
+    let mut golden = Npz::open(&shared(figures).expect("it stands beside the model"));
+    let model = Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+    let (height, width) = if figures == "tiny/v7-p6.npz" { (256, 384) } else { (192, 256) };
+    let found = model.forward(&pattern(height, width), &[]).expect("it runs").heads;
+    let heads = golden.names().iter().filter(|name| name.starts_with("head")).count();
+    assert_eq!(found.len(), heads, "{figures}");
+    for (index, found) in found.iter().enumerate() {
+        let expected: ArrayD<f32> = golden.get(&format!("head{index}"));
+        let shape: Vec<usize> = found.size().iter().map(|&side| side as usize).collect();
+        assert_eq!(shape, expected.shape(), "{figures}: head {index}");
+        let values = Vec::<f32>::try_from(found.contiguous().view(-1)).expect("f32");
+        let found = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("its own shape");
+        let magnitude = |values: &ArrayD<f32>| values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let (worst, scale) = (magnitude(&(&found - &expected)), magnitude(&expected));
+        assert!(worst <= 1e-4 * scale, "{figures}: head {index}: off by {worst}, scale {scale}");
+    }
+    Some((model, golden))
+}
+
 #[test]
-fn raw_heads_of_every_architecture_are_pytorchs() {
-    let architectures = [("leakyrelu", 3), ("p2", 4), ("v7-p6", 4), ("v7-s", 3), ("v7-seg", 3)];
-    for (name, heads) in architectures {
-        let Some(path) = shared(&format!("tiny/{name}.torchscript")) else { return };
-        let mut golden = Npz::open(&shared(&format!("tiny/{name}.npz")).expect("it stands beside the model"));
-        let model = Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(model.heads().len(), heads, "{name}");
-        let (height, width) = if name == "v7-p6" { (256, 384) } else { (192, 256) };
-        let found = model.forward(&pattern(height, width), &[]).expect("it runs").heads;
-        for (index, found) in found.iter().enumerate() {
-            let expected: ArrayD<f32> = golden.get(&format!("head{index}"));
-            let shape: Vec<usize> = found.size().iter().map(|&side| side as usize).collect();
-            assert_eq!(shape, expected.shape(), "{name}: head {index}");
-            let values = Vec::<f32>::try_from(found.contiguous().view(-1)).expect("f32");
-            let found = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("its own shape");
-            let magnitude = |values: &ArrayD<f32>| values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-            let (worst, scale) = (magnitude(&(&found - &expected)), magnitude(&expected));
-            assert!(worst <= 1e-4 * scale, "{name}: head {index}: off by {worst}, scale {scale}");
+fn raw_heads_of_every_torchscript_are_pytorchs() {
+    for name in ["leakyrelu", "p2", "v7-p6", "v7-s", "v7-seg"] {
+        check_heads(&format!("tiny/{name}.torchscript"), &format!("tiny/{name}.npz"));
+    }
+}
+
+#[test]
+fn raw_heads_of_every_tiny_checkpoint_are_pytorchs() {
+    let names = ["fpn", "ghost", "leakyrelu", "p2", "transformer", "v7-p6", "v7-s", "v7-seg", "yolov3-tiny"];
+    for name in names {
+        check_heads(&format!("tiny/{name}.pt"), &format!("tiny/{name}.npz"));
+    }
+}
+
+#[test]
+fn raw_heads_strides_anchors_and_names_of_every_real_checkpoint_are_pytorchs() {
+    for name in ["v5-focus-bottleneckcsp", "v7-dill-forklift", "v7-windowspath-head", "yolov5n-v6.1-coco"] {
+        let Some((model, mut golden)) =
+            check_heads(&format!("checkpoints/{name}.pt"), &format!("checkpoints/{name}.npz"))
+        else {
+            return;
+        };
+        let strides: Array1<f32> = golden.get("stride");
+        let anchors: Array3<f32> = golden.get("anchors");
+        for (index, head) in model.heads().iter().enumerate() {
+            assert_eq!(head.stride as f32, strides[index], "{name}");
+            for (anchor, found) in head.anchors.iter().enumerate() {
+                for (side, found) in found.iter().enumerate() {
+                    let expected = anchors[[index, anchor, side]] * strides[index];
+                    assert!((found - expected).abs() <= 1e-3 * expected, "{name}: anchor {found}, expected {expected}");
+                }
+            }
         }
+        let names = match name {
+            "v7-dill-forklift" => vec!["forklift_1", "forklift_2"],
+            _ => model.names().iter().map(String::as_str).collect(),
+        };
+        assert_eq!(model.names(), names, "{name}");
+        assert!(!names.iter().any(|name| name.starts_with("class")), "{name}: {names:?}");
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
     path::Path,
 };
 
-use super::checkpoint::{self, Content};
 use crate::error::{Error, Result};
 
 /// A kind of model file that can be run.
@@ -14,6 +13,8 @@ use crate::error::{Error, Result};
 pub enum FileKind {
     /// A TorchScript archive, as `export.py --include torchscript` writes it.
     TorchScript,
+    /// A checkpoint of PyTorch 1.6 or later, as YOLOv5's training leaves it.
+    Checkpoint,
 }
 
 impl FileKind {
@@ -21,6 +22,7 @@ impl FileKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::TorchScript => "torchscript",
+            Self::Checkpoint => "checkpoint",
         }
     }
 
@@ -42,47 +44,23 @@ impl FileKind {
     }
 }
 
-const EXPECTED: &str = "expected a TorchScript file of a YOLOv5 model";
+const EXPECTED: &str = "expected a YOLOv5 checkpoint or TorchScript file";
 const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
 
 fn of_zip(mut file: File) -> Result<FileKind, String> {
     let size = file.seek(SeekFrom::End(0)).unwrap_or(0);
-    let mut archive = zip::ZipArchive::new(file).map_err(|_| {
+    let archive = zip::ZipArchive::new(file).map_err(|_| {
         format!("is a damaged zip archive: its directory is missing after {size} bytes; copy or download it again")
     })?;
     // The root folder has any name.
     let names = || archive.file_names().flatten();
     let inside = |name: &str, wanted: &str| name.split_once('/').is_some_and(|(_, rest)| rest.starts_with(wanted));
-    let pickle = names().find(|name| inside(name, "data.pkl")).map(|name| name.into_owned());
+    let has_pickle = names().any(|name| inside(&name, "data.pkl"));
     let is_script = names().any(|name| inside(&name, "code/"));
-    match pickle {
-        Some(_) if is_script => Ok(FileKind::TorchScript),
-        Some(pickle) => Err(describe_checkpoint(checkpoint::content(&mut archive, &pickle)?)),
-        None => Err(format!("is a zip archive without a PyTorch model; {EXPECTED}")),
-    }
-}
-
-fn describe_checkpoint(content: Content) -> String {
-    /// How many unknown blocks are named.
-    const MOST: usize = 3;
-    match content {
-        Content::Detector => format!("is a YOLOv5 checkpoint, which can only be run as TorchScript so far; {EXPORT}"),
-        Content::UnknownBlocks(blocks) => {
-            let more = if blocks.len() > MOST { ", ..." } else { "" };
-            let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-            format!(
-                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); export it to TorchScript with the code that it was trained with"
-            )
-        }
-        Content::NoDetector(class) => {
-            format!(
-                "is a checkpoint of {class}, which has no detection head, so there are no boxes to explain; {EXPECTED}"
-            )
-        }
-        Content::StateDict => {
-            format!("holds weights only (a state dict), without a network; save the whole model, then {EXPORT}")
-        }
-        Content::Other => format!("is a PyTorch file that holds no network; {EXPECTED}"),
+    match (is_script, has_pickle) {
+        (true, true) => Ok(FileKind::TorchScript),
+        (false, true) => Ok(FileKind::Checkpoint),
+        _ => Err(format!("is a zip archive without a PyTorch model; {EXPECTED}")),
     }
 }
 

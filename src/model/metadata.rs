@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-/// The content of `config.txt`, as far as it is of use.
+/// What a file says of its network, as far as it is of use.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Metadata {
     /// Class names, in order of class.
     pub names: Option<Vec<String>>,
+    /// Number of classes, which checkpoints tell.
+    pub classes: Option<usize>,
     /// The version of the `ultralytics` package, which YOLOv8 and later name.
     pub ultralytics_version: Option<String>,
 }
@@ -15,7 +17,11 @@ impl Metadata {
     /// Reads the JSON text. What is missing or of another form is left out: the network itself tells the rest.
     pub fn parse(text: &str) -> Self {
         let config: Value = serde_json::from_str(text).unwrap_or_default();
-        Self { names: names(&config["names"]), ultralytics_version: config["version"].as_str().map(str::to_owned) }
+        Self {
+            names: names(&config["names"]),
+            classes: None,
+            ultralytics_version: config["version"].as_str().map(str::to_owned),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
 use tch::{Device, Kind, Tensor};
 
 use self::{
+    checkpoint::Checkpoint,
     ffi::{ScriptModule, Tap, TappedGraph},
     head::HeadModule,
     layers::Layers,
@@ -68,9 +69,18 @@ impl Model {
         let path = path.as_ref();
         let unusable = |problem: String| Error::model(path, problem);
         let kind = FileKind::of(path)?;
-        let (module, config) = ScriptModule::load(path, device)
-            .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error))))?;
-        let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
+        let (module, metadata) = match kind {
+            FileKind::TorchScript => {
+                let (module, config) = ScriptModule::load(path, device).map_err(|error| {
+                    unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error)))
+                })?;
+                (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
+            }
+            FileKind::Checkpoint => {
+                let Checkpoint { module, names, classes } = checkpoint::load(path, device).map_err(unusable)?;
+                (module, Metadata { names, classes, ..Metadata::default() })
+            }
+        };
         let tensors = module.tensors()?;
         let head_module = HeadModule::find(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
@@ -79,6 +89,11 @@ impl Model {
                 None => problem,
             })
         })?;
+        if let Some(classes) = metadata.classes.filter(|&classes| classes != head_module.classes) {
+            let found = head_module.channels_per_anchor;
+            let problem = format!("has a head of its own kind: {found} values for each box, expected {}", classes + 5);
+            return Err(unusable(format!("{problem} for {classes} classes")));
+        }
         let convolutions = head_module.convolutions();
         let convolutions: Vec<&str> = convolutions.iter().map(String::as_str).collect();
         let calls = module.calls(&convolutions).map_err(|error| {

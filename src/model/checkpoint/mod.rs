@@ -1,22 +1,38 @@
-//! What a PyTorch checkpoint holds.
+//! PyTorch checkpoints: a network pickled as Python objects, read as data and built anew. No code in it ever runs.
 
+mod blocks;
+mod network;
 mod pickle;
 
 use std::{
     collections::HashSet,
+    fs::File,
     io::{Read, Seek},
+    path::Path,
 };
 
+use tch::Device;
+
 use self::pickle::{Id, Pickle, Value};
+use super::ffi::ScriptModule;
 
 /// A pickle of a network is some hundred kilobytes; the weights lie beside it.
 const MAX_PICKLE: u64 = 64 << 20;
 
+/// A checkpoint, ready to run.
+pub(super) struct Checkpoint {
+    pub module: ScriptModule,
+    /// Class names.
+    pub names: Option<Vec<String>>,
+    /// Number of classes.
+    pub classes: Option<usize>,
+}
+
 /// What stands in a checkpoint's place of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Content {
+enum Content {
     /// A YOLOv5 detector, made of blocks that YOLOv5 has.
-    Detector,
+    Detector(Id),
     /// A network with blocks that YOLOv5 has not: each path and class, in order.
     UnknownBlocks(Vec<String>),
     /// A network of another kind, by its class.
@@ -27,18 +43,86 @@ pub(super) enum Content {
     Other,
 }
 
-/// Reads what the checkpoint holds; `entry` is the name of its pickle. The error says what is wrong with it.
-pub(super) fn content<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, entry: &str) -> Result<Content, String> {
-    let file = archive.by_name(entry).map_err(|error| format!("has an unreadable pickle: {error}"))?;
+/// Loads the checkpoint at `path` onto `device`. The error says what it is instead of a detector that can be run, and
+/// the way out.
+pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut archive = zip::ZipArchive::new(file).map_err(|error| error.to_string())?;
+    // The root folder has any name.
+    let entry = archive.file_names().flatten().find(|name| name.ends_with("/data.pkl")).map(|name| name.into_owned());
+    let entry = entry.ok_or("has no data.pkl")?;
+    let data = read_pickle(&mut archive, &entry)?;
+    let pickle = Pickle::read(&data)?;
+    let network = match content(&pickle) {
+        Content::Detector(network) => network,
+        other => return Err(refusal(other)),
+    };
+    let prefix = entry.trim_end_matches("data.pkl");
+    let module = network::build(&mut archive, prefix, &pickle, network, device)
+        .map_err(|problem| format!("is a YOLOv5 checkpoint that cannot be run: {problem}; {EXPORT}"))?;
+    let classes = pickle.attribute(network, "nc").map(|id| pickle.get(id));
+    Ok(Checkpoint {
+        module,
+        names: names(&pickle, network),
+        classes: match classes {
+            Some(&Value::Int(classes)) => usize::try_from(classes).ok(),
+            _ => None,
+        },
+    })
+}
+
+const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
+
+fn read_pickle<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, entry: &str) -> Result<Vec<u8>, String> {
+    let unreadable = |error: &dyn std::fmt::Display| format!("has an unreadable pickle: {error}");
+    let file = archive.by_name(entry).map_err(|error| unreadable(&error))?;
     let mut data = Vec::new();
-    file.take(MAX_PICKLE + 1).read_to_end(&mut data).map_err(|error| format!("has an unreadable pickle: {error}"))?;
+    file.take(MAX_PICKLE + 1).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
     if data.len() as u64 > MAX_PICKLE {
         return Err(format!("has a pickle of more than {} MiB", MAX_PICKLE >> 20));
     }
-    Ok(content_of(&Pickle::read(&data)?))
+    Ok(data)
 }
 
-fn content_of(pickle: &Pickle) -> Content {
+/// Why there is nothing to run.
+fn refusal(content: Content) -> String {
+    /// How many unknown blocks are named.
+    const MOST: usize = 3;
+    match content {
+        Content::Detector(_) => "can be run".into(),
+        Content::UnknownBlocks(blocks) => {
+            let more = if blocks.len() > MOST { ", ..." } else { "" };
+            let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+            format!(
+                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); export it to TorchScript with the \
+                 code that it was trained with"
+            )
+        }
+        Content::NoDetector(class) => {
+            format!("is a checkpoint of {class}, which has no detection head, so there are no boxes to explain")
+        }
+        Content::StateDict => {
+            format!("holds weights only (a state dict), without a network; save the whole model, or {EXPORT}")
+        }
+        Content::Other => "is a PyTorch file that holds no network".into(),
+    }
+}
+
+/// The attribute `names` of a network: a list, or a map from index to name.
+fn names(pickle: &Pickle, network: Id) -> Option<Vec<String>> {
+    let id = pickle.attribute(network, "names")?;
+    let text = |id: Id| pickle.str(id).map(str::to_owned);
+    match pickle.get(id) {
+        Value::List(items) => items.iter().map(|&item| text(item)).collect(),
+        Value::Dict(entries) => {
+            let at = |index: usize| entries.iter().find(|(key, _)| *pickle.get(*key) == Value::Int(index as i64));
+            (0..entries.len()).map(|index| text(at(index)?.1)).collect()
+        }
+        _ => None,
+    }
+}
+
+fn content(pickle: &Pickle) -> Content {
     let root = pickle.root();
     // Ultralytics keeps the averaged weights in `ema` while training, and moves them to `model` at the end.
     let is_module = |id: &Id| pickle.attribute(*id, "_modules").is_some();
@@ -47,14 +131,22 @@ fn content_of(pickle: &Pickle) -> Content {
         return if holds_tensors(pickle, root) { Content::StateDict } else { Content::Other };
     };
     let modules = modules(pickle, network);
-    let is_head = |class: &str| matches!(class, "Detect" | "Segment");
-    if !modules.iter().any(|(_, _, name)| is_head(name)) {
+    let heads: Vec<_> = modules.iter().filter(|(_, _, name)| matches!(*name, "Detect" | "Segment")).collect();
+    if heads.is_empty() {
         let (module, name) = pickle.class(network).unwrap_or(("?", "?"));
         return Content::NoDetector(format!("{module}.{name}"));
     }
     let unknown = modules.iter().filter(|(_, module, name)| !is_known(module, name));
-    let unknown: Vec<String> = unknown.map(|(path, module, name)| format!("{path}: {module}.{name}")).collect();
-    if unknown.is_empty() { Content::Detector } else { Content::UnknownBlocks(unknown) }
+    let unknown = unknown.map(|(path, module, name)| format!("{path}: {module}.{name}"));
+    // A fork's own head may go by the known name.
+    let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
+    let parts = heads.iter().flat_map(|(head, ..)| {
+        let inside = modules.iter().filter_map(move |(path, ..)| path.strip_prefix(head.as_str())?.strip_prefix('.'));
+        inside.map(move |part| (head.as_str(), part)).filter(is_addition)
+    });
+    let unknown: Vec<String> =
+        unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect();
+    if unknown.is_empty() { Content::Detector(network) } else { Content::UnknownBlocks(unknown) }
 }
 
 /// Whether a dict's values are tensors, at the top or below one of its keys.

@@ -19,6 +19,11 @@ struct RawModule {
 }
 
 #[repr(C)]
+struct RawBuilder {
+    _opaque: [u8; 0],
+}
+
+#[repr(C)]
 struct RawGraph {
     _opaque: [u8; 0],
 }
@@ -32,6 +37,35 @@ unsafe extern "C" {
         path: *const c_char,
         device: *const c_char,
         config: *mut *mut c_char,
+        error: *mut *mut c_char,
+    ) -> *mut RawModule;
+    fn yc_builder_new(error: *mut *mut c_char) -> *mut RawBuilder;
+    fn yc_builder_free(builder: *mut RawBuilder);
+    fn yc_builder_module(builder: *mut RawBuilder, class: *const c_char, error: *mut *mut c_char) -> c_int;
+    fn yc_builder_child(
+        builder: *mut RawBuilder,
+        parent: usize,
+        name: *const c_char,
+        child: usize,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_builder_tensor(
+        builder: *mut RawBuilder,
+        module: usize,
+        name: *const c_char,
+        tensor: *const C_tensor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_builder_define(
+        builder: *mut RawBuilder,
+        module: usize,
+        source: *const c_char,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_builder_finish(
+        builder: *mut RawBuilder,
+        root: usize,
+        device: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut RawModule;
     fn yc_module_free(module: *mut RawModule);
@@ -156,6 +190,67 @@ impl Drop for ScriptModule {
     fn drop(&mut self) {
         // SAFETY: made by yc_module_load, freed once.
         unsafe { yc_module_free(self.0.as_ptr()) }
+    }
+}
+
+/// Makes a [`ScriptModule`] from parts. Modules are numbered in the order of their making.
+pub(super) struct Builder {
+    builder: NonNull<RawBuilder>,
+    modules: usize,
+}
+
+impl Builder {
+    pub fn new() -> Result<Self> {
+        // SAFETY: no arguments but the error's place.
+        let builder = guarded(|error| unsafe { yc_builder_new(error) })?;
+        Ok(Self { builder, modules: 0 })
+    }
+
+    /// Starts a module of the Python class `class`, `models.common.Conv`. Returns its number.
+    pub fn module(&mut self, class: &str) -> Result<usize> {
+        let class = c_string(class)?;
+        // SAFETY: the builder is alive; the string outlives the call. So below.
+        checked(|error| unsafe { yc_builder_module(self.builder.as_ptr(), class.as_ptr(), error) })?;
+        self.modules += 1;
+        Ok(self.modules - 1)
+    }
+
+    /// Registers module `child` as the attribute `name` of module `parent`.
+    pub fn child(&mut self, parent: usize, name: &str, child: usize) -> Result<()> {
+        let name = c_string(name)?;
+        // SAFETY: as above; numbers out of range are an error.
+        checked(|error| unsafe { yc_builder_child(self.builder.as_ptr(), parent, name.as_ptr(), child, error) })
+    }
+
+    /// Registers `tensor` as the attribute `name` of `module`.
+    pub fn tensor(&mut self, module: usize, name: &str, tensor: &Tensor) -> Result<()> {
+        let name = c_string(name)?;
+        // SAFETY: as above; the module keeps a reference of its own to the tensor.
+        checked(|error| unsafe {
+            yc_builder_tensor(self.builder.as_ptr(), module, name.as_ptr(), tensor.as_ptr(), error)
+        })
+    }
+
+    /// Defines methods of `module` in TorchScript, after what they use was registered.
+    pub fn define(&mut self, module: usize, source: &str) -> Result<()> {
+        let source = c_string(source)?;
+        // SAFETY: as above.
+        checked(|error| unsafe { yc_builder_define(self.builder.as_ptr(), module, source.as_ptr(), error) })
+    }
+
+    /// The module `root` with all below it, on `device`, prepared as a loaded one.
+    pub fn finish(self, root: usize, device: tch::Device) -> Result<ScriptModule> {
+        let device = c_string(&device_name(device))?;
+        // SAFETY: as above.
+        guarded(|error| unsafe { yc_builder_finish(self.builder.as_ptr(), root, device.as_ptr(), error) })
+            .map(ScriptModule)
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        // SAFETY: made by yc_builder_new, freed once.
+        unsafe { yc_builder_free(self.builder.as_ptr()) }
     }
 }
 

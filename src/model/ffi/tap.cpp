@@ -25,6 +25,11 @@ struct yc_module {
   c10::Device device;
 };
 
+struct yc_builder {
+  std::shared_ptr<torch::jit::CompilationUnit> unit = std::make_shared<torch::jit::CompilationUnit>();
+  std::vector<torch::jit::Module> modules;
+};
+
 struct yc_graph {
   torch::jit::GraphExecutor executor;
   torch::jit::Module module;
@@ -224,6 +229,52 @@ yc_module *yc_module_load(const char *path, const char *device, char **config, c
 }
 
 void yc_module_free(yc_module *module) { delete module; }
+
+yc_builder *yc_builder_new(char **error) {
+  return guarded(error, nullptr, [] { return new yc_builder; });
+}
+
+void yc_builder_free(yc_builder *builder) { delete builder; }
+
+int yc_builder_module(yc_builder *builder, const char *type, char **error) {
+  return guarded(error, -1, [&] {
+    c10::QualifiedName name(std::string("__torch__.") + type);
+    builder->modules.emplace_back(name, builder->unit, /*shouldMangle=*/true);
+    return 0;
+  });
+}
+
+int yc_builder_child(yc_builder *builder, size_t parent, const char *name, size_t child, char **error) {
+  return guarded(error, -1, [&] {
+    builder->modules.at(parent).register_module(name, builder->modules.at(child));
+    return 0;
+  });
+}
+
+int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, char **error) {
+  return guarded(error, -1, [&] {
+    // As a buffer: an explanation trains nothing.
+    builder->modules.at(module).register_buffer(name, *tensor);
+    return 0;
+  });
+}
+
+int yc_builder_define(yc_builder *builder, size_t module, const char *source, char **error) {
+  return guarded(error, -1, [&] {
+    builder->modules.at(module).define(source);
+    return 0;
+  });
+}
+
+yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *device, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_module * {
+    c10::Device target(device);
+    auto module = builder->modules.at(root);
+    module.to(target);
+    prepare_weights(module);
+    return new yc_module{std::move(module), target};
+  });
+}
 
 int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error) {
   return guarded(error, -1, [&] {

@@ -32,6 +32,18 @@ typedef struct yc_graph yc_graph;
 yc_module *yc_module_load(const char *path, const char *device, char **config, char **error);
 void yc_module_free(yc_module *module);
 
+// Builds a module from parts. Modules are numbered in the order of their making. A module's children and tensors
+// are registered before its forward is defined, in TorchScript; `type` is its Python class, "models.common.Conv".
+typedef struct yc_builder yc_builder;
+yc_builder *yc_builder_new(char **error);
+void yc_builder_free(yc_builder *builder);
+int yc_builder_module(yc_builder *builder, const char *type, char **error);
+int yc_builder_child(yc_builder *builder, size_t parent, const char *name, size_t child, char **error);
+int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, char **error);
+int yc_builder_define(yc_builder *builder, size_t module, const char *source, char **error);
+// The module number `root` as yc_module_load would give it.
+yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *device, char **error);
+
 // Visits all parameters and buffers by their dotted path.
 typedef void (*yc_tensor_visitor)(void *context, const char *path, yc_tensor *tensor);
 int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error);
