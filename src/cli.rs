@@ -40,7 +40,7 @@ struct LayersArgs {
 
 #[derive(Debug, Args)]
 struct ModelArgs {
-    /// A YOLOv5 model as TorchScript, told by its content. If missing: the same name in weights/, then the
+    /// A YOLOv5 model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the
     /// same stem with .torchscript there
     #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
     model_path: PathBuf,

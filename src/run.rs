@@ -298,6 +298,8 @@ fn resolve_model(path: &Path) -> Result<PathBuf> {
     let tried: Vec<PathBuf> = tried.filter(|other| other != path).collect();
     match tried.iter().find(|other| other.exists()) {
         Some(found) => Ok(found.clone()),
-        None => bail!("model file {path:?} not found, nor {tried:?}; give --model-path a TorchScript file"),
+        None => bail!(
+            "model file {path:?} not found, nor {tried:?}; give --model-path a YOLOv5 checkpoint or TorchScript file"
+        ),
     }
 }

@@ -217,3 +217,69 @@ fn is_known(module: &str, name: &str) -> bool {
         _ => module.starts_with("torch.nn.modules."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Builds what a pickle describes, with the tensors of the file it came from.
+    fn build(archive: &mut zip::ZipArchive<File>, entry: &str, data: &[u8]) -> Result<(), String> {
+        let pickle = Pickle::read(data)?;
+        let network = match content(&pickle) {
+            Content::Detector(network) => network,
+            other => return Err(refusal(other)),
+        };
+        names(&pickle, network);
+        network::build(archive, entry.trim_end_matches("data.pkl"), &pickle, network, Device::Cpu).map(drop)
+    }
+
+    /// A small checkpoint of the test data beside the repository: the archive, its pickle's name, and the pickle.
+    fn checkpoint() -> Option<(zip::ZipArchive<File>, String, Vec<u8>)> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tiny/yolov3-tiny.pt");
+        let Ok(file) = File::open(path) else {
+            eprintln!("skipped: ../shared is absent");
+            return None;
+        };
+        let mut archive = zip::ZipArchive::new(file).unwrap();
+        let entry = archive.file_names().flatten().find(|name| name.ends_with("/data.pkl")).unwrap().into_owned();
+        let data = read_pickle(&mut archive, &entry).unwrap();
+        Some((archive, entry, data))
+    }
+
+    #[test]
+    fn a_damaged_pickle_is_an_error_and_nothing_worse() {
+        let Some((mut archive, entry, data)) = checkpoint() else { return };
+        assert_eq!(build(&mut archive, &entry, &data), Ok(()));
+        let mut refused = 0;
+        for round in 0..300 {
+            // A fixed walk over the whole pickle: one byte changed, or all from there on gone.
+            let at = round * 7919 % data.len();
+            let mut damaged = data.clone();
+            if round % 10 == 0 {
+                damaged.truncate(at);
+            } else {
+                damaged[at] = damaged[at].wrapping_add((1 + round % 251) as u8);
+            }
+            refused += usize::from(build(&mut archive, &entry, &damaged).is_err());
+        }
+        assert!(refused > 50, "only {refused} of 300 were refused");
+    }
+
+    #[test]
+    fn names_of_modules_cannot_smuggle_code_in() {
+        let Some((mut archive, entry, data)) = checkpoint() else { return };
+        let (name, hostile) = (b"X\x04\0\0\0conv", b"X\x04\0\0\0\");x");
+        let at = data.windows(name.len()).position(|window| window == name).unwrap();
+        let mut damaged = data.clone();
+        damaged[at..at + name.len()].copy_from_slice(hostile);
+        assert!(build(&mut archive, &entry, &damaged).unwrap_err().contains("has a module with the name"));
+    }
+
+    #[test]
+    fn a_network_inside_itself_is_no_network() {
+        // An object whose `_modules` hold the object itself.
+        let data = b"cmodels.yolo\nModel\n)\x81q\0}(X\x08\0\0\0_modules}X\x05\0\0\0modelh\0sub.";
+        let pickle = Pickle::read(data).unwrap();
+        assert_eq!(content(&pickle), Content::NoDetector("models.yolo.Model".into()));
+    }
+}
