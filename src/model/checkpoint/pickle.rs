@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
             0x95 => drop(self.take(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.pop_to_mark()?),
             b'2' => self.stack.push(self.top()?),
 
             b'N' => self.push(Value::None),
@@ -176,19 +176,19 @@ impl<'a> Reader<'a> {
                 self.push(Value::Tuple(items));
             }
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Value::Tuple(items));
             }
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Value::List(items));
             }
             0x91 => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.push(Value::Set(items));
             }
             b'd' => {
-                let entries = pairs(self.to_mark()?)?;
+                let entries = pairs(self.pop_to_mark()?)?;
                 self.push(Value::Dict(entries));
             }
             b'a' => {
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
                 self.extend(vec![item])?;
             }
             b'e' | 0x90 => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.extend(items)?;
             }
             b's' => {
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
                 self.set_items(vec![(key, value)])?;
             }
             b'u' => {
-                let entries = pairs(self.to_mark()?)?;
+                let entries = pairs(self.pop_to_mark()?)?;
                 self.set_items(entries)?;
             }
 
@@ -341,7 +341,7 @@ impl<'a> Reader<'a> {
         self.stack.last().copied().ok_or_else(|| "has too few values".into())
     }
 
-    fn to_mark(&mut self) -> Step<Vec<Id>> {
+    fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or("has too few marks")?;
         if mark > self.stack.len() {
             return Err("has a mark beyond its values".into());
