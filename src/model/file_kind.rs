@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use super::checkpoint::EXPORT;
 use crate::error::{Error, Result};
 
 /// A kind of model file that can be run.
@@ -45,7 +46,6 @@ impl FileKind {
 }
 
 const EXPECTED: &str = "expected a YOLOv5 checkpoint or TorchScript file";
-const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
 
 fn of_zip(mut file: File) -> Result<FileKind, String> {
     let size = file.seek(SeekFrom::End(0)).unwrap_or(0);

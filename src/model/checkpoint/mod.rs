@@ -71,7 +71,8 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     })
 }
 
-const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
+/// The way out for a file that cannot be run.
+pub(super) const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
 
 fn read_pickle<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, entry: &str) -> Result<Vec<u8>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("has an unreadable pickle: {error}");
