@@ -50,6 +50,10 @@ impl HeadModule {
         for (name, anchors) in tensors {
             let Some(path) = name.strip_suffix(".anchors") else { continue };
             let &[n_heads, n_anchors, 2] = anchors.size().as_slice() else { continue };
+            // Sets of heads are kept in 64 bits.
+            if n_anchors == 0 || !(1..=64).contains(&n_heads) {
+                continue;
+            }
             let channels = (0..n_heads)
                 .map(|head| match get(&format!("{path}.m.{head}.weight"))?.size().as_slice() {
                     &[channels, _, 1, 1] if channels % n_anchors == 0 => Some((channels / n_anchors) as usize),
@@ -96,4 +100,30 @@ fn anchor_sizes(anchors: &Tensor) -> Vec<Vec<[f32; 2]>> {
     let size = anchors.size();
     let at = |head, anchor, side| anchors.double_value(&[head, anchor, side]) as f32;
     (0..size[0]).map(|head| (0..size[1]).map(|anchor| [at(head, anchor, 0), at(head, anchor, 1)]).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    fn find(anchors: &[i64]) -> Result<HeadModule, String> {
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+        let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
+        let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
+        HeadModule::find(&tensors)
+    }
+
+    #[test]
+    fn heads_are_found_by_their_structure() {
+        let found = find(&[2, 3, 2]).unwrap();
+        assert_eq!((found.path.as_str(), found.anchors.len(), found.classes), ("model.9", 2, 2));
+    }
+
+    #[test]
+    fn anchors_without_sense_are_no_head() {
+        for anchors in [[2, 0, 2], [0, 3, 2], [65, 3, 2], [2, 3, 4]] {
+            assert!(find(&anchors).unwrap_err().contains("no YOLOv5 detection head"), "{anchors:?}");
+        }
+    }
 }

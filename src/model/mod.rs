@@ -57,6 +57,9 @@ pub struct Forward {
     pub taps: Vec<Tensor>,
 }
 
+/// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
+const MIN_STRIDE: u32 = 32;
+
 /// Side of the blank input that shows the strides of the heads: small, and a multiple of every stride in use.
 const PROBE_SIDE: i64 = 128;
 
@@ -150,9 +153,10 @@ impl Model {
         &self.heads
     }
 
-    /// The largest stride: sides of the input are multiples of it.
+    /// What sides of the input are multiples of: the largest stride of a head, but at least 32, as in YOLOv5. The
+    /// network may scale down further than its heads do.
     pub fn max_stride(&self) -> u32 {
-        self.heads.iter().map(|head| head.stride).max().unwrap_or(1)
+        self.heads.iter().map(|head| head.stride).fold(MIN_STRIDE, u32::max)
     }
 
     /// All layers at which a box can be explained, in order of execution, an outer one before those inside it.

@@ -1,6 +1,6 @@
 //! `STEM-res.json`.
 
-use std::{io, path::Path};
+use std::{borrow::Cow, io, path::Path};
 
 use serde::Serialize;
 
@@ -30,14 +30,16 @@ pub struct JsonReport<'a> {
 
 #[derive(Debug, Serialize)]
 struct ModelEntry<'a> {
-    path: &'a Path,
+    /// Lossy where the name is no UTF-8: JSON knows nothing else.
+    path: Cow<'a, str>,
     kind: &'static str,
     classes: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
 struct ImageEntry<'a> {
-    path: &'a Path,
+    /// Lossy where the name is no UTF-8: JSON knows nothing else.
+    path: Cow<'a, str>,
     width: u32,
     height: u32,
 }
@@ -102,8 +104,12 @@ impl<'a> JsonReport<'a> {
         Self {
             schema: SCHEMA,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
-            model: ModelEntry { path: model.path(), kind: model.kind().name(), classes: model.names() },
-            image: ImageEntry { path: image, width: map.image.width, height: map.image.height },
+            model: ModelEntry {
+                path: model.path().to_string_lossy(),
+                kind: model.kind().name(),
+                classes: model.names(),
+            },
+            image: ImageEntry { path: image.to_string_lossy(), width: map.image.width, height: map.image.height },
             input: InputEntry {
                 width: map.input.width,
                 height: map.input.height,
