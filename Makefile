@@ -1,13 +1,12 @@
 # The README's commands. Each does its own set-up, libtorch included.
 
 LIBTORCH_VERSION := 2.13.0
-YOLO_CAM := target/release/yolo-cam
 
 .PHONY: demo test bench libtorch build
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/.
-demo: build
-	$(YOLO_CAM) --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json
+demo: libtorch
+	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json
 
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once.
 test: libtorch

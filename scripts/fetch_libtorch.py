@@ -41,12 +41,12 @@ def cache_dir():
 def archive_url(version):
     """The official archive for this platform, or None where there is none."""
     base = "https://download.pytorch.org/libtorch/cpu"
-    match (platform.system(), platform.machine()):
-        case ("Linux", "x86_64"):
-            return f"{base}/libtorch-shared-with-deps-{version}%2Bcpu.zip"
-        case ("Darwin", "arm64"):
-            return f"{base}/libtorch-macos-arm64-{version}.zip"
-    return None
+    names = {
+        ("Linux", "x86_64"): f"libtorch-shared-with-deps-{version}%2Bcpu.zip",
+        ("Darwin", "arm64"): f"libtorch-macos-arm64-{version}.zip",
+    }
+    name = names.get((platform.system(), platform.machine()))
+    return name and f"{base}/{name}"
 
 
 def from_archive(version, work):
@@ -123,9 +123,15 @@ def reduce_to_cpu(root, work):
     )
 
 
+def is_ready(target):
+    return (target / "build-version").exists()
+
+
 def provide(version, target):
     """Fills `target` from the first source that works. Atomic: a broken attempt leaves nothing there."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():  # without its version: no work of ours, or a broken one
+        shutil.rmtree(target)
     problems = []
     for source in (from_archive, from_wheel):
         with tempfile.TemporaryDirectory(dir=target.parent) as work:
@@ -135,7 +141,7 @@ def provide(version, target):
                 os.rename(root, target)
                 return
             except (OSError, zipfile.BadZipFile, subprocess.CalledProcessError, ValueError) as error:
-                if target.exists():  # another run was faster
+                if is_ready(target):  # another run was faster
                     return
                 say(f"that did not work: {error}")
                 problems.append(f"{source.__name__}: {error}")
@@ -145,14 +151,14 @@ def provide(version, target):
 
 def main():
     version, link = sys.argv[1], Path(sys.argv[2])
+    if link.exists() and not link.is_symlink():
+        return  # the user put an unpacked libtorch there
     target = cache_dir() / f"libtorch-{version}"
-    if not (target / "build-version").exists():
+    if not is_ready(target):
         provide(version, target)
         say(f"ready in {target}")
     if link.is_symlink() and Path(os.readlink(link)) == target:
         return
-    if link.exists() and not link.is_symlink():
-        return  # the user put an unpacked libtorch there
     link.unlink(missing_ok=True)
     link.symlink_to(target)
 

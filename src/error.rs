@@ -61,12 +61,12 @@ pub enum Error {
     },
 
     /// A file can't be read or written.
-    #[error("{path:?}: {source}")]
+    #[error("{path:?}: {reason}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// The operating system's reason.
-        source: std::io::Error,
+        /// The operating system's reason. Part of the message, so not its source too: a chain would say it twice.
+        reason: std::io::Error,
     },
 
     /// Two arrays do not fit each other.
@@ -94,7 +94,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        |source| Self::Io { path: path.into(), source }
+        |reason| Self::Io { path: path.into(), reason }
     }
 
     pub(crate) fn model(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Cursor, path::Path};
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::error::{Error, Result};
 
@@ -34,13 +34,18 @@ fn decode_within(bytes: &[u8], max_bytes: u64) -> Result<RgbImage, String> {
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
         return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes", bytes.len()));
     }
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(describe)?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(max_bytes);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(describe)?;
     let (width, height) = decoder.dimensions();
-    let rgb_bytes = 3 * u64::from(width) * u64::from(height);
-    if decoder.total_bytes().max(rgb_bytes) > max_bytes {
-        let megapixels = max_bytes / 3_000_000;
+    let pixels = u64::from(width) * u64::from(height);
+    let needed = decoder.total_bytes().max(3 * pixels);
+    if needed > max_bytes {
+        let megapixels = max_bytes * pixels / needed / 1_000_000;
         return Err(format!(
-            "is {width}x{height} pixels; at most {megapixels} megapixels can be read, so scale it down"
+            "is {width}x{height} pixels; at most {megapixels} megapixels of its kind can be read, so scale it down"
         ));
     }
     let orientation = decoder.orientation().map_err(describe)?;
@@ -53,6 +58,7 @@ fn describe(error: image::ImageError) -> String {
     // The decoders' messages may run over several lines.
     let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match error {
+        image::ImageError::Limits(_) => format!("takes more than {} MiB; scale it down", MAX_BYTES >> 20),
         image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
         _ => format!("is a damaged picture: {reason}"),
     }

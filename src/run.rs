@@ -11,10 +11,10 @@ use anyhow::{Context, Result, bail};
 use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{explain, input_side},
+    explain::{check_target, explain, input_side},
     geometry::Size,
     picture, render,
-    report::{JsonReport, max_width, write_json, write_npy, write_picture},
+    report::{JsonReport, max_side, write_json, write_npy, write_picture},
 };
 
 use crate::{
@@ -40,7 +40,7 @@ pub fn run(command: Command) -> Result<Exit> {
 fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
     let start = Instant::now();
     let says = |level: Verbosity| command.verbosity >= level;
-    let mut model = load_model(&command.model, says(Verbosity::Normal))?;
+    let mut model = load_model(&command.model)?;
     if let Some(names) = &command.names {
         model.set_names(names.clone())?;
     }
@@ -106,6 +106,7 @@ fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOpt
         None => TargetLayer::Auto,
         Some(name) => TargetLayer::Layer(model.find_layer(name)?),
     };
+    check_target(model, target_layer)?;
     let classes = command
         .classes
         .as_ref()
@@ -186,7 +187,7 @@ fn explain_picture(
     let explanation = explain(model, &picture, options).with_context(|| path.display().to_string())?;
     lap();
     let target = names.picture();
-    let sheet = render::panels(&explanation, model, max_width(&target))?;
+    let sheet = render::panels(&explanation, model, max_side(&target))?;
     let render = lap();
     write_picture(&target, &sheet)?;
     let maps = if command.raw { write_maps(names, &explanation)? } else { Vec::new() };
@@ -237,7 +238,7 @@ fn summary(explanation: &Explanation, model: &Model) -> String {
 }
 
 fn list_layers(command: &LayersCommand) -> Result<Exit> {
-    let model = load_model(&command.model, true)?;
+    let model = load_model(&command.model)?;
     let side = input_side(Some(command.img_size), &model);
     let shapes = model.layer_shapes(Size { width: side, height: side })?;
     let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
@@ -275,12 +276,13 @@ fn write_table<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     out.flush()
 }
 
-fn load_model(choice: &ModelChoice, says: bool) -> Result<Model> {
+fn load_model(choice: &ModelChoice) -> Result<Model> {
     if let Some(threads) = choice.threads {
         tch::set_num_threads(threads.into());
     }
     let path = resolve_model(&choice.path)?;
-    if path != choice.path && says {
+    // Even when told to be quiet: another model gives other results.
+    if path != choice.path {
         eprintln!("note: {:?} not found; using {path:?}", choice.path);
     }
     Ok(Model::load(path, choice.device)?)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use ndarray::{Array2, Array3, ArrayView3};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 pub use self::{
     grad_cam::grad_cam,
@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     detect::{DetectOptions, Detection, Letterbox, detect},
     error::{Error, Result},
-    model::{Forward, Layer, Model},
+    model::{Forward, Layer, Model, PROBE_SIDE},
     tensor::to_array3,
 };
 
@@ -138,6 +138,33 @@ pub fn input_side(img_size: Option<u32>, model: &Model) -> u32 {
     img_size.unwrap_or(DEFAULT_IMG_SIZE).max(1).next_multiple_of(model.max_stride())
 }
 
+/// Whether boxes can be explained at `target` at all, before any picture is.
+///
+/// # Errors
+/// [`Error::LayerUnusable`] if the layer's output is no feature map, or no layer feeds a head.
+pub fn check_target(model: &Model, target: TargetLayer) -> Result<()> {
+    let plan = Plan::new(model, target)?;
+    if target == TargetLayer::Auto {
+        // What feeds a convolution is a feature map.
+        return Ok(());
+    }
+    let blank = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, model.device()));
+    let forward = model.forward(&blank, &plan.taps)?;
+    let mut taps = plan.taps.iter().zip(&forward.taps);
+    taps.try_for_each(|(&layer, tap)| map_size(model, layer, &tap.size()).map(drop))
+}
+
+/// Height and width of a layer's map.
+fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)> {
+    match shape {
+        &[1, _, h, w] => Ok((h as usize, w as usize)),
+        other => Err(Error::LayerUnusable {
+            name: model.layers()[layer].path.clone(),
+            problem: format!("its output {other:?} is no feature map [1, K, h, w]; take another layer"),
+        }),
+    }
+}
+
 /// Finds the objects in `picture` and explains each.
 ///
 /// One forward pass. Only for boxes whose map has no signal although their head sees the layer, further passes
@@ -255,17 +282,7 @@ impl<'a> Gradients<'a> {
 
     /// Height and width of a layer's map.
     fn cells(&self, layer: usize) -> Result<(usize, usize)> {
-        match self.forward.taps[self.tap(layer)].size().as_slice() {
-            &[1, _, h, w] => Ok((h as usize, w as usize)),
-            other => Err(self.not_a_map(layer, other)),
-        }
-    }
-
-    fn not_a_map(&self, layer: usize, size: &[i64]) -> Error {
-        Error::LayerUnusable {
-            name: self.model.layers()[layer].path.clone(),
-            problem: format!("its output {size:?} is no feature map [1, K, h, w]; take another layer"),
-        }
+        map_size(self.model, layer, &self.forward.taps[self.tap(layer)].size())
     }
 
     /// The map of `detection` at a tapped layer that its head sees.

@@ -61,7 +61,7 @@ pub struct Forward {
 const MIN_STRIDE: u32 = 32;
 
 /// Side of the blank input that shows the strides of the heads: small, and a multiple of every stride in use.
-const PROBE_SIDE: i64 = 128;
+pub(crate) const PROBE_SIDE: i64 = 128;
 
 impl Model {
     /// Loads the file at `path` onto `device`, whatever its name; weights become f32.
@@ -191,7 +191,7 @@ impl Model {
     /// [`max_stride`](Self::max_stride).
     ///
     /// # Errors
-    /// [`Error::Libtorch`] if the network can't run at this size.
+    /// [`Error::Libtorch`] if the network can't run at this size, or has no such layer.
     pub fn forward(&self, input: &Tensor, taps: &[usize]) -> Result<Forward> {
         let mut graphs = self.graphs.borrow_mut();
         let graph = match graphs.get_mut(taps) {
@@ -212,10 +212,12 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if head, channel or cell do not exist.
     pub fn head_value(&self, forward: &Forward, head: usize, channel: usize, cell: (usize, usize)) -> Result<Tensor> {
-        let (weight, bias) = &self.head_weights[head];
+        let (Some((weight, bias)), Some(input)) = (self.head_weights.get(head), forward.head_inputs.get(head)) else {
+            return Err(Error::Libtorch(format!("head {head} does not exist; there are {}", self.heads.len())));
+        };
         let channel = channel as i64;
         let at = |index: usize| Some(Tensor::from(index as i64));
-        let column = forward.head_inputs[head].f_index(&[at(0), None, at(cell.0), at(cell.1)])?;
+        let column = input.f_index(&[at(0), None, at(cell.0), at(cell.1)])?;
         let value = column.f_view(-1)?.f_dot(&weight.f_get(channel)?)?;
         Ok(match bias {
             Some(bias) => value.f_add(&bias.f_get(channel)?)?,
@@ -237,7 +239,14 @@ impl Model {
 
     fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {
         let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
-        let taps: Vec<&str> = taps.iter().map(|&layer| self.layers.list[layer].path.as_str()).collect();
+        let path = |&layer: &usize| match self.layers.list.get(layer) {
+            Some(layer) => Ok(layer.path.as_str()),
+            None => {
+                let count = self.layers.list.len();
+                Err(Error::Libtorch(format!("layer {layer} does not exist; there are {count}, numbered from 0")))
+            }
+        };
+        let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
         TappedGraph::new(&self.module, &heads, &taps, tap)
     }
 }

@@ -15,16 +15,18 @@ use crate::{
     model::Model,
 };
 
-/// The letterboxed picture, then one panel for each box: the picture with the heat (half its colour) inside the box, the box, and its
-/// class and confidence. From left to right; in several rows only where one would be wider than `max_width`.
+/// The letterboxed picture, then one panel for each box: the picture with the heat (half its colour) inside the box, the
+/// box, and its class and confidence. From left to right; in several rows only where one would be wider than `max_side`.
+/// Where even rows have no room for all, the least confident boxes have no panel.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if a map can't be scaled.
-pub fn panels(explanation: &Explanation, model: &Model, max_width: u32) -> Result<RgbImage> {
+pub fn panels(explanation: &Explanation, model: &Model, max_side: u32) -> Result<RgbImage> {
     let picture = &explanation.letterbox.image;
     let (width, height) = picture.dimensions();
-    let count = explanation.boxes.len() as u32 + 1;
-    let columns = count.min(max_width / width).max(1);
+    let (most_columns, most_rows) = ((max_side / width).max(1), (max_side / height).max(1));
+    let count = (explanation.boxes.len() as u32 + 1).min(most_columns.saturating_mul(most_rows));
+    let columns = count.min(most_columns);
     let mut sheet = RgbImage::new(width * columns, height * count.div_ceil(columns));
     let mut put = |index: u32, panel: &RgbImage| {
         sheet
@@ -32,7 +34,7 @@ pub fn panels(explanation: &Explanation, model: &Model, max_width: u32) -> Resul
             .expect("the sheet has room for all panels");
     };
     put(0, picture);
-    for (index, explained) in (1..).zip(&explanation.boxes) {
+    for (index, explained) in (1..count).zip(&explanation.boxes) {
         put(index, &box_panel(picture, explained, model)?);
     }
     Ok(sheet)

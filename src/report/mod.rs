@@ -13,7 +13,7 @@ use std::{
 pub use self::{
     json::{JsonReport, write_json},
     npy::write_npy,
-    picture::{max_width, write_picture},
+    picture::{max_side, write_picture},
 };
 use crate::error::{Error, Result};
 

@@ -14,8 +14,8 @@ use crate::error::Result;
 /// OpenCV's default, which users of the Python tools have.
 const JPEG_QUALITY: u8 = 95;
 
-/// The widest picture that the format of `path` (told from its extension) can hold, in pixels.
-pub fn max_width(path: &Path) -> u32 {
+/// The longest side that a picture in the format of `path` (told from its extension) can have, in pixels.
+pub fn max_side(path: &Path) -> u32 {
     match ImageFormat::from_path(path) {
         Ok(ImageFormat::WebP) => 16_383,
         Ok(ImageFormat::Jpeg | ImageFormat::Gif) => 65_535,

@@ -130,7 +130,7 @@ pub(super) struct ScriptModule(NonNull<RawModule>);
 impl ScriptModule {
     /// Loads `path` onto `device`. Also returns the text of `config.txt` inside the file, if there is one.
     pub fn load(path: &Path, device: tch::Device) -> Result<(Self, Option<String>)> {
-        let path = c_string(&path.to_string_lossy())?;
+        let path = c_path(path)?;
         let device = c_string(&device_name(device))?;
         let mut config = ptr::null_mut();
         // SAFETY: the strings outlive the call; `config` and the error are owned by us from here on.
@@ -322,10 +322,18 @@ fn c_string(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Error::Libtorch(format!("{text:?} has a zero byte inside")))
 }
 
+/// A path as the system has it, which may be no UTF-8.
+fn c_path(path: &Path) -> Result<CString> {
+    let text = path.as_os_str().as_encoded_bytes();
+    CString::new(text).map_err(|_| Error::Libtorch(format!("{path:?} has a zero byte inside")))
+}
+
 fn device_name(device: tch::Device) -> String {
     match device {
+        tch::Device::Cpu => "cpu".to_owned(),
         tch::Device::Cuda(index) => format!("cuda:{index}"),
-        _ => "cpu".to_owned(),
+        tch::Device::Mps => "mps".to_owned(),
+        tch::Device::Vulkan => "vulkan".to_owned(),
     }
 }
 
