@@ -1,67 +1,90 @@
-//! The forward of each block class, in TorchScript. One function each; a new class is one more arm in [`forward`].
+//! The forward of each block class, in TorchScript. One function each; a new class is one more line in [`find`].
 //!
 //! Ultralytics YOLOv5 v3 to v7, `models/common.py`, `models/experimental.py`, `models/yolo.py`, and PyTorch's modules.
 
 use super::network::ModuleView;
 
-/// The TorchScript source of a module's forward; `None` for a container that is never called itself.
-///
-/// The error names what the module lacks.
-pub(super) fn forward(module: &ModuleView) -> Result<Option<String>, String> {
-    let body = match module.class_name() {
-        "ModuleList" => return Ok(None),
-        "Conv" | "DWConv" => conv(module),
-        "Focus" => focus(),
-        "Bottleneck" | "CrossConv" => bottleneck(module)?,
-        "BottleneckCSP" => bottleneck_csp(),
-        "C3" | "C3x" | "C3TR" | "C3SPP" | "C3Ghost" => c3(),
-        "SPP" => spp(module),
-        "SPPF" => sppf(),
-        "GhostConv" => ghost_conv(),
-        "GhostBottleneck" => ghost_bottleneck(),
-        "TransformerBlock" => transformer_block(module)?,
-        "TransformerLayer" => transformer_layer(),
-        "MultiheadAttention" => multihead_attention(module)?,
-        "Contract" => contract(module)?,
-        "Expand" => expand(module)?,
-        "Proto" => proto(),
-        "Concat" => return concat(module).map(Some),
-        "Detect" | "Segment" => return Ok(Some(detect(module))),
-        "Sequential" => sequential(module),
-        "Conv2d" => conv2d(module)?,
-        "BatchNorm2d" => batch_norm(module)?,
-        "Linear" | "NonDynamicallyQuantizableLinear" => linear(module),
-        "MaxPool2d" => max_pool(module)?,
-        "Upsample" => upsample(module)?,
-        "ZeroPad2d" => zero_pad(module)?,
-        "Identity" | "Dropout" => "return x".into(),
+/// Writes the body of a module's forward, which takes what [`ModuleView::inputs`] names; empty for a container that is
+/// never called itself. The error names what the module lacks.
+pub(super) type Forward = fn(&ModuleView) -> Result<String, String>;
+
+/// The forward of the class `name` of the Python module `module`; `None` if YOLOv5 has no such block.
+pub(super) fn find(module: &str, name: &str) -> Option<Forward> {
+    // The package on PyPI has the same classes one level deeper.
+    let module = module.strip_prefix("yolov5.").unwrap_or(module);
+    let package = module.split('.').next().unwrap_or_default();
+    let forward: Forward = match (package, name) {
+        ("models", "Conv" | "DWConv") => conv,
+        ("models", "DWConvTranspose2d") | ("torch", "ConvTranspose2d") => conv_transpose2d,
+        ("models", "MixConv2d") => mix_conv2d,
+        ("models", "Focus") => focus,
+        ("models", "Bottleneck" | "CrossConv") => bottleneck,
+        ("models", "BottleneckCSP") => bottleneck_csp,
+        ("models", "C3" | "C3x" | "C3TR" | "C3SPP" | "C3Ghost") => c3,
+        ("models", "SPP") => spp,
+        ("models", "SPPF") => sppf,
+        ("models", "GhostConv") => ghost_conv,
+        ("models", "GhostBottleneck") => ghost_bottleneck,
+        ("models", "TransformerBlock") => transformer_block,
+        ("models", "TransformerLayer") => transformer_layer,
+        ("models", "Contract") => contract,
+        ("models", "Expand") => expand,
+        ("models", "Concat") => concat,
+        ("models", "Sum") => sum,
+        ("models", "Proto") => proto,
+        ("models", "Detect") => detect,
+        ("models", "Segment") => segment,
+        ("torch", "ModuleList") => container,
+        ("torch", "Sequential") => sequential,
+        ("torch", "Conv2d") => conv2d,
+        ("torch", "BatchNorm2d" | "SyncBatchNorm") => batch_norm,
+        ("torch", "Linear" | "NonDynamicallyQuantizableLinear") => linear,
+        ("torch", "MultiheadAttention") => multihead_attention,
+        ("torch", "MaxPool2d") => max_pool,
+        ("torch", "Upsample") => upsample,
+        ("torch", "ZeroPad2d") => zero_pad,
+        ("torch", "Identity" | "Dropout") => identity,
         // In place, as Ultralytics sets them: what they are applied to is used nowhere else.
-        "SiLU" => "return torch.silu_(x)".into(),
-        "ReLU" => "return torch.relu_(x)".into(),
-        "ReLU6" => "return torch.clamp(x, 0.0, 6.0)".into(),
-        "LeakyReLU" => format!("return torch.leaky_relu_(x, {})", module.float("negative_slope")?),
-        "Hardswish" => "return torch.hardswish_(x)".into(),
-        "Mish" | "MemoryEfficientMish" => "return torch.mish(x)".into(),
-        _ => return Err(format!("{} is no block that can be run", module.class())),
+        ("torch" | "utils", "SiLU" | "Swish") => |_| Ok("return torch.silu_(x)".into()),
+        ("torch" | "utils", "Hardswish") => |_| Ok("return torch.hardswish_(x)".into()),
+        ("torch" | "utils", "Mish" | "MemoryEfficientMish") => |_| Ok("return torch.mish(x)".into()),
+        ("torch", "ReLU") => |_| Ok("return torch.relu_(x)".into()),
+        ("torch", "ReLU6") => |_| Ok("return torch.clamp(x, 0.0, 6.0)".into()),
+        ("torch", "LeakyReLU") => leaky_relu,
+        _ => return None,
     };
-    let lines: Vec<String> = body.lines().map(|line| format!("    {}", line.trim())).collect();
-    Ok(Some(format!("def forward(self, x):\n{}\n", lines.join("\n"))))
+    Some(forward)
 }
 
-fn conv(module: &ModuleView) -> String {
-    // A fused convolution has lost its normalisation.
-    let normalised =
-        if module.has_child("bn") { "self.bn.forward(self.conv.forward(x))" } else { "self.conv.forward(x)" };
-    if module.has_child("act") {
-        format!("return self.act.forward({normalised})")
-    } else {
-        format!("return {normalised}")
-    }
+fn container(_: &ModuleView) -> Result<String, String> {
+    Ok(String::new())
 }
 
-fn focus() -> String {
-    "return self.conv.forward(torch.cat([x[:, :, ::2, ::2], x[:, :, 1::2, ::2], x[:, :, ::2, 1::2], x[:, :, 1::2, 1::2]], 1))"
-        .into()
+fn identity(_: &ModuleView) -> Result<String, String> {
+    Ok("return x".into())
+}
+
+fn sequential(module: &ModuleView) -> Result<String, String> {
+    let steps = module.children().map(|name| format!("x = getattr(self, \"{name}\").forward(x)\n"));
+    Ok(format!("{}return x", steps.collect::<String>()))
+}
+
+/// A convolution, its normalisation unless that is fused into it, its activation.
+fn conv(module: &ModuleView) -> Result<String, String> {
+    let steps = ["conv", "bn", "act"].into_iter().filter(|step| module.has_child(step));
+    Ok(format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))))
+}
+
+/// Of v5.0 with LeakyReLU it adds its input, of later versions with SiLU it does not.
+fn mix_conv2d(module: &ModuleView) -> Result<String, String> {
+    let shortcut = if module.child_class("act") == Some("LeakyReLU") { "x + " } else { "" };
+    let convolutions = calls(module.children_of("m"), "x");
+    Ok(format!("return {shortcut}self.act.forward(self.bn.forward(torch.cat([{convolutions}], 1)))"))
+}
+
+fn focus(_: &ModuleView) -> Result<String, String> {
+    let corners = ["::2, ::2", "1::2, ::2", "::2, 1::2", "1::2, 1::2"].map(|corner| format!("x[:, :, {corner}]"));
+    Ok(format!("return self.conv.forward(torch.cat([{}], 1))", corners.join(", ")))
 }
 
 fn bottleneck(module: &ModuleView) -> Result<String, String> {
@@ -69,38 +92,38 @@ fn bottleneck(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return {shortcut}self.cv2.forward(self.cv1.forward(x))"))
 }
 
-fn bottleneck_csp() -> String {
-    "y1 = self.cv3.forward(self.m.forward(self.cv1.forward(x)))
-     y2 = self.cv2.forward(x)
-     return self.cv4.forward(self.act.forward(self.bn.forward(torch.cat([y1, y2], 1))))"
-        .into()
+fn bottleneck_csp(_: &ModuleView) -> Result<String, String> {
+    Ok("y1 = self.cv3.forward(self.m.forward(self.cv1.forward(x)))
+        y2 = self.cv2.forward(x)
+        return self.cv4.forward(self.act.forward(self.bn.forward(torch.cat([y1, y2], 1))))"
+        .into())
 }
 
-fn c3() -> String {
-    "return self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))".into()
+fn c3(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))".into())
 }
 
-fn spp(module: &ModuleView) -> String {
-    let pools = module.children_of("m").map(|index| format!(", getattr(self.m, \"{index}\").forward(x)"));
-    format!("x = self.cv1.forward(x)\nreturn self.cv2.forward(torch.cat([x{}], 1))", pools.collect::<String>())
+fn spp(module: &ModuleView) -> Result<String, String> {
+    let pools = calls(module.children_of("m"), "x");
+    Ok(format!("x = self.cv1.forward(x)\nreturn self.cv2.forward(torch.cat([x, {pools}], 1))"))
 }
 
-fn sppf() -> String {
-    "x = self.cv1.forward(x)
-     y1 = self.m.forward(x)
-     y2 = self.m.forward(y1)
-     return self.cv2.forward(torch.cat([x, y1, y2, self.m.forward(y2)], 1))"
-        .into()
+fn sppf(_: &ModuleView) -> Result<String, String> {
+    Ok("x = self.cv1.forward(x)
+        y1 = self.m.forward(x)
+        y2 = self.m.forward(y1)
+        return self.cv2.forward(torch.cat([x, y1, y2, self.m.forward(y2)], 1))"
+        .into())
 }
 
-fn ghost_conv() -> String {
-    "y = self.cv1.forward(x)
-     return torch.cat([y, self.cv2.forward(y)], 1)"
-        .into()
+fn ghost_conv(_: &ModuleView) -> Result<String, String> {
+    Ok("y = self.cv1.forward(x)
+        return torch.cat([y, self.cv2.forward(y)], 1)"
+        .into())
 }
 
-fn ghost_bottleneck() -> String {
-    "return self.conv.forward(x) + self.shortcut.forward(x)".into()
+fn ghost_bottleneck(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.conv.forward(x) + self.shortcut.forward(x)".into())
 }
 
 fn transformer_block(module: &ModuleView) -> Result<String, String> {
@@ -113,10 +136,10 @@ fn transformer_block(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
-fn transformer_layer() -> String {
-    "x = self.ma.forward(torch.cat([self.q.forward(x), self.k.forward(x), self.v.forward(x)], 2)) + x
-     return self.fc2.forward(self.fc1.forward(x)) + x"
-        .into()
+fn transformer_layer(_: &ModuleView) -> Result<String, String> {
+    Ok("x = self.ma.forward(torch.cat([self.q.forward(x), self.k.forward(x), self.v.forward(x)], 2)) + x
+        return self.fc2.forward(self.fc1.forward(x)) + x"
+        .into())
 }
 
 /// Of query, key and value `[L, N, E]`, joined in the last dimension. Scaled dot product attention without mask.
@@ -147,6 +170,7 @@ fn multihead_attention(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
+/// Moves pixels into channels.
 fn contract(module: &ModuleView) -> Result<String, String> {
     let s = module.int("gain")?;
     Ok(format!(
@@ -155,6 +179,7 @@ fn contract(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
+/// Moves channels into pixels.
 fn expand(module: &ModuleView) -> Result<String, String> {
     let s = module.int("gain")?;
     Ok(format!(
@@ -163,69 +188,138 @@ fn expand(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
-fn proto() -> String {
-    "return self.cv3.forward(self.cv2.forward(self.upsample.forward(self.cv1.forward(x))))".into()
-}
-
 fn concat(module: &ModuleView) -> Result<String, String> {
-    let inputs = inputs(module.inputs());
-    Ok(format!("def forward(self, {inputs}):\n    return torch.cat([{inputs}], {})\n", module.int("d")?))
+    Ok(format!("return torch.cat([{}], {})", module.inputs().join(", "), module.int("d")?))
 }
 
-/// The raw heads: decoding is not the network's business here.
-fn detect(module: &ModuleView) -> String {
-    let heads = (0..module.inputs()).map(|index| format!("getattr(self.m, \"{index}\").forward(x{index})"));
-    let heads = heads.collect::<Vec<_>>().join(", ");
-    format!("def forward(self, {}):\n    return [{heads}]\n", inputs(module.inputs()))
+/// Weighted, if it has weights: all inputs but the first.
+fn sum(module: &ModuleView) -> Result<String, String> {
+    let is_weighted = module.bool("weight")?;
+    let inputs = module.inputs();
+    let terms = inputs.iter().enumerate().map(|(index, input)| match index.checked_sub(1) {
+        Some(weight) if is_weighted => format!("{input} * torch.sigmoid(self.w[{weight}]) * 2"),
+        _ => input.clone(),
+    });
+    Ok(format!("return {}", terms.collect::<Vec<_>>().join(" + ")))
 }
 
-fn inputs(count: usize) -> String {
-    (0..count).map(|index| format!("x{index}")).collect::<Vec<_>>().join(", ")
+fn proto(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.cv3.forward(self.cv2.forward(self.upsample.forward(self.cv1.forward(x))))".into())
 }
 
-fn sequential(module: &ModuleView) -> String {
-    let steps = module.children().map(|name| format!("x = getattr(self, \"{name}\").forward(x)\n"));
-    format!("{}return x", steps.collect::<String>())
+/// Boxes `[N, rows, 5 + classes]` in a tuple, as exported models give them: centre, width and height in pixels of the
+/// input, then objectness and classes.
+fn detect(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("{}return (torch.cat([{}], 1),)", decoded(module, 0)?, module.inputs().join(", ")))
+}
+
+/// The same with mask coefficients behind the classes, and the masks' prototypes.
+fn segment(module: &ModuleView) -> Result<String, String> {
+    let inputs = module.inputs();
+    let first = inputs.first().ok_or("a head without input")?;
+    let decoded = decoded(module, module.int("nm")?)?;
+    Ok(format!("p = self.proto.forward({first})\n{decoded}return (torch.cat([{}], 1), p)", inputs.join(", ")))
+}
+
+/// Statements that make each input of a head the boxes decoded from it, `[N, rows, channels]`. The last `masks` channels
+/// of a box stay as they are.
+///
+/// The grid is made from the size of the input, so that any will do; a trace holds the grid of one.
+fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
+    let (anchors, channels) = (module.int("na")?, module.int("no")?);
+    let classes_end = channels.checked_sub(masks).filter(|&end| end > 4).ok_or("a head without objectness")?;
+    let decode = |(head, x): (usize, &String)| {
+        format!(
+            "{x} = getattr(self.m, \"{head}\").forward({x})
+             n, h, w = {x}.size(0), {x}.size(2), {x}.size(3)
+             {x} = {x}.reshape([n, {anchors}, {channels}, h, w]).permute([0, 1, 3, 4, 2])
+             s = {x}[..., 0:{classes_end}].sigmoid()
+             u = torch.arange(w, dtype={x}.dtype, device={x}.device).view([1, 1, 1, w, 1]) - 0.5
+             v = torch.arange(h, dtype={x}.dtype, device={x}.device).view([1, 1, h, 1, 1]) - 0.5
+             cx = (s[..., 0:1] * 2.0 + u) * self.stride[{head}]
+             cy = (s[..., 1:2] * 2.0 + v) * self.stride[{head}]
+             wh = (s[..., 2:4] * 2.0) ** 2 * (self.anchors[{head}] * self.stride[{head}]).view([1, {anchors}, 1, 1, 2])
+             {x} = torch.cat([cx, cy, wh, s[..., 4:], {x}[..., {classes_end}:]], -1).reshape([n, -1, {channels}])
+             "
+        )
+    };
+    Ok(module.inputs().iter().enumerate().map(decode).collect())
 }
 
 fn conv2d(module: &ModuleView) -> Result<String, String> {
-    let [stride, padding, dilation] =
-        [module.pair("stride")?, module.pair("padding")?, module.pair("dilation")?].map(|[a, b]| format!("[{a}, {b}]"));
-    let bias = if module.has_tensor("bias") { "self.bias" } else { "None" };
+    let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| pair(module, name));
+    let (bias, groups) = (bias(module), module.int("groups")?);
+    zero_padded(module)?;
+    Ok(format!("return torch.conv2d(x, self.weight, {bias}, {}, {}, {}, {groups})", stride?, padding?, dilation?))
+}
+
+fn conv_transpose2d(module: &ModuleView) -> Result<String, String> {
+    let [stride, padding, rest, dilation] =
+        ["stride", "padding", "output_padding", "dilation"].map(|name| pair(module, name));
+    let (bias, groups) = (bias(module), module.int("groups")?);
+    zero_padded(module)?;
     Ok(format!(
-        "return torch.conv2d(x, self.weight, {bias}, {stride}, {padding}, {dilation}, {})",
-        module.int("groups")?
+        "return torch.conv_transpose2d(x, self.weight, {bias}, {}, {}, {}, {groups}, {})",
+        stride?, padding?, rest?, dilation?
     ))
+}
+
+fn zero_padded(module: &ModuleView) -> Result<(), String> {
+    match module.text("padding_mode") {
+        None | Some("zeros") => Ok(()),
+        Some(other) => Err(format!("padding by {other:?} is not supported, only \"zeros\"")),
+    }
 }
 
 fn batch_norm(module: &ModuleView) -> Result<String, String> {
     let eps = module.float("eps")?;
     Ok(format!(
-        "return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, {eps}, False)"
+        "return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, {eps:?}, False)"
     ))
 }
 
-fn linear(module: &ModuleView) -> String {
-    let bias = if module.has_tensor("bias") { "self.bias" } else { "None" };
-    format!("return torch.linear(x, self.weight, {bias})")
+fn linear(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.linear(x, self.weight, {})", bias(module)))
+}
+
+fn leaky_relu(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.leaky_relu_(x, {:?})", module.float("negative_slope")?))
 }
 
 fn max_pool(module: &ModuleView) -> Result<String, String> {
-    let [kernel, stride, padding] = [module.pair("kernel_size")?, module.pair("stride")?, module.pair("padding")?]
-        .map(|[a, b]| format!("[{a}, {b}]"));
-    Ok(format!("return torch.max_pool2d(x, {kernel}, {stride}, {padding}, [1, 1], False)"))
+    let [kernel, stride, padding, dilation] =
+        ["kernel_size", "stride", "padding", "dilation"].map(|name| pair(module, name));
+    let ceil = if module.bool("ceil_mode")? { "True" } else { "False" };
+    Ok(format!("return torch.max_pool2d(x, {}, {}, {}, {}, {ceil})", kernel?, stride?, padding?, dilation?))
 }
 
 fn upsample(module: &ModuleView) -> Result<String, String> {
+    let factor = module.float("scale_factor")?;
     match module.text("mode") {
-        Some("nearest") => {
-            Ok(format!("return torch.upsample_nearest2d(x, None, [{0}, {0}])", module.float("scale_factor")?))
+        Some("nearest") => Ok(format!("return torch.upsample_nearest2d(x, None, [{factor:?}, {factor:?}])")),
+        Some("bilinear") => {
+            let corners = if module.bool("align_corners").unwrap_or(false) { "True" } else { "False" };
+            Ok(format!("return torch.upsample_bilinear2d(x, None, {corners}, [{factor:?}, {factor:?}])"))
         }
-        other => Err(format!("upsampling by {other:?} is not supported, only \"nearest\"")),
+        other => Err(format!("upsampling by {other:?} is not supported, only \"nearest\" and \"bilinear\"")),
     }
 }
 
 fn zero_pad(module: &ModuleView) -> Result<String, String> {
     let sides = module.ints("padding")?.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
     Ok(format!("return torch.constant_pad_nd(x, [{sides}], 0.0)"))
+}
+
+fn bias(module: &ModuleView) -> &'static str {
+    if module.has_tensor("bias") { "self.bias" } else { "None" }
+}
+
+/// `[2, 2]`
+fn pair(module: &ModuleView, name: &str) -> Result<String, String> {
+    module.pair(name).map(|[first, second]| format!("[{first}, {second}]"))
+}
+
+/// What each module of the list `m` gives for `input`, separated by commas.
+fn calls<'a>(names: impl Iterator<Item = &'a str>, input: &str) -> String {
+    names.map(|name| format!("getattr(self.m, \"{name}\").forward({input})")).collect::<Vec<_>>().join(", ")
 }

@@ -95,8 +95,8 @@ fn refusal(content: Content) -> String {
             let more = if blocks.len() > MOST { ", ..." } else { "" };
             let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
             format!(
-                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); export it to TorchScript with the \
-                 code that it was trained with"
+                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); a TorchScript export works: run \
+                 'python export.py --weights FILE --include torchscript' of the code that it was trained with"
             )
         }
         Content::NoDetector(class) => {
@@ -131,13 +131,14 @@ fn content(pickle: &Pickle) -> Content {
     let Some(network) = in_dict.or_else(|| Some(root).filter(is_module)) else {
         return if holds_tensors(pickle, root) { Content::StateDict } else { Content::Other };
     };
+    let network = unwrapped(pickle, network);
     let modules = modules(pickle, network);
     let heads: Vec<_> = modules.iter().filter(|(_, _, name)| matches!(*name, "Detect" | "Segment")).collect();
     if heads.is_empty() {
         let (module, name) = pickle.class(network).unwrap_or(("?", "?"));
         return Content::NoDetector(format!("{module}.{name}"));
     }
-    let unknown = modules.iter().filter(|(_, module, name)| !is_known(module, name));
+    let unknown = modules.iter().filter(|(_, module, name)| blocks::find(module, name).is_none());
     let unknown = unknown.map(|(path, module, name)| format!("{path}: {module}.{name}"));
     // A fork's own head may go by the known name.
     let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
@@ -148,6 +149,23 @@ fn content(pickle: &Pickle) -> Content {
     let unknown: Vec<String> =
         unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect();
     if unknown.is_empty() { Content::Detector(network) } else { Content::UnknownBlocks(unknown) }
+}
+
+/// The network inside what Ultralytics and PyTorch wrap around one.
+fn unwrapped(pickle: &Pickle, mut network: Id) -> Id {
+    /// More than there are wrappers; a network may be pickled as its own part.
+    const MOST: usize = 4;
+    for _ in 0..MOST {
+        let part = match pickle.class(network) {
+            Some((_, "AutoShape" | "DetectMultiBackend")) => "model",
+            Some((_, "DataParallel" | "DistributedDataParallel")) => "module",
+            _ => break,
+        };
+        let parts = pickle.attribute(network, "_modules");
+        let Some(inner) = parts.and_then(|parts| pickle.entry(parts, part)) else { break };
+        network = inner;
+    }
+    network
 }
 
 /// Whether a dict's values are tensors, at the top or below one of its keys.
@@ -183,41 +201,6 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a st
 
 /// Longer than any real path, `model.8.m.2.cv1.conv`.
 const MAX_PATH: usize = 200;
-
-/// The classes of YOLOv5, v3 to v7.
-fn is_known(module: &str, name: &str) -> bool {
-    const COMMON: &[&str] = &[
-        "Bottleneck",
-        "BottleneckCSP",
-        "C3",
-        "C3Ghost",
-        "C3SPP",
-        "C3TR",
-        "C3x",
-        "Concat",
-        "Contract",
-        "Conv",
-        "CrossConv",
-        "DWConv",
-        "DWConvTranspose2d",
-        "Expand",
-        "Focus",
-        "GhostBottleneck",
-        "GhostConv",
-        "Proto",
-        "SPP",
-        "SPPF",
-        "TransformerBlock",
-        "TransformerLayer",
-    ];
-    match module {
-        "models.common" => COMMON.contains(&name),
-        "models.experimental" => matches!(name, "CrossConv" | "GhostConv" | "GhostBottleneck" | "MixConv2d" | "Sum"),
-        "models.yolo" => matches!(name, "Detect" | "Segment"),
-        "utils.activations" => matches!(name, "SiLU" | "Hardswish" | "Mish" | "MemoryEfficientMish"),
-        _ => module.starts_with("torch.nn.modules."),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use super::{
     blocks,
     pickle::{Id, Pickle, Value},
 };
-use crate::model::ffi::{Builder, ScriptModule};
+use crate::model::ffi::{Builder, ScriptModule, TensorRole};
 
 /// How deep modules lie in each other; real ones less than ten.
 const MAX_DEPTH: usize = 32;
@@ -20,9 +20,12 @@ const MAX_DEPTH: usize = 32;
 const MAX_WEIGHTS: u64 = 2 << 30;
 
 /// A pickled `nn.Module`, and what its forward is written from.
+#[derive(Clone, Copy)]
 pub(super) struct ModuleView<'p, 'a> {
     pickle: &'p Pickle<'a>,
     id: Id,
+    /// The batch normalisation that is fused into this convolution.
+    norm: Option<Id>,
 }
 
 impl<'p, 'a> ModuleView<'p, 'a> {
@@ -36,14 +39,41 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         self.pickle.class(self.id).map_or_else(|| "?".to_owned(), |(module, name)| format!("{module}.{name}"))
     }
 
-    fn modules(&self) -> impl Iterator<Item = (&'a str, Id)> {
-        let modules = self.pickle.attribute(self.id, "_modules");
-        let entries = modules.map_or(&[][..], |modules| self.pickle.entries(modules));
-        let is_module = |id: Id| self.pickle.attribute(id, "_modules").is_some();
+    fn new(pickle: &'p Pickle<'a>, id: Id) -> Self {
+        Self { pickle, id, norm: None }
+    }
+
+    /// The modules inside as they are pickled.
+    fn pickled_modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
+        let pickle = self.pickle;
+        let modules = pickle.attribute(self.id, "_modules");
+        let entries = modules.map_or(&[][..], |modules| pickle.entries(modules));
+        let is_module = move |id: Id| pickle.attribute(id, "_modules").is_some();
         entries
             .iter()
             .filter(move |(_, id)| is_module(*id))
-            .filter_map(|&(name, id)| Some((self.pickle.str(name)?, id)))
+            .filter_map(move |&(name, id)| Some((pickle.str(name)?, Self::new(pickle, id))))
+    }
+
+    /// The modules inside. A batch normalisation behind a convolution is fused into it, as Ultralytics does.
+    fn modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
+        let norm = self.fusible_norm();
+        self.pickled_modules().filter(move |(name, _)| norm.is_none() || *name != "bn").map(move |(name, module)| {
+            let norm = norm.filter(|_| name == "conv");
+            (name, Self { norm, ..module })
+        })
+    }
+
+    fn fusible_norm(&self) -> Option<Id> {
+        if !matches!(self.class_name(), "Conv" | "DWConv") {
+            return None;
+        }
+        let child = |wanted: &str| self.pickled_modules().find(|(name, _)| *name == wanted).map(|(_, module)| module);
+        let (conv, norm) = (child("conv")?, child("bn")?);
+        let fits = conv.class_name() == "Conv2d"
+            && matches!(norm.class_name(), "BatchNorm2d" | "SyncBatchNorm")
+            && norm.has_tensor("running_mean");
+        fits.then_some(norm.id)
     }
 
     /// Names of the modules inside.
@@ -56,7 +86,12 @@ impl<'p, 'a> ModuleView<'p, 'a> {
     }
 
     fn child(&self, name: &str) -> Option<Self> {
-        self.modules().find(|(child, _)| *child == name).map(|(_, id)| Self { pickle: self.pickle, id })
+        self.modules().find(|(child, _)| *child == name).map(|(_, module)| module)
+    }
+
+    /// The class of the module `name` inside, without its Python module.
+    pub fn child_class(&self, name: &str) -> Option<&'a str> {
+        self.child(name).map(|child| child.class_name())
     }
 
     /// Names of the modules inside the module `name`.
@@ -65,20 +100,29 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         names.into_iter()
     }
 
-    /// Parameters and buffers that are there.
-    fn tensors(&self) -> impl Iterator<Item = (&'a str, Id)> {
-        ["_parameters", "_buffers"]
+    /// Parameters and buffers that are there, with what they are.
+    fn tensors(&self) -> impl Iterator<Item = (&'a str, Id, TensorRole)> {
+        [("_parameters", TensorRole::Parameter), ("_buffers", TensorRole::Buffer)]
             .into_iter()
-            .flat_map(|kind| {
+            .flat_map(|(kind, role)| {
                 let tensors = self.pickle.attribute(self.id, kind);
                 let entries = tensors.map_or(&[][..], |tensors| self.pickle.entries(tensors));
-                entries.iter().filter(|(_, id)| *self.pickle.get(*id) != Value::None)
+                entries.iter().filter(|(_, id)| *self.pickle.get(*id) != Value::None).map(move |entry| (entry, role))
             })
-            .filter_map(|&(name, id)| Some((self.pickle.str(name)?, id)))
+            .filter_map(|(&(name, id), role)| Some((self.pickle.str(name)?, id, role)))
+            .chain(self.stride())
+    }
+
+    /// The strides of a head are a plain attribute, and decoding needs them.
+    fn stride(&self) -> Option<(&'a str, Id, TensorRole)> {
+        let id = self.pickle.attribute(self.id, "stride")?;
+        let is_head = matches!(self.class_name(), "Detect" | "Segment");
+        is_head.then_some(("stride", id, TensorRole::Buffer))
     }
 
     pub fn has_tensor(&self, name: &str) -> bool {
-        self.tensors().any(|(tensor, _)| tensor == name)
+        // A fused normalisation gives its convolution a bias.
+        self.norm.is_some() && name == "bias" || self.tensors().any(|(tensor, ..)| tensor == name)
     }
 
     fn attribute(&self, name: &str) -> Result<&'p Value<'a>, String> {
@@ -104,11 +148,11 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         }
     }
 
-    /// A finite number as Python writes it.
-    pub fn float(&self, name: &str) -> Result<String, String> {
+    /// A finite number.
+    pub fn float(&self, name: &str) -> Result<f64, String> {
         match self.attribute(name)? {
-            Value::Int(value) => Ok(format!("{value}.0")),
-            Value::Float(value) if value.is_finite() => Ok(format!("{value:?}")),
+            Value::Int(value) => Ok(*value as f64),
+            Value::Float(value) if value.is_finite() => Ok(*value),
             other => Err(self.misfit(name, other)),
         }
     }
@@ -145,9 +189,12 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         self.ints("f")
     }
 
-    /// How many inputs the outermost block has.
-    pub fn inputs(&self) -> usize {
-        self.from().map_or(1, |from| from.len())
+    /// Names of the inputs in the forward: `x`, or `x0`, `x1`, … for a block that takes a list.
+    pub fn inputs(&self) -> Vec<String> {
+        match self.attribute("f") {
+            Ok(Value::List(from) | Value::Tuple(from)) => (0..from.len()).map(|index| format!("x{index}")).collect(),
+            _ => vec!["x".to_owned()],
+        }
     }
 }
 
@@ -168,7 +215,7 @@ pub(super) fn build<R: Read + Seek>(
 ) -> Result<ScriptModule, String> {
     let builder = Builder::new().map_err(|error| error.to_string())?;
     let mut assembly = Assembly { archive, prefix, pickle, builder, made: HashMap::new(), room: MAX_WEIGHTS };
-    let root = assembly.network(id)?;
+    let root = assembly.network(ModuleView::new(pickle, id))?;
     assembly.builder.finish(root, device).map_err(|error| error.to_string())
 }
 
@@ -177,26 +224,20 @@ struct Assembly<'r, 'p, 'a, R> {
     prefix: &'r str,
     pickle: &'p Pickle<'a>,
     builder: Builder,
-    /// Numbers of modules that were made: one activation may serve all convolutions.
-    made: HashMap<Id, usize>,
+    /// Numbers of modules that were made: one activation may serve all convolutions. With the normalisation that was
+    /// fused into them.
+    made: HashMap<(Id, Option<Id>), usize>,
     /// How many more bytes of weights may be read.
     room: u64,
 }
 
-impl<R: Read + Seek> Assembly<'_, '_, '_, R> {
-    fn view(&self, id: Id) -> ModuleView<'_, '_> {
-        ModuleView { pickle: self.pickle, id }
-    }
-
+impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
     /// The network: its blocks, and a forward that leads from one to the next.
-    fn network(&mut self, id: Id) -> Result<usize, String> {
-        let pickle = self.pickle;
-        let network = ModuleView { pickle, id };
+    fn network(&mut self, network: ModuleView<'p, 'a>) -> Result<usize, String> {
         let blocks = network.child("model").ok_or("has no blocks: the network has no module \"model\"")?;
-        let sequence = self.start(blocks.id, 0)?;
-        let mut source = String::from("def forward(self, x):\n");
+        let sequence = self.parts(&blocks, "model", 0)?;
+        let mut source = String::new();
         for (index, (name, block)) in blocks.modules().enumerate() {
-            let block = ModuleView { pickle, id: block };
             let inputs = block.from()?.into_iter().map(|from| {
                 let from = if from < 0 { index as i64 + from } else { from };
                 match from {
@@ -206,35 +247,39 @@ impl<R: Read + Seek> Assembly<'_, '_, '_, R> {
                 }
             });
             let inputs = inputs.collect::<Result<Vec<_>, String>>()?.join(", ");
-            source += &format!("    y{index} = getattr(self.model, {name:?}).forward({inputs})\n");
+            source += &format!("y{index} = getattr(self.model, {name:?}).forward({inputs})\n");
         }
-        source += &format!("    return y{}\n", blocks.modules().count().checked_sub(1).ok_or("has no blocks")?);
-        let root = self.module_start(id)?;
+        source += &format!("return y{}", blocks.modules().count().checked_sub(1).ok_or("has no blocks")?);
+        let root = self.call(|builder| builder.module(&network.class()))?;
         self.call(|builder| builder.child(root, "model", sequence))?;
-        self.call(|builder| builder.define(root, &source))?;
+        self.forward(root, &["x".to_owned()], &source)?;
         Ok(root)
     }
 
-    /// A module with all inside it and its forward.
-    fn module(&mut self, id: Id, depth: usize) -> Result<usize, String> {
-        if let Some(&made) = self.made.get(&id) {
+    /// A module with all inside it and its forward. `path` is its place.
+    fn module(&mut self, view: &ModuleView<'p, 'a>, path: &str, depth: usize) -> Result<usize, String> {
+        let key = (view.id, view.norm);
+        if let Some(&made) = self.made.get(&key) {
             return Ok(made);
         }
-        let number = self.start(id, depth)?;
-        if let Some(source) = blocks::forward(&self.view(id))? {
-            self.call(|builder| builder.define(number, &source))?;
+        let at_path = |problem: String| format!("{path}: {problem}");
+        let (module, name) = view.pickle.class(view.id).unwrap_or(("?", "?"));
+        let forward =
+            blocks::find(module, name).ok_or_else(|| at_path(format!("{module}.{name} is no known block")))?;
+        let number = self.parts(view, path, depth)?;
+        let body = forward(view).map_err(at_path)?;
+        if !body.is_empty() {
+            self.forward(number, &view.inputs(), &body).map_err(at_path)?;
         }
-        self.made.insert(id, number);
+        self.made.insert(key, number);
         Ok(number)
     }
 
-    /// A module with all inside it, without its forward.
-    fn start(&mut self, id: Id, depth: usize) -> Result<usize, String> {
+    /// A module with all inside it, without a forward.
+    fn parts(&mut self, view: &ModuleView<'p, 'a>, path: &str, depth: usize) -> Result<usize, String> {
         if depth > MAX_DEPTH {
             return Err(format!("has modules that lie more than {MAX_DEPTH} deep in each other"));
         }
-        let pickle = self.pickle;
-        let view = ModuleView { pickle, id };
         let children: Vec<_> = view.modules().collect();
         // Names become source code.
         let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -243,26 +288,46 @@ impl<R: Read + Seek> Assembly<'_, '_, '_, R> {
         }
         let children = children
             .into_iter()
-            .map(|(name, child)| Ok((name, self.module(child, depth + 1)?)))
+            .map(|(name, child)| Ok((name, self.module(&child, &format!("{path}.{name}"), depth + 1)?)))
             .collect::<Result<Vec<_>, String>>()?;
-        let number = self.module_start(id)?;
+        let number = self.call(|builder| builder.module(&view.class()))?;
         for (name, child) in children {
             self.call(|builder| builder.child(number, name, child))?;
         }
-        for (name, tensor) in view.tensors() {
-            let tensor = self.tensor(tensor).map_err(|problem| format!("{problem} ({name} of {})", view.class()))?;
-            self.call(|builder| builder.tensor(number, name, &tensor))?;
+        for (name, tensor, role) in self.tensors(view).map_err(|problem| format!("{path}: {problem}"))? {
+            self.call(|builder| builder.tensor(number, name, &tensor, role))?;
         }
         Ok(number)
     }
 
-    fn module_start(&mut self, id: Id) -> Result<usize, String> {
-        let class = self.view(id).class();
-        self.call(|builder| builder.module(&class))
+    /// Defines the forward of the module `number`.
+    fn forward(&mut self, number: usize, inputs: &[String], body: &str) -> Result<(), String> {
+        let lines: String = body.lines().map(|line| format!("    {}\n", line.trim())).collect();
+        let source = format!("def forward(self, {}):\n{lines}", inputs.join(", "));
+        self.call(|builder| builder.define(number, &source))
     }
 
     fn call<T>(&mut self, work: impl FnOnce(&mut Builder) -> crate::Result<T>) -> Result<T, String> {
         work(&mut self.builder).map_err(|error| error.to_string())
+    }
+
+    /// Reads parameters and buffers; of a convolution with its normalisation fused into them.
+    fn tensors(&mut self, view: &ModuleView<'p, 'a>) -> Result<Vec<Named<'a>>, String> {
+        let mut tensors = view
+            .tensors()
+            .map(|(name, id, role)| {
+                let tensor = self.tensor(id).map_err(|problem| format!("{problem} ({name} of {})", view.class()))?;
+                Ok((name, tensor, role))
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        if let Some(norm) = view.norm.map(|id| ModuleView::new(view.pickle, id)) {
+            let norm_tensors = self.tensors(&norm)?;
+            let (weight, bias) = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
+            tensors.retain(|(name, ..)| !matches!(*name, "weight" | "bias"));
+            tensors.push(("weight", weight, TensorRole::Parameter));
+            tensors.push(("bias", bias, TensorRole::Parameter));
+        }
+        Ok(tensors)
     }
 
     /// Reads a tensor: `_rebuild_tensor_v2(storage, offset, size, stride, …)`, which may stand inside
@@ -335,3 +400,34 @@ impl<R: Read + Seek> Assembly<'_, '_, '_, R> {
         shaped.map_err(|error| error.to_string())
     }
 }
+
+/// Weight `[C, K, h, w]` and bias `[C]` of the convolution that does what `conv` and then the normalisation `norm` do,
+/// whose `y = (x - mean) / sqrt(var + eps) · weight + bias` is linear.
+fn fused(conv: &[Named], norm: &[Named], eps: f64) -> Result<(Tensor, Tensor), String> {
+    let find = |tensors: &[Named], wanted: &str| {
+        let found = tensors.iter().find(|(name, ..)| *name == wanted);
+        found.map(|(_, tensor, _)| tensor.f_to_kind(Kind::Double)).transpose().map_err(|error| error.to_string())
+    };
+    let need = |tensors, wanted| find(tensors, wanted)?.ok_or_else(|| format!("lacks the tensor {wanted:?}"));
+    let (weight, mean, variance) = (need(conv, "weight")?, need(norm, "running_mean")?, need(norm, "running_var")?);
+    let (bias, gain, shift) = (find(conv, "bias")?, find(norm, "weight")?, find(norm, "bias")?);
+    let fuse = || {
+        let mut scale = variance.f_add_scalar(eps)?.f_rsqrt()?;
+        if let Some(gain) = gain {
+            scale = scale.f_mul(&gain)?;
+        }
+        let weight = weight.f_mul(&scale.f_view([-1, 1, 1, 1])?)?;
+        let offset = match bias {
+            Some(bias) => bias.f_sub(&mean)?,
+            None => mean.f_neg()?,
+        };
+        let mut bias = offset.f_mul(&scale)?;
+        if let Some(shift) = shift {
+            bias = bias.f_add(&shift)?;
+        }
+        Ok((weight.f_to_kind(Kind::Float)?, bias.f_to_kind(Kind::Float)?))
+    };
+    fuse().map_err(|error: tch::TchError| crate::Error::from(error).to_string())
+}
+
+type Named<'a> = (&'a str, Tensor, TensorRole);

@@ -54,6 +54,7 @@ unsafe extern "C" {
         module: usize,
         name: *const c_char,
         tensor: *const C_tensor,
+        is_buffer: c_int,
         error: *mut *mut c_char,
     ) -> c_int;
     fn yc_builder_define(
@@ -122,6 +123,15 @@ pub(super) enum Tap {
     Leaf,
     /// A value to look at.
     Observe,
+}
+
+/// What a module has a tensor for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TensorRole {
+    /// Learnt.
+    Parameter,
+    /// Anything else.
+    Buffer,
 }
 
 /// A loaded TorchScript module: f32 weights, eval mode, no parameter gradients.
@@ -223,11 +233,12 @@ impl Builder {
     }
 
     /// Registers `tensor` as the attribute `name` of `module`.
-    pub fn tensor(&mut self, module: usize, name: &str, tensor: &Tensor) -> Result<()> {
+    pub fn tensor(&mut self, module: usize, name: &str, tensor: &Tensor, role: TensorRole) -> Result<()> {
         let name = c_string(name)?;
+        let is_buffer = c_int::from(role == TensorRole::Buffer);
         // SAFETY: as above; the module keeps a reference of its own to the tensor.
         checked(|error| unsafe {
-            yc_builder_tensor(self.builder.as_ptr(), module, name.as_ptr(), tensor.as_ptr(), error)
+            yc_builder_tensor(self.builder.as_ptr(), module, name.as_ptr(), tensor.as_ptr(), is_buffer, error)
         })
     }
 

@@ -240,6 +240,8 @@ int yc_builder_module(yc_builder *builder, const char *type, char **error) {
   return guarded(error, -1, [&] {
     c10::QualifiedName name(std::string("__torch__.") + type);
     builder->modules.emplace_back(name, builder->unit, /*shouldMangle=*/true);
+    // What eval() sets, also in who loads the module once it is saved.
+    builder->modules.back().register_attribute("training", c10::BoolType::get(), false);
     return 0;
   });
 }
@@ -251,10 +253,10 @@ int yc_builder_child(yc_builder *builder, size_t parent, const char *name, size_
   });
 }
 
-int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, char **error) {
+int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, int is_buffer,
+                      char **error) {
   return guarded(error, -1, [&] {
-    // As a buffer: an explanation trains nothing.
-    builder->modules.at(module).register_buffer(name, *tensor);
+    builder->modules.at(module).register_parameter(name, tensor->requires_grad_(false), is_buffer);
     return 0;
   });
 }

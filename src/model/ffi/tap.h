@@ -39,7 +39,8 @@ yc_builder *yc_builder_new(char **error);
 void yc_builder_free(yc_builder *builder);
 int yc_builder_module(yc_builder *builder, const char *type, char **error);
 int yc_builder_child(yc_builder *builder, size_t parent, const char *name, size_t child, char **error);
-int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, char **error);
+int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, int is_buffer,
+                      char **error);
 int yc_builder_define(yc_builder *builder, size_t module, const char *source, char **error);
 // The module number `root` as yc_module_load would give it.
 yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *device, char **error);
