@@ -6,6 +6,7 @@
 pub mod detect;
 mod error;
 pub mod explain;
+mod files;
 pub mod geometry;
 pub mod model;
 pub mod picture;
@@ -16,5 +17,5 @@ mod tensor;
 pub use self::{
     error::{Error, Result},
     explain::{ExplainOptions, ExplainedBox, Explanation, Heatmap, Method, NoSignal, TargetLayer, explain},
-    model::Model,
+    model::{ExportOptions, Model},
 };

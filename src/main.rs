@@ -3,6 +3,7 @@
 mod cli;
 mod inputs;
 mod run;
+mod weights;
 
 use std::process::ExitCode;
 

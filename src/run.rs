@@ -3,15 +3,15 @@
 use std::{
     fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use yolo_cam::{
-    ExplainOptions, Explanation, Model, TargetLayer,
+    ExplainOptions, Explanation, ExportOptions, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{check_target, explain, input_side},
+    explain::{check_target, explain},
     geometry::Size,
     picture, render,
     report::{JsonReport, max_side, write_json, write_npy, write_picture},
@@ -19,12 +19,10 @@ use yolo_cam::{
 
 use crate::{
     Exit,
-    cli::{Command, ExplainCommand, LayersCommand, ModelChoice, Verbosity},
+    cli::{Command, ExplainCommand, ExportCommand, LayersCommand, ModelChoice, Verbosity},
     inputs::{Namer, ResultNames, pictures},
+    weights,
 };
-
-/// Where models are looked for that do not stand where they are said to.
-const WEIGHTS_DIR: &str = "weights";
 
 /// Runs the command.
 ///
@@ -34,24 +32,20 @@ pub fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Explain(command) => explain_pictures(&command),
         Command::Layers(command) => list_layers(&command),
+        Command::Export(command) => export(&command),
     }
 }
 
 fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
     let start = Instant::now();
     let says = |level: Verbosity| command.verbosity >= level;
-    let mut model = load_model(&command.model)?;
+    let mut model = load_model(&command.model, !says(Verbosity::Normal))?;
     if let Some(names) = &command.names {
         model.set_names(names.clone())?;
     }
     let options = explain_options(command, &model)?;
-    let side = input_side(options.img_size, &model);
-    if side != command.img_size && says(Verbosity::Normal) {
-        let stride = model.max_stride();
-        eprintln!(
-            "note: --img-size {} rounded up to {side}, a multiple of the largest stride {stride}",
-            command.img_size
-        );
+    if says(Verbosity::Normal) {
+        note_rounding(command.img_size, &model);
     }
     fs::create_dir_all(&command.output_dir)
         .with_context(|| format!("output folder {:?} cannot be created", command.output_dir))?;
@@ -99,6 +93,14 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
         return Ok(Exit::SomeFailed);
     }
     Ok(Exit::Fine)
+}
+
+fn note_rounding(img_size: u32, model: &Model) {
+    let side = model.input_side(Some(img_size));
+    if side != img_size {
+        let stride = model.max_stride();
+        eprintln!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+    }
 }
 
 fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
@@ -238,8 +240,8 @@ fn summary(explanation: &Explanation, model: &Model) -> String {
 }
 
 fn list_layers(command: &LayersCommand) -> Result<Exit> {
-    let model = load_model(&command.model)?;
-    let side = input_side(Some(command.img_size), &model);
+    let model = load_model(&command.model, false)?;
+    let side = model.input_side(Some(command.img_size));
     let shapes = model.layer_shapes(Size { width: side, height: side })?;
     let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
     for (layer, shape) in model.layers().iter().zip(&shapes) {
@@ -276,32 +278,33 @@ fn write_table<const N: usize>(rows: &[[String; N]]) -> io::Result<()> {
     out.flush()
 }
 
-fn load_model(choice: &ModelChoice) -> Result<Model> {
+fn export(command: &ExportCommand) -> Result<Exit> {
+    let model = load_model(&command.model, false)?;
+    let output = command.output.clone().unwrap_or_else(|| model.path().with_extension("torchscript"));
+    // Without --output, a checkpoint that is called .torchscript would overwrite itself.
+    let is_model =
+        fs::canonicalize(&output).is_ok_and(|file| fs::canonicalize(model.path()).is_ok_and(|own| own == file));
+    if is_model {
+        bail!("{output:?} is the model itself; give --output another file");
+    }
+    note_rounding(command.img_size, &model);
+    let options = ExportOptions { img_size: Some(command.img_size), half: command.half };
+    model.export(&output, &options)?;
+    let classes = model.names().len();
+    let precision = if command.half { "fp16" } else { "fp32" };
+    let side = model.input_side(options.img_size);
+    eprintln!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
+    Ok(Exit::Fine)
+}
+
+fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if let Some(threads) = choice.threads {
         tch::set_num_threads(threads.into());
     }
-    let path = resolve_model(&choice.path)?;
+    let path = weights::find(&choice.path, weights::Search { offline: choice.offline, quiet })?;
     // Even when told to be quiet: another model gives other results.
     if path != choice.path {
         eprintln!("note: {:?} not found; using {path:?}", choice.path);
     }
     Ok(Model::load(path, choice.device)?)
-}
-
-/// The model file that is meant by `path`: itself, else the same name in weights/, else the TorchScript of that
-/// stem there.
-fn resolve_model(path: &Path) -> Result<PathBuf> {
-    if path.exists() {
-        return Ok(path.to_owned());
-    }
-    let weights = Path::new(WEIGHTS_DIR);
-    let bundled = path.file_name().map(|name| weights.join(name));
-    let tried = bundled.iter().flat_map(|same| [same.clone(), same.with_extension("torchscript")]);
-    let tried: Vec<PathBuf> = tried.filter(|other| other != path).collect();
-    match tried.iter().find(|other| other.exists()) {
-        Some(found) => Ok(found.clone()),
-        None => bail!(
-            "model file {path:?} not found, nor {tried:?}; give --model-path a YOLOv5 checkpoint or TorchScript file"
-        ),
-    }
 }

@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
+
 use common::{Npz, shared, yolov5s};
 use image::RgbImage;
 use ndarray::{Array1, Array2, Array3, ArrayD, IxDyn};
-use tch::{Device, Kind, Tensor};
+use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
-    ExplainOptions, ExplainedBox, Model, NoSignal, TargetLayer,
+    ExplainOptions, ExplainedBox, ExportOptions, Model, NoSignal, TargetLayer,
     detect::{DetectOptions, Detection, to_tensor},
     explain::{explain, explain_input},
     picture,
@@ -167,57 +169,159 @@ fn pattern(height: i64, width: i64) -> Tensor {
     Tensor::from_slice(&values).view([1, 3, height, width])
 }
 
-/// The raw heads of the model file `model` on the pattern against those in `figures`.
-fn check_heads(model: &str, figures: &str) -> Option<(Model, Npz)> {
-    let path = shared(model)?;
-    let mut golden = Npz::open(&shared(figures).expect("it stands beside the model"));
-    let model = Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-    let (height, width) = if figures == "tiny/v7-p6.npz" { (256, 384) } else { (192, 256) };
-    let found = model.forward(&pattern(height, width), &[]).expect("it runs").heads;
-    let heads = golden.names().iter().filter(|name| name.starts_with("head")).count();
-    assert_eq!(found.len(), heads, "{figures}");
-    for (index, found) in found.iter().enumerate() {
-        let expected: ArrayD<f32> = golden.get(&format!("head{index}"));
+/// A model file and what PyTorch computes with it.
+struct Figures {
+    name: &'static str,
+    model: PathBuf,
+    golden: Npz,
+    input: Tensor,
+}
+
+impl Figures {
+    /// `folder/name` with `extension`, and the `npz` beside it.
+    fn open(folder: &str, name: &'static str, extension: &str) -> Option<Self> {
+        let input = pattern_of(name);
+        let model = shared(&format!("{folder}/{name}.{extension}"))?;
+        let golden = Npz::open(&shared(&format!("{folder}/{name}.npz")).expect("it stands beside the model"));
+        Some(Self { name, model, golden, input })
+    }
+
+    /// The checkpoint of seldom used blocks in this repository.
+    fn blocks() -> Self {
+        let file = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+        let golden = Npz::open(&file("blocks.npz"));
+        Self { name: "blocks", model: file("blocks.pt"), golden, input: pattern_of("blocks") }
+    }
+
+    /// Each checkpoint with figures.
+    fn checkpoints() -> Vec<Self> {
+        let tiny = TINY_CHECKPOINTS.iter().filter_map(|name| Self::open("tiny", name, "pt"));
+        let real = REAL_CHECKPOINTS.iter().filter_map(|name| Self::open("checkpoints", name, "pt"));
+        tiny.chain(real).chain([Self::blocks()]).collect()
+    }
+
+    /// Loads the model and compares its raw heads.
+    fn check_heads(&mut self) -> Model {
+        let model = Model::load(&self.model, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+        let found = model.forward(&self.input, &[]).expect("it runs").heads;
+        let heads = self.golden.names().iter().filter(|name| name.starts_with("head")).count();
+        assert_eq!(found.len(), heads, "{}", self.name);
+        for (index, found) in found.iter().enumerate() {
+            self.check(&format!("head{index}"), found);
+        }
+        model
+    }
+
+    /// Compares a tensor with the figures called `what`, to 1e-4 of the largest.
+    fn check(&mut self, what: &str, found: &Tensor) {
+        let expected: ArrayD<f32> = self.golden.get(what);
         let shape: Vec<usize> = found.size().iter().map(|&side| side as usize).collect();
-        assert_eq!(shape, expected.shape(), "{figures}: head {index}");
+        assert_eq!(shape, expected.shape(), "{}: {what}", self.name);
         let values = Vec::<f32>::try_from(found.contiguous().view(-1)).expect("f32");
         let found = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("its own shape");
         let magnitude = |values: &ArrayD<f32>| values.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         let (worst, scale) = (magnitude(&(&found - &expected)), magnitude(&expected));
-        assert!(worst <= 1e-4 * scale, "{figures}: head {index}: off by {worst}, scale {scale}");
+        assert!(worst <= 1e-4 * scale, "{}: {what}: off by {worst}, scale {scale}", self.name);
     }
-    Some((model, golden))
+}
+
+const TINY_CHECKPOINTS: [&str; 9] =
+    ["fpn", "ghost", "leakyrelu", "p2", "transformer", "v7-p6", "v7-s", "v7-seg", "yolov3-tiny"];
+const REAL_CHECKPOINTS: [&str; 4] =
+    ["v5-focus-bottleneckcsp", "v7-dill-forklift", "v7-windowspath-head", "yolov5n-v6.1-coco"];
+
+fn pattern_of(name: &str) -> Tensor {
+    match name {
+        "v7-p6" => pattern(256, 384),
+        "blocks" => pattern(64, 96),
+        _ => pattern(192, 256),
+    }
 }
 
 #[test]
 fn raw_heads_of_every_torchscript_are_pytorchs() {
     for name in ["leakyrelu", "p2", "v7-p6", "v7-s", "v7-seg"] {
-        check_heads(&format!("tiny/{name}.torchscript"), &format!("tiny/{name}.npz"));
+        let Some(mut figures) = Figures::open("tiny", name, "torchscript") else { return };
+        figures.check_heads();
     }
 }
 
 #[test]
-fn raw_heads_of_every_tiny_checkpoint_are_pytorchs() {
-    let names = ["fpn", "ghost", "leakyrelu", "p2", "transformer", "v7-p6", "v7-s", "v7-seg", "yolov3-tiny"];
-    for name in names {
-        check_heads(&format!("tiny/{name}.pt"), &format!("tiny/{name}.npz"));
+fn raw_heads_of_every_checkpoint_are_pytorchs() {
+    for mut figures in Figures::checkpoints() {
+        figures.check_heads();
+    }
+}
+
+/// What libtorch's plain loader and interpreter make of a file: the boxes, and the prototypes if it segments.
+fn run_plainly(path: &Path, input: &Tensor) -> Vec<Tensor> {
+    let mut module = CModule::load(path).expect("libtorch loads it");
+    module.set_eval();
+    let output = tch::no_grad(|| module.forward_is(&[IValue::Tensor(input.shallow_clone())])).expect("it runs");
+    let IValue::Tuple(parts) = output else { panic!("a tuple, as of an exported model") };
+    parts.into_iter().map(|part| Tensor::try_from(part).expect("a tensor")).collect()
+}
+
+#[test]
+fn an_exported_checkpoint_runs_anywhere_with_equal_heads_and_pytorchs_boxes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for mut figures in Figures::checkpoints() {
+        let checkpoint = figures.check_heads();
+        let path = folder.path().join(format!("{}.torchscript", figures.name));
+        checkpoint.export(&path, &ExportOptions::default()).expect("it is exported");
+
+        let exported = Model::load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+        let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").heads;
+        for (ours, theirs) in heads(&checkpoint).iter().zip(heads(&exported)) {
+            assert!(ours.equal(&theirs), "{}: heads differ", figures.name);
+        }
+        let layers = |model: &Model| model.layers().iter().map(|layer| layer.path.clone()).collect::<Vec<_>>();
+        assert_eq!(layers(&checkpoint), layers(&exported), "{}", figures.name);
+        assert_eq!(checkpoint.names(), exported.names(), "{}", figures.name);
+
+        let plain = run_plainly(&path, &figures.input);
+        assert_eq!(plain.len(), if figures.name == "v7-seg" { 2 } else { 1 }, "{}", figures.name);
+        if figures.golden.names().iter().any(|name| name == "pred") {
+            figures.check("pred", &plain[0]);
+        }
+        // Not bound to one size, as a trace is.
+        assert_eq!(run_plainly(&path, &pattern(128, 64))[0].size()[0], 1);
     }
 }
 
 #[test]
-fn raw_heads_strides_anchors_and_names_of_every_real_checkpoint_are_pytorchs() {
-    let cases: [(&str, &[&str]); 4] = [
+fn an_export_of_16_bits_is_half_as_large_and_nearly_equal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut figures = Figures::blocks();
+    let checkpoint = figures.check_heads();
+    let size = |half: bool| {
+        let path = folder.path().join("model.torchscript");
+        checkpoint.export(&path, &ExportOptions { half, ..ExportOptions::default() }).expect("it is exported");
+        (std::fs::metadata(&path).expect("it is there").len(), Model::load(path, Device::Cpu).expect("it loads"))
+    };
+    let ((whole, _), (half, exported)) = (size(false), size(true));
+    let weights: i64 = 2 * 25_000;
+    assert!((whole - half) as i64 > weights / 2, "{whole} and {half} bytes");
+    let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").heads;
+    for (ours, theirs) in heads(&checkpoint).iter().zip(heads(&exported)) {
+        let (worst, scale) = ((ours - &theirs).abs().max(), ours.abs().max());
+        assert!(worst.double_value(&[]) <= 0.01 * scale.double_value(&[]), "off by {worst:?}");
+    }
+    // The checkpoint itself stays as it was.
+    figures.check_heads();
+}
+
+#[test]
+fn strides_anchors_and_names_of_every_real_checkpoint_are_pytorchs() {
+    let cases: [(&'static str, &[&str]); 4] = [
         ("v5-focus-bottleneckcsp", &["car", "sign"]),
         ("v7-dill-forklift", &["forklift_1", "forklift_2"]),
         ("v7-windowspath-head", &["head"]),
         ("yolov5n-v6.1-coco", &["person", "bicycle", "car"]),
     ];
     for (name, first_names) in cases {
-        let Some((model, mut golden)) =
-            check_heads(&format!("checkpoints/{name}.pt"), &format!("checkpoints/{name}.npz"))
-        else {
-            return;
-        };
+        let Some(Figures { model, mut golden, .. }) = Figures::open("checkpoints", name, "pt") else { return };
+        let model = Model::load(model, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
         let strides: Array1<f32> = golden.get("stride");
         let anchors: Array3<f32> = golden.get("anchors");
         for (index, head) in model.heads().iter().enumerate() {

@@ -127,16 +127,8 @@ pub struct Timings {
     pub backward: Duration,
 }
 
-/// The input size of YOLOv5's models.
-const DEFAULT_IMG_SIZE: u32 = 640;
-
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
-
-/// The longest side of the input that `img_size` leads to: whole strides.
-pub fn input_side(img_size: Option<u32>, model: &Model) -> u32 {
-    img_size.unwrap_or(DEFAULT_IMG_SIZE).max(1).next_multiple_of(model.max_stride())
-}
 
 /// Whether boxes can be explained at `target` at all, before any picture is.
 ///
@@ -186,7 +178,7 @@ fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)
 /// ```
 pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> Result<Explanation> {
     let start = Instant::now();
-    let letterbox = Letterbox::new(picture, input_side(options.img_size, model), model.max_stride())?;
+    let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
     let input = letterbox.tensor(model.device());
     let done = start.elapsed();
     let (boxes, timings) = explain_input(model, &input, options)?;

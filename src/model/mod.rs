@@ -1,6 +1,7 @@
 //! A detector, loaded from a file, whose forward pass also returns what an explanation needs.
 
 mod checkpoint;
+mod export;
 mod ffi;
 mod file_kind;
 mod head;
@@ -22,7 +23,7 @@ use self::{
     layers::Layers,
     metadata::{COCO, Metadata},
 };
-pub use self::{file_kind::FileKind, head::Head, layers::Layer};
+pub use self::{export::ExportOptions, file_kind::FileKind, head::Head, layers::Layer};
 use crate::{
     error::{Error, Result},
     geometry::Size,
@@ -56,6 +57,9 @@ pub struct Forward {
     /// Output of each tapped layer, `[N, K, h, w]`, an autograd leaf.
     pub taps: Vec<Tensor>,
 }
+
+/// The input size of YOLOv5's models.
+const DEFAULT_IMG_SIZE: u32 = 640;
 
 /// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
 const MIN_STRIDE: u32 = 32;
@@ -157,6 +161,11 @@ impl Model {
     /// network may scale down further than its heads do.
     pub fn max_stride(&self) -> u32 {
         self.heads.iter().map(|head| head.stride).fold(MIN_STRIDE, u32::max)
+    }
+
+    /// The longest side of the input that `img_size` (`None`: 640) leads to, in pixels: whole strides.
+    pub fn input_side(&self, img_size: Option<u32>) -> u32 {
+        img_size.unwrap_or(DEFAULT_IMG_SIZE).max(1).next_multiple_of(self.max_stride())
     }
 
     /// All layers at which a box can be explained, in order of execution, an outer one before those inside it.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io, path::Path};
 
 use serde::Serialize;
 
-use super::write_atomically;
+use crate::files::write_atomically;
 use crate::{
     error::Result,
     explain::{ExplainedBox, Explanation, Method, TARGET},

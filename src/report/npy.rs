@@ -5,8 +5,8 @@ use std::{io, path::Path};
 use ndarray::Array2;
 use ndarray_npy::WriteNpyExt;
 
-use super::write_atomically;
 use crate::error::Result;
+use crate::files::write_atomically;
 
 /// Writes a map `[h, w]` as f32 in C order.
 ///

@@ -8,8 +8,8 @@ use std::{
 use image::{ImageFormat, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use super::write_atomically;
 use crate::error::Result;
+use crate::files::write_atomically;
 
 /// OpenCV's default, which users of the Python tools have.
 const JPEG_QUALITY: u8 = 95;

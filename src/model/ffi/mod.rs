@@ -70,6 +70,13 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> *mut RawModule;
     fn yc_module_free(module: *mut RawModule);
+    fn yc_module_save(
+        module: *const RawModule,
+        path: *const c_char,
+        config: *const c_char,
+        half: c_int,
+        error: *mut *mut c_char,
+    ) -> c_int;
     fn yc_module_tensors(
         module: *const RawModule,
         context: *mut c_void,
@@ -150,6 +157,15 @@ impl ScriptModule {
         Ok((Self(module), config))
     }
 
+    /// Writes a TorchScript file with `config.txt` inside; its floats as fp16 if `half`.
+    pub fn save(&self, path: &Path, config: &str, half: bool) -> Result<()> {
+        let (path, config) = (c_path(path)?, c_string(config)?);
+        // SAFETY: module and strings outlive the call.
+        checked(|error| unsafe {
+            yc_module_save(self.0.as_ptr(), path.as_ptr(), config.as_ptr(), c_int::from(half), error)
+        })
+    }
+
     /// All parameters and buffers with their dotted paths.
     pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
         unsafe extern "C" fn visit(context: *mut c_void, path: *const c_char, tensor: *mut C_tensor) {
@@ -198,7 +214,7 @@ impl ScriptModule {
 
 impl Drop for ScriptModule {
     fn drop(&mut self) {
-        // SAFETY: made by yc_module_load, freed once.
+        // SAFETY: made by yc_module_load or yc_builder_finish, freed once.
         unsafe { yc_module_free(self.0.as_ptr()) }
     }
 }

@@ -230,6 +230,21 @@ yc_module *yc_module_load(const char *path, const char *device, char **config, c
 
 void yc_module_free(yc_module *module) { delete module; }
 
+int yc_module_save(const yc_module *module, const char *path, const char *config, int half, char **error) {
+  return guarded(error, -1, [&] {
+    torch::NoGradGuard no_grad;
+    auto copy = module->module.deepcopy();
+    auto prepare = [&](at::Tensor tensor) {
+      auto type = half && tensor.is_floating_point() ? at::kHalf : tensor.scalar_type();
+      tensor.set_data(tensor.to(at::kCPU, type).contiguous());
+    };
+    for (const auto &parameter : copy.parameters()) prepare(parameter);
+    for (const auto &buffer : copy.buffers()) prepare(buffer);
+    copy.save(path, {{"config.txt", config}});
+    return 0;
+  });
+}
+
 yc_builder *yc_builder_new(char **error) {
   return guarded(error, nullptr, [] { return new yc_builder; });
 }

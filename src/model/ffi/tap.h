@@ -32,6 +32,10 @@ typedef struct yc_graph yc_graph;
 yc_module *yc_module_load(const char *path, const char *device, char **config, char **error);
 void yc_module_free(yc_module *module);
 
+// Saves the module as a TorchScript file with `config` as extra file "config.txt", on the CPU, in the default memory
+// format, its floats as fp16 if `half`. The module itself stays as it is.
+int yc_module_save(const yc_module *module, const char *path, const char *config, int half, char **error);
+
 // Builds a module from parts. Modules are numbered in the order of their making. A module's children and tensors
 // are registered before its forward is defined, in TorchScript; `type` is its Python class, "models.common.Conv".
 typedef struct yc_builder yc_builder;

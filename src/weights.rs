@@ -1,0 +1,250 @@
+//! Where a model file comes from: where it is said to be, weights/, the user's cache, or YOLOv5's release.
+
+use std::{
+    env, fs,
+    io::{self, IsTerminal, Read, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+use ureq::Agent;
+use yolo_cam::model::FileKind;
+
+/// Where models are looked for that do not stand where they are said to.
+const WEIGHTS_DIR: &str = "weights";
+
+/// Where official models come from, unless [`MIRROR_VARIABLE`] names another place.
+const RELEASE: &str = "https://github.com/ultralytics/yolov5/releases/download/v7.0";
+const MIRROR_VARIABLE: &str = "YOLO_CAM_WEIGHTS_URL";
+const CACHE_VARIABLE: &str = "YOLO_CAM_CACHE";
+
+/// Together less than the 5 seconds after which a user without network is to know.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// How long a server may be silent.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// More than any official model has.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A file of YOLOv5's release v7.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Official {
+    name: &'static str,
+    /// Size in bytes and SHA-256, where they are known.
+    known: Option<(u64, &'static str)>,
+}
+
+const fn known(name: &'static str, size: u64, sha256: &'static str) -> Official {
+    Official { name, known: Some((size, sha256)) }
+}
+
+const fn unknown(name: &'static str) -> Official {
+    Official { name, known: None }
+}
+
+const OFFICIAL: [Official; 15] = [
+    known("yolov5n.pt", 4_062_133, "4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3"),
+    known("yolov5s.pt", 14_808_437, "8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee"),
+    known("yolov5m.pt", 42_806_829, "61d933360ba5a7733a36764996c800287d973889d875227f5beedd2473a97a56"),
+    known("yolov5l.pt", 93_622_629, "2f603b7354c25454d1270663a14d8ddc1eea98e5eebc1d84ce0c6e3150fa155f"),
+    known("yolov5x.pt", 174_114_333, "9f27a794fa0308e2606f90565164571d6f0a0ba18a3ce2e5e5d323b71c157859"),
+    known("yolov5n6.pt", 7_190_229, "496c05a2b991da15acc6c4408c63da287f2513a46c6756618776d4dd71170781"),
+    known("yolov5s6.pt", 25_978_837, "95bda9019ada63f37338308d0c81a66047a6fbaba061abaff271ba9334cf2a6f"),
+    known("yolov5m6.pt", 72_308_357, "7afe7fa0f29a8351467200a2a5a33c7996d1155ed6636c7edd8ca70b14951c64"),
+    known("yolov5l6.pt", 154_521_589, "b357b77f646b0190912985937c44e2923441369d5fda69ba86da2aa919212618"),
+    known("yolov5x6.pt", 282_720_357, "257c991b216d625427dc4d9c7c76d6c6d93cf3732797538da34bdc02f97bfef0"),
+    unknown("yolov5n-seg.pt"),
+    unknown("yolov5s-seg.pt"),
+    unknown("yolov5m-seg.pt"),
+    unknown("yolov5l-seg.pt"),
+    unknown("yolov5x-seg.pt"),
+];
+
+/// How a model file may be looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    /// Do not download.
+    pub offline: bool,
+    /// Say nothing of a download.
+    pub quiet: bool,
+}
+
+/// The model file that is meant by `path`: itself, else the same name in weights/, else the TorchScript of that stem
+/// there; for an official model, else the user's cache, else a download into it.
+///
+/// # Errors
+/// In one line what was tried, and what would help.
+pub fn find(path: &Path, search: Search) -> Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    let name = path.file_name();
+    let official = OFFICIAL.iter().find(|official| name.is_some_and(|name| name == official.name));
+    let bundled = name.map(|name| Path::new(WEIGHTS_DIR).join(name));
+    let mut places: Vec<PathBuf> =
+        bundled.iter().flat_map(|same| [same.clone(), same.with_extension("torchscript")]).collect();
+    places.extend(official.and_then(|official| Some(cache_dir()?.join(official.name))));
+    places.retain(|place| place != path);
+    if let Some(found) = places.iter().find(|place| place.exists()) {
+        return Ok(found.clone());
+    }
+    let missing = || format!("model file {path:?} not found, nor {places:?}");
+    let Some(official) = official else {
+        bail!("{}; give --model-path a YOLOv5 checkpoint or TorchScript file", missing());
+    };
+    let url = official.url();
+    let advice = || format!("get it elsewhere, or take another model{}", bundled_advice());
+    if search.offline {
+        bail!("{}; --offline forbids to download it from {url}; {}", missing(), advice());
+    }
+    download(official, &url, search)
+        .map_err(|error| anyhow!("{}; the download from {url} failed: {}; {}", missing(), one_line(&error), advice()))
+}
+
+/// Names the bundled model if it is there.
+fn bundled_advice() -> &'static str {
+    if Path::new(WEIGHTS_DIR).join("yolov5s.torchscript").exists() {
+        ": --model-path yolov5s.pt is bundled and there"
+    } else {
+        ""
+    }
+}
+
+/// The user's folder for downloaded models.
+fn cache_dir() -> Option<PathBuf> {
+    let set = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let program = set(CACHE_VARIABLE)
+        .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("yolo-cam")))
+        .or_else(|| env::home_dir().map(|home| home.join(".cache").join("yolo-cam")))?;
+    Some(program.join(WEIGHTS_DIR))
+}
+
+impl Official {
+    fn url(&self) -> String {
+        let mirror = env::var(MIRROR_VARIABLE).ok().filter(|url| !url.is_empty());
+        format!("{}/{}", mirror.as_deref().unwrap_or(RELEASE).trim_end_matches('/'), self.name)
+    }
+
+    /// Whether the file at `path`, of which `length` bytes with the sum `sha256` came, is the model.
+    fn check(&self, path: &Path, length: u64, sha256: &str) -> Result<()> {
+        self.check_length(length)?;
+        match FileKind::of(path) {
+            Ok(FileKind::Checkpoint) => {}
+            Ok(FileKind::TorchScript) => bail!("it gave a TorchScript file, expected a checkpoint"),
+            // The path inside is a temporary one.
+            Err(yolo_cam::Error::Model { problem, .. }) => bail!("what it gave {problem}"),
+            Err(other) => return Err(other.into()),
+        }
+        if let Some((_, expected)) = self.known {
+            ensure!(sha256 == expected, "it gave another file: SHA-256 {sha256}, expected {expected}");
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, length: u64) -> Result<()> {
+        match self.known {
+            Some((expected, _)) if length != expected => bail!("it has {length} bytes, expected {expected}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Downloads to a temporary file in the cache, which is checked and then moved to its name.
+fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
+    let folder = cache_dir().with_context(|| format!("there is no home folder; set {CACHE_VARIABLE} to a folder"))?;
+    let mut response = agent().get(url).call()?;
+    let announced = response.body().content_length();
+    if let Some(length) = announced {
+        official.check_length(length)?;
+        ensure!(length <= MAX_BYTES, "it announces {length} bytes, more than any official model has");
+    }
+
+    fs::create_dir_all(&folder).with_context(|| format!("the folder {folder:?} cannot be created"))?;
+    let target = folder.join(official.name);
+    if !search.quiet {
+        eprintln!("note: downloading {url} to {}", target.display());
+    }
+    let mut file = tempfile::Builder::new().prefix(".yolo-cam-").tempfile_in(&folder)?;
+    let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
+    let mut sha256 = Sha256::new();
+    let bar = progress_bar(announced, search);
+    let mut length = 0;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = match body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) => bail!("it broke off after {length} bytes: {error}"),
+        };
+        file.write_all(&buffer[..count]).with_context(|| format!("the folder {folder:?} cannot be written"))?;
+        sha256.update(&buffer[..count]);
+        length += count as u64;
+        bar.set_position(length);
+    }
+    bar.finish_and_clear();
+    if let Some(announced) = announced.filter(|&announced| announced != length) {
+        bail!("it broke off after {length} of {announced} bytes");
+    }
+    let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    official.check(file.path(), length, &sha256)?;
+    #[cfg(unix)]
+    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    file.persist(&target).map_err(|error| error.error).with_context(|| format!("{target:?} cannot be written"))?;
+    Ok(target)
+}
+
+fn agent() -> Agent {
+    Agent::config_builder()
+        .timeout_resolve(Some(RESOLVE_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_per_read(Some(SILENCE_TIMEOUT))
+        .user_agent(concat!("yolo-cam/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent()
+}
+
+/// On a terminal, unless told to be quiet.
+fn progress_bar(length: Option<u64>, search: Search) -> ProgressBar {
+    if search.quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
+    let bar = ProgressBar::new(length.unwrap_or_default());
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is sound"))
+}
+
+/// An error and its causes, without line breaks.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_network_knows_within_five_seconds() {
+        assert!(RESOLVE_TIMEOUT + CONNECT_TIMEOUT < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn official_models_are_those_of_the_release() {
+        for official in OFFICIAL {
+            let stem = official.name.strip_suffix(".pt").and_then(|name| name.strip_prefix("yolov5")).unwrap();
+            let (size, kind) = stem.split_at(1);
+            assert!("nsmlx".contains(size) && ["", "6", "-seg"].contains(&kind), "{}", official.name);
+            assert!(official.known.is_none_or(|(_, sha256)| sha256.len() == 64));
+        }
+    }
+
+    #[test]
+    fn what_is_no_official_name_is_not_downloaded() {
+        let search = Search { offline: false, quiet: true };
+        let error = find(Path::new("no/such/best.pt"), search).unwrap_err().to_string();
+        assert!(error.contains("best.pt") && error.contains("weights/best.torchscript"), "{error}");
+    }
+}
