@@ -15,8 +15,20 @@ const MODEL: &str = "weights/yolov5s.torchscript";
 /// The picture that the limits were set for, and one that is always there.
 const PICTURES: [&str; 2] = ["../shared/images/bus.jpg", "images/dog.jpg"];
 const ROUNDS: usize = 25;
+/// The bundled weights as a checkpoint.
+const CHECKPOINT: &str = "../shared/weights/yolov5s.pt";
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flag, file] = arguments.as_slice()
+        && flag == LOAD_FLAG
+    {
+        return load_alone(file);
+    }
     let model = Model::load(MODEL, Device::Cpu).expect("the bundled model loads");
     let path = PICTURES.into_iter().find(|path| Path::new(path).exists()).expect("the bundled picture is there");
     println!("picture {path}, model {MODEL}, {} threads, medians of {ROUNDS} rounds", tch::get_num_threads());
@@ -24,6 +36,7 @@ fn main() {
     further_boxes(&model, path, forward);
     forward_against_cmodule(&model);
     let picture_dir = tempfile::tempdir().expect("a temporary folder");
+    loading();
     memory(path, picture_dir.path());
     stages(path, picture_dir.path(), forward);
 }
@@ -119,6 +132,41 @@ fn forward_against_cmodule(model: &Model) {
         || tch::no_grad(|| drop(cmodule.forward_is(&arguments).expect("it runs"))),
     );
     show("forward / CModule::forward, 640x640", format!("{:.3}", ours / theirs), "at most 0.95");
+}
+
+const LOAD_FLAG: &str = "--load";
+
+/// In a process of its own: prints the peak memory in KiB of libtorch once it has run a network of 0.1 MB, and of the
+/// model that is loaded then.
+fn load_alone(file: &str) {
+    let peak = || {
+        let status = fs::read_to_string("/proc/self/status").expect("Linux tells");
+        number(&status, "VmHWM:")
+    };
+    drop(Model::load("tests/data/blocks.pt", Device::Cpu).expect("it loads"));
+    let libtorch = peak();
+    let model = Model::load(file, Device::Cpu).expect("it loads");
+    println!("libtorch {libtorch} model {}", peak());
+    drop(model);
+}
+
+/// A checkpoint against the TorchScript of the same weights.
+fn loading() {
+    if !Path::new(CHECKPOINT).exists() {
+        return println!("loading a checkpoint: skipped, {CHECKPOINT} is absent");
+    }
+    let load = |file: &str| drop(Model::load(file, Device::Cpu).expect("it loads"));
+    let (checkpoint, script) = alternate(|| load(CHECKPOINT), || load(MODEL));
+    println!("load: checkpoint {:.0} ms, TorchScript {:.0} ms", checkpoint * 1e3, script * 1e3);
+    show("load a checkpoint / its TorchScript", format!("{:.3}", checkpoint / script), "at most 1.5");
+    for (file, limit) in [(CHECKPOINT, "at most 4"), (MODEL, "")] {
+        let program = std::env::current_exe().expect("this program");
+        let output = Command::new(program).args([LOAD_FLAG, file]).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let bytes = (number(&said, "model ") - number(&said, "libtorch ")) * 1024.0;
+        let size = fs::metadata(file).expect("it is there").len() as f64;
+        show(&format!("peak memory of loading {file} / file size"), format!("{:.2}", bytes / size), limit);
+    }
 }
 
 /// Runs the program on `pictures`. Returns its wall time and what it said.

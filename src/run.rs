@@ -13,6 +13,7 @@ use yolo_cam::{
     detect::DetectOptions,
     explain::{check_target, explain},
     geometry::Size,
+    model::FileKind,
     picture, render,
     report::{JsonReport, max_side, write_json, write_npy, write_picture},
 };
@@ -284,7 +285,7 @@ fn export(command: &ExportCommand) -> Result<Exit> {
     // Without --output, a checkpoint that is called .torchscript would overwrite itself.
     let is_model =
         fs::canonicalize(&output).is_ok_and(|file| fs::canonicalize(model.path()).is_ok_and(|own| own == file));
-    if is_model {
+    if is_model && model.kind() == FileKind::Checkpoint {
         bail!("{output:?} is the model itself; give --output another file");
     }
     note_rounding(command.img_size, &model);

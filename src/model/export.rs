@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::{Serialize, Serializer};
-use serde_json::json;
 
 use super::{FileKind, Model};
 use crate::{
@@ -34,20 +33,36 @@ impl Model {
             return Err(Error::model(self.path(), "is TorchScript already; only a checkpoint is exported"));
         }
         let side = self.input_side(options.img_size);
-        let config = json!({
-            "shape": [1, 3, side, side],
-            "stride": self.heads().iter().map(|head| head.stride).max(),
-            "names": ByIndex(self.names()),
-        });
-        create_atomically(path.as_ref(), |path| self.module.save(path, &config.to_string(), options.half))
+        let stride = self.heads().iter().map(|head| head.stride).max().unwrap_or_default();
+        let config = Config { shape: [1, 3, side, side], stride, names: self.names() };
+        let config = serde_json::to_string(&config).expect("numbers and text are JSON");
+        create_atomically(path.as_ref(), |path| self.module.save(path, &config, options.half))
     }
 }
 
-/// A list as a map from index to item.
-struct ByIndex<'a>(&'a [String]);
+/// `config.txt`.
+#[derive(Debug, Serialize)]
+struct Config<'a> {
+    shape: [u32; 4],
+    stride: u32,
+    #[serde(serialize_with = "by_index")]
+    names: &'a [String],
+}
 
-impl Serialize for ByIndex<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().enumerate())
+/// A list as a map from index to item.
+fn by_index<S: Serializer>(list: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(list.iter().enumerate())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_is_that_of_export_py() {
+        let names = ["helmet", "vest"].map(str::to_owned);
+        let config = Config { shape: [1, 3, 640, 640], stride: 32, names: &names };
+        let expected = r#"{"shape":[1,3,640,640],"stride":32,"names":{"0":"helmet","1":"vest"}}"#;
+        assert_eq!(serde_json::to_string(&config).unwrap(), expected);
     }
 }

@@ -335,7 +335,7 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
     fn tensor(&mut self, id: Id) -> Result<Tensor, String> {
         let pickle = self.pickle;
         let arguments = |id: Id| match pickle.get(id) {
-            Value::Object { args, .. } => match pickle.get(*args) {
+            Value::Object(object) => match pickle.get(object.args) {
                 Value::Tuple(args) => args.as_slice(),
                 _ => &[],
             },
@@ -395,9 +395,13 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         if size.len() != stride.len() || !fits {
             return Err(format!("has a tensor {entry} of {count} values, too few for its shape {size:?}"));
         }
-        let all = Tensor::f_from_data_size(&bytes, &[count], kind).map_err(|error| error.to_string())?;
-        let shaped = all.f_as_strided(size, stride, offset).and_then(|tensor| tensor.f_contiguous());
-        shaped.map_err(|error| error.to_string())
+        let read = || {
+            let all = Tensor::f_from_data_size(&bytes, &[count], kind)?;
+            let tensor = all.f_as_strided(size, stride, offset)?;
+            // At once, so that the weights are never there in both precisions.
+            if kind == Kind::Int64 { tensor.f_contiguous() } else { tensor.f_to_kind(Kind::Float)?.f_contiguous() }
+        };
+        read().map_err(|error: tch::TchError| crate::Error::from(error).to_string())
     }
 }
 
@@ -431,3 +435,43 @@ fn fused(conv: &[Named], norm: &[Named], eps: f64) -> Result<(Tensor, Tensor), S
 }
 
 type Named<'a> = (&'a str, Tensor, TensorRole);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor<'a>(name: &'a str, values: &[f32], shape: &[i64]) -> Named<'a> {
+        (name, Tensor::from_slice(values).view(shape), TensorRole::Parameter)
+    }
+
+    fn values(tensor: Tensor) -> Vec<f32> {
+        Vec::try_from(tensor.view(-1)).unwrap()
+    }
+
+    #[test]
+    fn a_normalisation_is_fused_into_the_convolution_before_it() {
+        let weight = tensor("weight", &[1.0, 2.0, 3.0, 4.0], &[2, 2, 1, 1]);
+        let mean = tensor("running_mean", &[1.0, 5.0], &[2]);
+        // With eps 1 the divisors are 2 and 3.
+        let variance = tensor("running_var", &[3.0, 8.0], &[2]);
+        let norm = [mean, variance, tensor("weight", &[2.0, 6.0], &[2]), tensor("bias", &[10.0, 20.0], &[2])];
+        let (scaled, offset) = fused(&[weight], &norm, 1.0).unwrap();
+        // Gains 2/2 and 6/3; offsets 10 - 1·1 and 20 - 5·2.
+        assert_eq!(values(scaled), [1.0, 2.0, 6.0, 8.0]);
+        assert_eq!(values(offset), [9.0, 10.0]);
+
+        let conv = [tensor("weight", &[1.0, 1.0], &[2, 1, 1, 1]), tensor("bias", &[3.0, 8.0], &[2])];
+        let plain = [tensor("running_mean", &[1.0, 5.0], &[2]), tensor("running_var", &[3.0, 8.0], &[2])];
+        let (scaled, offset) = fused(&conv, &plain, 1.0).unwrap();
+        assert_eq!(values(scaled), [0.5, 1.0 / 3.0]);
+        assert_eq!(values(offset), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_normalisation_that_does_not_fit_is_an_error() {
+        let weight = [tensor("weight", &[1.0, 2.0, 3.0], &[3, 1, 1, 1])];
+        assert!(fused(&weight, &[tensor("running_mean", &[1.0], &[1])], 1.0).unwrap_err().contains("running_var"));
+        let norm = [tensor("running_mean", &[1.0, 1.0], &[2]), tensor("running_var", &[1.0, 1.0], &[2])];
+        assert!(fused(&weight, &norm, 1.0).is_err());
+    }
+}

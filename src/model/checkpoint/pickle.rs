@@ -30,16 +30,20 @@ pub(super) enum Value<'a> {
         module: &'a str,
         name: &'a str,
     },
-    /// What `callee(*args)` would give, with what is set on it afterwards.
-    Object {
-        callee: Id,
-        args: Id,
-        state: Option<Id>,
-        items: Vec<(Id, Id)>,
-        elements: Vec<Id>,
-    },
+    /// Boxed, so that the others stay small: a hostile pickle has one for each byte.
+    Object(Box<Object>),
     /// Something stored outside the pickle, by its key.
     Persistent(Id),
+}
+
+/// What `callee(*args)` would give, with what is set on it afterwards.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Object {
+    callee: Id,
+    pub args: Id,
+    state: Option<Id>,
+    items: Vec<(Id, Id)>,
+    elements: Vec<Id>,
 }
 
 /// A pickle that was read.
@@ -85,7 +89,8 @@ impl<'a> Pickle<'a> {
     /// The entries of a dict, or of an object that is filled like one (`OrderedDict`).
     pub fn entries(&self, id: Id) -> &[(Id, Id)] {
         match self.get(id) {
-            Value::Dict(entries) | Value::Object { items: entries, .. } => entries,
+            Value::Dict(entries) => entries,
+            Value::Object(object) => &object.items,
             _ => &[],
         }
     }
@@ -98,7 +103,7 @@ impl<'a> Pickle<'a> {
     /// Module and name of the class or function that an object was made by.
     pub fn class(&self, id: Id) -> Option<(&'a str, &'a str)> {
         match self.get(id) {
-            Value::Object { callee, .. } => match self.get(*callee) {
+            Value::Object(object) => match self.get(object.callee) {
                 Value::Global { module, name } => Some((module, name)),
                 _ => None,
             },
@@ -109,7 +114,7 @@ impl<'a> Pickle<'a> {
     /// The attribute `name` of an object, from the state that was set on it.
     pub fn attribute(&self, id: Id, name: &str) -> Option<Id> {
         match self.get(id) {
-            Value::Object { state: Some(state), .. } => self.entry(*state, name),
+            Value::Object(object) => self.entry(object.state?, name),
             _ => None,
         }
     }
@@ -222,17 +227,17 @@ impl<'a> Reader<'a> {
             // REDUCE and NEWOBJ: a call. NEWOBJ_EX has keyword arguments, which no module of torch has.
             b'R' | 0x81 => {
                 let (args, callee) = (self.pop()?, self.pop()?);
-                self.push(Value::Object { callee, args, state: None, items: Vec::new(), elements: Vec::new() });
+                self.push_call(callee, args);
             }
             0x92 => {
                 let (_, args, callee) = (self.pop()?, self.pop()?, self.pop()?);
-                self.push(Value::Object { callee, args, state: None, items: Vec::new(), elements: Vec::new() });
+                self.push_call(callee, args);
             }
             b'b' => {
                 let new_state = self.pop()?;
                 let target = self.top()?;
                 match &mut self.values[target] {
-                    Value::Object { state, .. } => *state = Some(new_state),
+                    Value::Object(object) => object.state = Some(new_state),
                     _ => return Err("sets the state of something that has none".into()),
                 }
             }
@@ -295,6 +300,11 @@ impl<'a> Reader<'a> {
         self.values.push(value);
     }
 
+    fn push_call(&mut self, callee: Id, args: Id) {
+        let (items, elements) = (Vec::new(), Vec::new());
+        self.push(Value::Object(Box::new(Object { callee, args, state: None, items, elements })));
+    }
+
     fn push_int<const N: usize>(&mut self) -> Step {
         let value = self.number::<N>()? as i64;
         self.push(Value::Int(value));
@@ -352,7 +362,8 @@ impl<'a> Reader<'a> {
     fn extend(&mut self, new: Vec<Id>) -> Step {
         let target = self.top()?;
         match &mut self.values[target] {
-            Value::List(items) | Value::Set(items) | Value::Object { elements: items, .. } => items.extend(new),
+            Value::List(items) | Value::Set(items) => items.extend(new),
+            Value::Object(object) => object.elements.extend(new),
             _ => return Err("appends to something that is no list".into()),
         }
         Ok(())
@@ -361,7 +372,8 @@ impl<'a> Reader<'a> {
     fn set_items(&mut self, new: Vec<(Id, Id)>) -> Step {
         let target = self.top()?;
         match &mut self.values[target] {
-            Value::Dict(entries) | Value::Object { items: entries, .. } => entries.extend(new),
+            Value::Dict(entries) => entries.extend(new),
+            Value::Object(object) => object.items.extend(new),
             _ => return Err("sets entries of something that is no dict".into()),
         }
         Ok(())
@@ -404,6 +416,12 @@ mod tests {
 
     fn value(data: &[u8]) -> Value<'_> {
         root(&Pickle::read(data).unwrap())
+    }
+
+    #[test]
+    fn a_value_is_small() {
+        // A hostile pickle of 8 MiB, one value for each byte, then takes 320 MiB.
+        assert!(size_of::<Value>() <= 40, "{} bytes", size_of::<Value>());
     }
 
     #[test]

@@ -61,9 +61,8 @@ void prepare_weights(torch::jit::Module &module) {
   auto prepare = [](at::Tensor tensor) {
     tensor.requires_grad_(false);
     if (!tensor.is_floating_point()) return;
-    auto f32 = tensor.to(at::kFloat);
-    if (f32.dim() == 4) f32 = f32.contiguous(at::MemoryFormat::ChannelsLast);
-    tensor.set_data(f32);
+    auto format = tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    tensor.set_data(tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/false, format));
   };
   for (const auto &parameter : module.parameters()) prepare(parameter);
   for (const auto &buffer : module.buffers()) prepare(buffer);

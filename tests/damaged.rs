@@ -1,0 +1,112 @@
+//! Checkpoints that are damaged or hostile: an error in one line, in bounded time and memory, and nothing worse.
+//! `make fuzz` looks further.
+
+use std::{
+    fs,
+    io::{Cursor, Read, Write},
+    path::Path,
+};
+
+use tch::Device;
+use yolo_cam::Model;
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+const CHECKPOINT: &[u8] = include_bytes!("data/blocks.pt");
+
+/// What [`Model::load`] says to a file of these bytes.
+fn load(bytes: &[u8]) -> Result<Model, String> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), bytes).expect("it is written");
+    Model::load(file.path(), Device::Cpu).map_err(|error| {
+        let text = error.to_string();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    })
+}
+
+/// The checkpoint with each entry as `change` wants it.
+fn rewritten(method: CompressionMethod, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let mut archive = ZipArchive::new(Cursor::new(CHECKPOINT)).expect("an archive");
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).expect("it is sound");
+        let name = entry.name().expect("text").into_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("it is sound");
+        writer.start_file(&name, SimpleFileOptions::default().compression_method(method)).expect("in memory");
+        writer.write_all(&change(&name, content)).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
+}
+
+/// The most memory that this process has held, in MiB, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+#[test]
+fn the_archive_may_be_packed_anew() {
+    assert!(load(CHECKPOINT).is_ok());
+    assert!(load(&rewritten(CompressionMethod::Deflated, |_, content| content)).is_ok());
+}
+
+#[test]
+fn a_damaged_archive_is_an_error_or_the_network_and_nothing_worse() {
+    let mut refused = 0;
+    let rounds = 300;
+    for round in 0..rounds {
+        // A fixed walk over the whole file; its directory, at the end, in more detail.
+        let at = if round % 2 == 0 { round * 7919 % CHECKPOINT.len() } else { CHECKPOINT.len() - 1 - round * 37 };
+        let mut damaged = CHECKPOINT.to_vec();
+        if round % 10 == 0 {
+            damaged.truncate(at);
+        } else {
+            damaged[at] = damaged[at].wrapping_add((1 + round % 251) as u8);
+        }
+        refused += usize::from(load(&damaged).is_err());
+    }
+    assert!(refused > rounds / 4, "only {refused} of {rounds} were refused");
+}
+
+#[test]
+fn a_pickle_that_inflates_without_end_is_refused() {
+    let before = peak_memory();
+    let bomb = rewritten(CompressionMethod::Deflated, |name, content| {
+        if Path::new(name).ends_with("data.pkl") { vec![b'N'; 20 << 20] } else { content }
+    });
+    assert!(bomb.len() < 1 << 20, "a small file: {} bytes", bomb.len());
+    let error = load(&bomb).err().expect("it is refused");
+    assert!(error.contains("pickle of more than 8 MiB"), "{error}");
+    if let (Some(before), Some(after)) = (before, peak_memory()) {
+        assert!(after - before < 600, "{before} MiB, then {after}");
+    }
+}
+
+#[test]
+fn a_pickle_that_is_all_values_is_read_in_bounded_memory() {
+    let before = peak_memory();
+    let values = rewritten(CompressionMethod::Deflated, |name, content| {
+        if Path::new(name).ends_with("data.pkl") { vec![b'}'; 8 << 20] } else { content }
+    });
+    let error = load(&values).err().expect("it is refused");
+    assert!(error.contains("ends where 1 more bytes should follow"), "{error}");
+    if let (Some(before), Some(after)) = (before, peak_memory()) {
+        assert!(after - before < 1200, "{before} MiB, then {after}");
+    }
+}
+
+#[test]
+fn tensors_that_are_missing_or_too_short_are_named() {
+    let without = |wanted: &'static str, keep: usize| {
+        rewritten(CompressionMethod::Stored, move |name, mut content| {
+            if name.ends_with(wanted) {
+                content.truncate(keep);
+            }
+            content
+        })
+    };
+    let error = load(&without("data/0", 10)).err().expect("it is refused");
+    assert!(error.contains("model.0.conv: ") && error.contains("data/0 of 5 values"), "{error}");
+}
