@@ -2,7 +2,7 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test bench libtorch build
+.PHONY: demo test bench fuzz libtorch build
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/.
 demo: libtorch
@@ -18,6 +18,16 @@ test: libtorch
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch
 	cargo bench --locked --bench speed
+
+# Feeds damaged checkpoints to the loader, FUZZ_SECONDS for each of the two targets. Needs `cargo install cargo-fuzz`.
+FUZZ_SECONDS := 1800
+fuzz: libtorch
+	python3 scripts/fuzz_seeds.py tests/data/blocks.pt target/fuzz/corpus
+	for target in pickle archive; do \
+		OMP_NUM_THREADS=1 LD_LIBRARY_PATH=libtorch/lib cargo fuzz run --sanitizer none --target-dir target/fuzz \
+			$$target target/fuzz/corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -timeout=20 -max_len=200000 || exit 1; \
+	done
 
 build: libtorch
 	cargo build --locked --release
