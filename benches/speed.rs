@@ -95,12 +95,12 @@ fn explain_against_forward(model: &Model, path: &str) -> f64 {
 
 fn further_boxes(model: &Model, path: &str, forward: f64) {
     let picture = picture::read(path).expect("the picture is sound");
-    let model_9 = TargetLayer::Layer(model.find_layer("model.9").expect("YOLOv5s has it"));
+    let model_9 = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
     let layers = [("auto", TargetLayer::Auto, "at most 3 %"), ("model.9", model_9, "at most 50 %")];
     for (name, target_layer, limit) in layers {
         // Many boxes, so that one stands out of the noise.
         let with = |max_det| {
-            let mut options = ExplainOptions { target_layer, ..ExplainOptions::default() };
+            let mut options = ExplainOptions { target_layer: target_layer.clone(), ..ExplainOptions::default() };
             options.detect.conf_threshold = 0.01;
             options.detect.max_det = max_det;
             options

@@ -28,6 +28,8 @@ pub struct Cli {
 enum Subcommands {
     /// List the layers that --target-layer takes: path, class, output shape, stride, and the heads that see it
     Layers(LayersArgs),
+    /// List the methods that --method takes: what they need, what they cost, where they come from
+    Methods,
     /// Save a checkpoint as TorchScript, as YOLOv5's export.py does: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
 }
@@ -95,13 +97,26 @@ struct ExplainArgs {
     #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
     report: Option<Report>,
 
-    /// Layer to explain at: auto (for each box the feature map that feeds its own head), or a name such as
-    /// model_23_cv3_act, model.23.cv3.act or 23
-    #[arg(long, value_name = "LAYER", default_value = "auto", help_heading = "Explanation")]
-    target_layer: String,
-    /// How activations and gradients become a map
+    /// Layers to explain at: auto (what suits the method), or names such as model_23_cv3_act, model.23.cv3.act or 23,
+    /// separated by commas
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
+    target_layer: Vec<String>,
+    /// How the maps of several layers are joined; none: a result for each
+    #[arg(long, value_enum, default_value_t = Fuse::Mean, help_heading = "Explanation")]
+    fuse: Fuse,
+    /// How activations and gradients become a map; 'yolo-cam methods' tells more
     #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
     method: Method,
+    /// What is explained of a box: its class (logit, prob), objectness (obj), both (conf), an edge in pixels (x1, y1, x2,
+    /// y2), its size (w, h), or all edges and the class at once (odam)
+    #[arg(long, value_enum, default_value_t = Target::Logit, help_heading = "Explanation")]
+    target: Target,
+    /// Explain why the box's class rather than this one (number or name): the logit of this is subtracted
+    #[arg(long, value_name = "CLASS", help_heading = "Explanation")]
+    contrast: Option<String>,
+    /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
+    smooth: f32,
 
     /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride
     #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size(), help_heading = "Detection")]
@@ -139,6 +154,46 @@ enum Report {
 enum Method {
     /// Channels weighted by their mean gradient (Selvaraju et al., 2017)
     Gradcam,
+    /// Channels weighted by their positive gradients (Chattopadhay et al., 2018)
+    #[value(name = "gradcam++", alias = "gradcampp")]
+    GradcamPp,
+    /// Channels weighted by gradients, by share of activation (Fu et al., 2020)
+    Xgradcam,
+    /// Activation times gradient (Draelos and Carin, 2020)
+    Hirescam,
+    /// Positive part of activation times gradient
+    Elementwise,
+    /// Activation times positive gradient (Jiang et al., 2021)
+    Layercam,
+    /// Activation times gradient, smoothed with --smooth (Zhao and Chan, 2023)
+    Odam,
+    /// First principal component of the activations, whatever the box (Muhammad and Yeasin, 2020)
+    Eigencam,
+    /// First principal component of activation times gradient
+    Eigengradcam,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Target {
+    Logit,
+    Prob,
+    Obj,
+    Conf,
+    X1,
+    Y1,
+    X2,
+    Y2,
+    W,
+    H,
+    Odam,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Fuse {
+    Mean,
+    Max,
+    Product,
+    None,
 }
 
 /// What is to be done.
@@ -148,6 +203,8 @@ pub enum Command {
     Explain(ExplainCommand),
     /// List layers.
     Layers(LayersCommand),
+    /// List methods.
+    Methods,
     /// Save as TorchScript.
     Export(ExportCommand),
 }
@@ -186,8 +243,15 @@ pub struct ExplainCommand {
     pub raw: bool,
     pub json: bool,
     /// `None` is `auto`.
-    pub target_layer: Option<String>,
+    pub target_layers: Option<Vec<String>>,
+    /// `None`: a result for each layer.
+    pub fuse: Option<yolo_cam::Fuse>,
     pub method: yolo_cam::Method,
+    pub target: yolo_cam::Target,
+    /// Number or name.
+    pub contrast: Option<String>,
+    /// In cells.
+    pub smooth: f32,
     pub img_size: u32,
     pub conf_threshold: f32,
     pub iou_threshold: f32,
@@ -216,6 +280,7 @@ impl Cli {
             Some(Subcommands::Layers(args)) => {
                 Ok(Command::Layers(LayersCommand { model: args.model.validated()?, img_size: args.img_size }))
             }
+            Some(Subcommands::Methods) => Ok(Command::Methods),
             Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
                 model: args.model.validated()?,
                 output: args.output,
@@ -245,6 +310,20 @@ impl ExplainArgs {
         if names.as_ref().is_some_and(|names| names.iter().any(String::is_empty)) {
             bail!("--names has an empty name; expected names separated by single commas");
         }
+        let target_layer = trimmed(self.target_layer);
+        let target_layers = match target_layer.as_slice() {
+            [only] if only == "auto" => None,
+            layers if layers.iter().any(|layer| layer == "auto") => {
+                bail!("--target-layer takes auto or names of layers, not both")
+            }
+            _ => Some(target_layer),
+        };
+        if self.contrast.is_some() && !matches!(self.target, Target::Logit) {
+            bail!("--contrast compares class logits; take --target logit with it");
+        }
+        if self.smooth > 0.0 && !matches!(self.method, Method::Odam) {
+            bail!("--smooth is for --method odam only");
+        }
         Ok(ExplainCommand {
             model: self.model.validated()?,
             names,
@@ -252,10 +331,17 @@ impl ExplainArgs {
             output_dir: self.output_dir,
             raw: self.raw,
             json: matches!(self.report, Some(Report::Json)),
-            target_layer: (self.target_layer != "auto").then_some(self.target_layer),
-            method: match self.method {
-                Method::Gradcam => yolo_cam::Method::GradCam,
+            target_layers,
+            fuse: match self.fuse {
+                Fuse::Mean => Some(yolo_cam::Fuse::Mean),
+                Fuse::Max => Some(yolo_cam::Fuse::Max),
+                Fuse::Product => Some(yolo_cam::Fuse::Product),
+                Fuse::None => None,
             },
+            method: self.method.into(),
+            target: self.target.into(),
+            contrast: self.contrast,
+            smooth: self.smooth,
             img_size: self.img_size,
             conf_threshold: self.conf_thres,
             iou_threshold: self.iou_thres,
@@ -268,6 +354,48 @@ impl ExplainArgs {
                 _ => Verbosity::Normal,
             },
         })
+    }
+}
+
+impl From<Method> for yolo_cam::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Gradcam => Self::GradCam,
+            Method::GradcamPp => Self::GradCamPp,
+            Method::Xgradcam => Self::XGradCam,
+            Method::Hirescam => Self::HiResCam,
+            Method::Elementwise => Self::ElementWise,
+            Method::Layercam => Self::LayerCam,
+            Method::Odam => Self::Odam,
+            Method::Eigencam => Self::EigenCam,
+            Method::Eigengradcam => Self::EigenGradCam,
+        }
+    }
+}
+
+impl From<Target> for yolo_cam::Target {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Logit => Self::Logit,
+            Target::Prob => Self::Prob,
+            Target::Obj => Self::Obj,
+            Target::Conf => Self::Conf,
+            Target::X1 => Self::X1,
+            Target::Y1 => Self::Y1,
+            Target::X2 => Self::X2,
+            Target::Y2 => Self::Y2,
+            Target::W => Self::W,
+            Target::H => Self::H,
+            Target::Odam => Self::Odam,
+        }
+    }
+}
+
+/// Cells of a feature map; more than its width is a slip.
+fn smooth(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        _ => Err("expected a number of cells from 0 to 100".into()),
     }
 }
 
@@ -342,7 +470,7 @@ mod tests {
         .unwrap();
         assert_eq!(command.inputs, [PathBuf::from("a.jpg"), PathBuf::from("b/")]);
         assert_eq!(command.names.unwrap(), ["helmet", "vest"]);
-        assert_eq!(command.target_layer.as_deref(), Some("model_23_cv3_act"));
+        assert_eq!(command.target_layers.unwrap(), ["model_23_cv3_act"]);
         assert_eq!(command.img_size, 320);
     }
 
@@ -353,7 +481,7 @@ mod tests {
         assert_eq!(command.inputs, [PathBuf::from("images/")]);
         assert_eq!(command.output_dir, PathBuf::from("outputs"));
         assert_eq!((command.conf_threshold, command.iou_threshold, command.max_det), (0.4, 0.45, 300));
-        assert_eq!(command.target_layer, None);
+        assert_eq!(command.target_layers, None);
         assert_eq!(command.verbosity, Verbosity::Normal);
     }
 

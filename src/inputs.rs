@@ -60,7 +60,7 @@ fn stem(path: &Path) -> String {
 }
 
 /// The files of one picture's result.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResultNames {
     dir: PathBuf,
     stem: String,
@@ -71,6 +71,12 @@ impl ResultNames {
     /// `STEM-res.EXT`.
     pub fn picture(&self) -> PathBuf {
         self.dir.join(format!("{}.{}", self.stem, self.extension))
+    }
+
+    /// The same names with `suffix` behind the stem: `STEMsuffix-res`.
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        let stem = self.stem.strip_suffix(RESULT_SUFFIX).unwrap_or(&self.stem);
+        Self { stem: format!("{stem}{suffix}{RESULT_SUFFIX}"), ..self.clone() }
     }
 
     /// `STEM-res.json`.

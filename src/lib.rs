@@ -16,6 +16,8 @@ mod tensor;
 
 pub use self::{
     error::{Error, Result},
-    explain::{ExplainOptions, ExplainedBox, Explanation, Heatmap, Method, NoSignal, TargetLayer, explain},
+    explain::{
+        ExplainOptions, ExplainedBox, Explanation, Fuse, Heatmap, Method, NoSignal, Target, TargetLayer, explain,
+    },
     model::{ExportOptions, Model},
 };

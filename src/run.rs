@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use yolo_cam::{
-    ExplainOptions, Explanation, ExportOptions, Model, TargetLayer,
+    ExplainOptions, Explanation, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{check_target, explain},
+    explain::{MethodOptions, check_target, explain},
     geometry::Size,
     model::FileKind,
     picture, render,
@@ -34,6 +34,7 @@ pub fn run(command: Command) -> Result<Exit> {
         Command::Explain(command) => explain_pictures(&command),
         Command::Layers(command) => list_layers(&command),
         Command::Export(command) => export(&command),
+        Command::Methods => list_methods(),
     }
 }
 
@@ -44,7 +45,7 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
     if let Some(names) = &command.names {
         model.set_names(names.clone())?;
     }
-    let options = explain_options(command, &model)?;
+    let results = results(command, &model)?;
     if says(Verbosity::Normal) {
         note_rounding(command.img_size, &model);
     }
@@ -64,11 +65,9 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
     for (index, input) in inputs.into_iter().enumerate() {
         let outcome = input.map_err(anyhow::Error::msg).and_then(|path| {
             let names = namer.names(&path);
-            let done = explain_picture(&path, &names, &model, &options, command)?;
-            Ok((path, names, done))
-        });
-        match outcome {
-            Ok((path, names, done)) => {
+            for result in &results {
+                let names = names.with_suffix(&result.suffix);
+                let done = explain_picture(&path, &names, &model, &result.options, command)?;
                 warn_of_empty_maps(&path, &done.explanation, &model);
                 if says(Verbosity::Normal) {
                     let boxes = summary(&done.explanation, &model);
@@ -78,6 +77,10 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
                     eprintln!("time: {}", done.times());
                 }
             }
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => {}
             Err(error) => {
                 failed += 1;
                 eprintln!("error: {error:#}");
@@ -104,28 +107,54 @@ fn note_rounding(img_size: u32, model: &Model) {
     }
 }
 
-fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
-    let target_layer = match &command.target_layer {
-        None => TargetLayer::Auto,
-        Some(name) => TargetLayer::Layer(model.find_layer(name)?),
+/// One of the results that are made of each picture.
+struct ResultKind {
+    /// What its files have behind the stem.
+    suffix: String,
+    options: ExplainOptions,
+}
+
+/// A single result for each picture; with `--fuse none` one for each layer.
+fn results(command: &ExplainCommand, model: &Model) -> Result<Vec<ResultKind>> {
+    let options = explain_options(command, model)?;
+    let layers = match (&options.target_layer, command.fuse) {
+        (TargetLayer::Layers(layers), None) => layers.clone(),
+        _ => return Ok(vec![ResultKind { suffix: String::new(), options }]),
     };
-    check_target(model, target_layer)?;
-    let classes = command
-        .classes
-        .as_ref()
-        .map(|classes| classes.iter().map(|class| class_id(class, model.names())).collect::<Result<Vec<_>>>());
-    Ok(ExplainOptions {
+    let single = |layer: usize| ResultKind {
+        suffix: format!("-{}", model.layers()[layer].path),
+        options: ExplainOptions { target_layer: TargetLayer::Layers(vec![layer]), ..options.clone() },
+    };
+    Ok(layers.into_iter().map(single).collect())
+}
+
+fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
+    let target_layer = match &command.target_layers {
+        None => TargetLayer::Auto,
+        Some(names) => {
+            let layers = names.iter().map(|name| Ok(model.find_layer(name)?)).collect::<Result<Vec<_>>>()?;
+            TargetLayer::Layers(layers)
+        }
+    };
+    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
+    let options = ExplainOptions {
         img_size: Some(command.img_size),
         detect: DetectOptions {
             conf_threshold: command.conf_threshold,
             iou_threshold: command.iou_threshold,
             max_det: command.max_det,
-            classes: classes.transpose()?,
+            classes: command.classes.as_ref().map(class_ids).transpose()?,
             agnostic: command.agnostic_nms,
         },
         method: command.method,
+        method_options: MethodOptions { smooth: command.smooth },
+        target: command.target,
+        contrast: command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?,
         target_layer,
-    })
+        fuse: command.fuse.unwrap_or_default(),
+    };
+    check_target(model, &options)?;
+    Ok(options)
 }
 
 /// The class that a user means by its number or name.
@@ -195,7 +224,7 @@ fn explain_picture(
     write_picture(&target, &sheet)?;
     let maps = if command.raw { write_maps(names, &explanation)? } else { Vec::new() };
     if command.json {
-        write_json(&names.json(), &JsonReport::new(model, path, &explanation, options.method, &maps))?;
+        write_json(&names.json(), &JsonReport::new(model, path, &explanation, options, &maps))?;
     }
     Ok(Done { explanation, decode, render, write: lap() })
 }
@@ -261,7 +290,27 @@ fn list_layers(command: &LayersCommand) -> Result<Exit> {
             if heads.is_empty() { "-".into() } else { heads },
         ]);
     }
-    match write_table(&rows) {
+    print_table(&rows)
+}
+
+fn list_methods() -> Result<Exit> {
+    let mut rows = vec![["METHOD", "NEEDS", "COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
+    for method in Method::ALL {
+        let info = method.info();
+        let (needs, cost) = if info.needs_gradient {
+            ("gradient", "1 forward, 1 backward to the layer per box")
+        } else {
+            ("activations", "1 forward")
+        };
+        let auto = if info.is_element_wise { "end, P4 and P3 of the backbone" } else { "what feeds the box's head" };
+        rows.push([info.name, needs, cost, auto, info.source, info.summary].map(str::to_owned));
+    }
+    print_table(&rows)
+}
+
+/// Writes rows to stdout, their cells below each other.
+fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<Exit> {
+    match write_table(rows) {
         // The reader has seen enough: `yolo-cam layers | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
         done => done.map(|()| Exit::Fine).context("the list cannot be written"),

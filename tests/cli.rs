@@ -11,6 +11,7 @@ use ndarray_npy::ReadNpyExt;
 use predicates::{prelude::*, str::contains};
 use serde_json::Value;
 use tempfile::TempDir;
+use yolo_cam::{Method, Target};
 
 /// The program, started in the repository's root.
 fn yolo_cam() -> Command {
@@ -134,7 +135,7 @@ fn the_report_holds_every_field_of_its_schema() {
         "empty",
         "head",
         "index",
-        "layer",
+        "layers",
         "logit",
         "map",
         "peak",
@@ -160,7 +161,7 @@ fn the_report_holds_every_field_of_its_schema() {
     // The person comes from P4 (strides 8, 16, 32: heads 0, 1, 2), the others from P5.
     let heads: Vec<f64> = detections.iter().map(|detection| number(&detection["head"])).collect();
     assert_eq!(heads, [1.0, 2.0, 2.0]);
-    assert_eq!(detections[0]["layer"], "model.20");
+    assert_eq!(detections[0]["layers"], serde_json::json!(["model.20"]));
 }
 
 #[test]
@@ -182,8 +183,8 @@ fn a_layer_that_a_boxs_head_does_not_see_is_told_and_auto_shows_heat() {
     let explained = report(&output.path().join("dog-res.json"));
     let truck = &explained["detections"][3];
     assert_eq!(
-        (&truck["class"], &truck["empty"], &truck["layer"]),
-        (&"truck".into(), &false.into(), &"model.20".into())
+        (&truck["class"], &truck["empty"], &truck["layers"]),
+        (&"truck".into(), &false.into(), &serde_json::json!(["model.20"]))
     );
     assert!(truck["peak"].as_f64() > Some(0.0));
 }
@@ -198,6 +199,56 @@ fn a_layer_goes_by_three_names() {
     assert!(explained[0] == explained[1]);
     // Of a module and the last one inside it the output is the same.
     assert!(explained[1] == explained[2]);
+}
+
+/// The first detection of the dog's report, explained with these flags.
+fn first_of_dog(args: &[&str]) -> Value {
+    let output = temp();
+    explain("images/dog.jpg", &output).args(["--report", "json"]).args(args).assert().success();
+    report(&output.path().join("dog-res.json"))
+}
+
+#[test]
+fn every_method_and_target_gives_a_map_for_every_box() {
+    let flags = Method::ALL.map(|method| ["--method", method.name()]);
+    let targets = Target::ALL.map(|target| ["--target", target.name()]);
+    for flag in flags.iter().chain(&targets).chain(&[["--method", "gradcampp"], ["--contrast", "cat"]]) {
+        let report = first_of_dog(flag);
+        let name = if flag[1] == "gradcampp" { "gradcam++" } else { flag[1] };
+        assert!(flag[0] == "--contrast" || report[&flag[0][2..]] == name, "{flag:?}: {report}");
+        let boxes = report["detections"].as_array().expect("a list");
+        assert_eq!(boxes.len(), 4);
+        // Of what feeds the box's head the car's eigencam lies on one side of its mean, outside of the box.
+        assert!(boxes.iter().all(|found| found["empty"] == false), "{flag:?}");
+    }
+}
+
+#[test]
+fn methods_are_listed_with_what_they_need_and_where_they_come_from() {
+    let list = yolo_cam().arg("methods").output().expect("it runs");
+    let list = String::from_utf8(list.stdout).expect("text");
+    assert_eq!(list.lines().count(), 1 + Method::ALL.len());
+    for method in Method::ALL {
+        let line = list.lines().find(|line| line.split_whitespace().next() == Some(method.name()));
+        assert!(line.is_some_and(|line| line.contains(method.info().source)), "{}", method.name());
+    }
+}
+
+#[test]
+fn several_layers_are_fused_or_give_a_result_each() {
+    let layers = |args: &[&str]| first_of_dog(args)["detections"][0]["layers"].clone();
+    // The dog comes from P5, which sees all three; the truck from P4.
+    assert_eq!(
+        layers(&["--target-layer", "17,model_20,model.23"]),
+        serde_json::json!(["model.17", "model.20", "model.23"])
+    );
+    let truck = first_of_dog(&["--target-layer", "17,20,23", "--fuse", "max"])["detections"][3].clone();
+    assert_eq!(truck["layers"], serde_json::json!(["model.17", "model.20"]));
+    assert_eq!(layers(&["--method", "layercam"]), serde_json::json!(["model.9", "model.6", "model.4"]));
+
+    let output = temp();
+    explain("images/dog.jpg", &output).args(["--target-layer", "17,model_20", "--fuse", "none"]).assert().success();
+    assert_eq!(files(&output), ["dog-model.17-res.jpg", "dog-model.20-res.jpg"]);
 }
 
 #[test]
@@ -300,6 +351,10 @@ fn wrong_use_is_one_line_and_exit_code_2() {
         &["model.99", r#"did you mean "model.9"?"#, "yolo-cam layers"],
     );
     fails_with_one_line(&mut with(&["--target-layer", "24"]), &["detection head", "auto"]);
+    fails_with_one_line(&mut with(&["--target-layer", "17,auto"]), &["auto or names of layers"]);
+    fails_with_one_line(&mut with(&["--contrast", "cat", "--target", "w"]), &["--target logit"]);
+    fails_with_one_line(&mut with(&["--contrast", "unicorn"]), &["unicorn", "person, bicycle"]);
+    fails_with_one_line(&mut with(&["--smooth", "2"]), &["--method odam"]);
     fails_with_one_line(&mut with(&["--classes", "unicorn"]), &["unicorn", "person, bicycle"]);
     fails_with_one_line(&mut with(&["--classes", "80"]), &["class 80", "80 classes"]);
     fails_with_one_line(&mut with(&["--device", "tpu"]), &["tpu", "cpu, cuda or cuda:N"]);

@@ -1,60 +1,40 @@
-//! For each detection, the map of what it depends on: ∂score/∂activation at a layer, made into a heatmap.
+//! For each detection, the map of what it depends on: ∂target/∂activation at a layer, made into a heatmap.
 
-mod grad_cam;
+mod fuse;
 mod heatmap;
+pub mod methods;
+mod plan;
+mod target;
 
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::Array3;
 use tch::{Kind, Tensor};
 
 pub use self::{
-    grad_cam::grad_cam,
+    fuse::Fuse,
     heatmap::{Heatmap, NoSignal},
+    methods::{Method, MethodOptions},
+    target::Target,
 };
+use self::{fuse::fused, plan::Plan};
 use crate::{
     detect::{DetectOptions, Detection, Letterbox, detect},
     error::{Error, Result},
-    model::{Forward, Layer, Model, PROBE_SIDE},
+    model::{Forward, Model, PROBE_SIDE},
     tensor::to_array3,
 };
 
-/// How activations and gradients become a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Method {
-    /// Channels weighted by their mean gradient.
-    #[default]
-    GradCam,
-}
-
-impl Method {
-    /// The name in options and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GradCam => "gradcam",
-        }
-    }
-
-    fn map(self, acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<Array2<f32>> {
-        match self {
-            Self::GradCam => grad_cam(acts, grads),
-        }
-    }
-}
-
-/// The scalar whose gradient is taken. So far always the class logit, before the sigmoid.
-pub const TARGET: &str = "logit";
-
-/// At which layer a box is explained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// At which layers a box is explained.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TargetLayer {
-    /// For each box the feature map that feeds its own head.
+    /// What suits the method: for pooled ones the feature map that feeds the box's own head, for element-wise ones the
+    /// end of the backbone with its P4 and P3 stages.
     #[default]
     Auto,
-    /// An index in [`Model::layers`].
-    Layer(usize),
+    /// Indices in [`Model::layers`]; the maps of those that the box's head sees are fused.
+    Layers(Vec<usize>),
 }
 
 /// Settings of an explanation.
@@ -66,8 +46,17 @@ pub struct ExplainOptions {
     pub detect: DetectOptions,
     /// Default: Grad-CAM.
     pub method: Method,
+    /// Default: no smoothing.
+    pub method_options: MethodOptions,
+    /// Default: the class logit.
+    pub target: Target,
+    /// A class whose logit is subtracted from that of the box's class: what makes it the one rather than the other.
+    /// Only the class logit can be contrasted. Default: none.
+    pub contrast: Option<usize>,
     /// Default: automatic.
     pub target_layer: TargetLayer,
+    /// How maps of several layers are joined. Default: their mean.
+    pub fuse: Fuse,
 }
 
 /// A detection and what it depends on.
@@ -75,18 +64,24 @@ pub struct ExplainOptions {
 pub struct ExplainedBox {
     /// The detection.
     pub detection: Detection,
-    /// Index of the explained layer in [`Model::layers`].
-    pub layer: usize,
-    /// The map at that layer.
+    /// Indices of the explained layers in [`Model::layers`]: those asked for that the box's head sees; where it sees none
+    /// of them, all.
+    pub layers: Vec<usize>,
+    /// The map of these layers.
     pub heatmap: Heatmap,
-    /// Where the map has no signal: a layer that was tried for this box and has, if there is one.
-    pub working_layer: Option<usize>,
+    /// Where the map has no signal: layers that were tried for this box and have one, if there are any.
+    pub working_layers: Option<Vec<usize>>,
 }
 
 impl ExplainedBox {
+    /// Paths of the explained layers, joined by commas, as `--target-layer` takes them.
+    pub fn layer_names(&self, model: &Model) -> String {
+        names(&self.layers, model)
+    }
+
     /// In one line, why the map has no signal and which layer has one; `None` if it has.
     pub fn no_signal_reason(&self, model: &Model) -> Option<String> {
-        let layer = &model.layers()[self.layer].path;
+        let layer = self.layer_names(model);
         let reason = match self.heatmap.no_signal()? {
             NoSignal::HeadUnseen => {
                 let head = model.heads()[self.detection.head].name();
@@ -96,11 +91,15 @@ impl ExplainedBox {
             NoSignal::Constant => format!("all cells of the map at {layer} are the same"),
             NoSignal::NotFinite => format!("the map at {layer} has infinite or undefined values"),
         };
-        Some(match self.working_layer {
-            Some(working) => format!("{reason}; --target-layer {} works", model.layers()[working].path),
+        Some(match &self.working_layers {
+            Some(working) => format!("{reason}; --target-layer {} works", names(working, model)),
             None => format!("{reason}; no other layer that was tried has a signal either"),
         })
     }
+}
+
+fn names(layers: &[usize], model: &Model) -> String {
+    layers.iter().map(|&layer| model.layers()[layer].path.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// All detections of a picture, explained, most confident first.
@@ -130,14 +129,14 @@ pub struct Timings {
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
 
-/// Whether boxes can be explained at `target` at all, before any picture is.
+/// Whether boxes can be explained as `options` say at all, before any picture is.
 ///
 /// # Errors
-/// [`Error::LayerUnusable`] if the layer's output is no feature map, or no layer feeds a head.
-pub fn check_target(model: &Model, target: TargetLayer) -> Result<()> {
-    let plan = Plan::new(model, target)?;
-    if target == TargetLayer::Auto {
-        // What feeds a convolution is a feature map.
+/// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head.
+pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
+    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    if options.target_layer == TargetLayer::Auto {
+        // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
     }
     let blank = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, model.device()));
@@ -191,7 +190,7 @@ pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> R
 /// # Errors
 /// [`Error::Libtorch`] if the network can't run on it.
 pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) -> Result<(Vec<ExplainedBox>, Timings)> {
-    let plan = Plan::new(model, options.target_layer)?;
+    let plan = Plan::new(model, &options.target_layer, options.method)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -200,58 +199,26 @@ pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) ->
     timings.forward = lap();
     let detections = detect(model, &forward.heads, &options.detect)?;
     timings.detect = lap();
-    let mut gradients = Gradients::new(model, &forward, &plan.taps);
+    let mut gradients = Gradients::new(model, &forward, &plan.taps, options);
     let mut boxes = detections
         .into_iter()
         .map(|detection| {
-            let (layer, feed) = (plan.layer_of[detection.head], plan.feed_of[detection.head]);
-            let mut heatmap = |layer| gradients.heatmap(&detection, layer, options.method);
-            let (heatmap, working_layer) = if model.layers()[layer].is_seen_by(detection.head) {
-                (heatmap(layer)?, None)
-            } else {
-                let has_signal = heatmap(feed)?.no_signal().is_none();
-                (Heatmap::unseen(gradients.cells(layer)?), has_signal.then_some(feed))
+            let layers = plan.layers_of[detection.head].clone();
+            if !layers.is_empty() {
+                let heatmap = gradients.heatmap(&detection, &layers)?;
+                return Ok(ExplainedBox { detection, layers, heatmap, working_layers: None });
+            }
+            let heatmap = Heatmap::unseen(gradients.cells(plan.asked[0])?);
+            let working_layers = match plan.feed_of[detection.head].map(|feed| vec![feed]) {
+                Some(feed) => gradients.heatmap(&detection, &feed)?.no_signal().is_none().then_some(feed),
+                None => None,
             };
-            Ok(ExplainedBox { detection, layer, heatmap, working_layer })
+            Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers })
         })
         .collect::<Result<Vec<_>>>()?;
-    find_working_layers(model, input, &mut boxes, options.method)?;
+    find_working_layers(model, input, &mut boxes, options)?;
     timings.backward = lap();
     Ok((boxes, timings))
-}
-
-/// Which layers are tapped, and which of them explains the boxes of which head.
-struct Plan {
-    /// Indices of layers.
-    taps: Vec<usize>,
-    /// The layer that explains the boxes of each head.
-    layer_of: Vec<usize>,
-    /// The layer that feeds each head. Tapped for those heads that do not see `layer_of`.
-    feed_of: Vec<usize>,
-}
-
-impl Plan {
-    fn new(model: &Model, target: TargetLayer) -> Result<Self> {
-        let heads = 0..model.heads().len();
-        let feed = |head: usize| model.feed_of(head);
-        let (layer_of, feed_of) = match target {
-            TargetLayer::Auto => {
-                let feeds = heads.map(feed).collect::<Result<Vec<_>>>()?;
-                (feeds.clone(), feeds)
-            }
-            TargetLayer::Layer(layer) => {
-                let sees = |head: &usize| model.layers()[layer].is_seen_by(*head);
-                let feeds = heads.clone().map(|head| if sees(&head) { Ok(layer) } else { feed(head) });
-                (heads.clone().map(|_| layer).collect(), feeds.collect::<Result<Vec<_>>>()?)
-            }
-        };
-        // A head that does not see the chosen layer is fed from above it, so tapping there too hides nothing
-        // from the heads that do see it.
-        let mut taps: Vec<usize> = layer_of.iter().chain(&feed_of).copied().collect();
-        taps.sort_unstable();
-        taps.dedup();
-        Ok(Self { taps, layer_of, feed_of })
-    }
 }
 
 /// The gradients of one forward pass.
@@ -259,13 +226,14 @@ struct Gradients<'a> {
     model: &'a Model,
     forward: &'a Forward,
     taps: &'a [usize],
+    options: &'a ExplainOptions,
     /// Activations that were copied out, by tap.
     acts: Vec<Option<Array3<f32>>>,
 }
 
 impl<'a> Gradients<'a> {
-    fn new(model: &'a Model, forward: &'a Forward, taps: &'a [usize]) -> Self {
-        Self { model, forward, taps, acts: vec![None; taps.len()] }
+    fn new(model: &'a Model, forward: &'a Forward, taps: &'a [usize], options: &'a ExplainOptions) -> Self {
+        Self { model, forward, taps, options, acts: vec![None; taps.len()] }
     }
 
     fn tap(&self, layer: usize) -> usize {
@@ -277,41 +245,62 @@ impl<'a> Gradients<'a> {
         map_size(self.model, layer, &self.forward.taps[self.tap(layer)].size())
     }
 
-    /// The map of `detection` at a tapped layer that its head sees.
-    fn heatmap(&mut self, detection: &Detection, layer: usize, method: Method) -> Result<Heatmap> {
-        self.cells(layer)?;
-        let tap = self.tap(layer);
-        let leaf = &self.forward.taps[tap];
-        let head = &self.model.heads()[detection.head];
-        let (channel, cell) = (detection.logit_channel(head), (detection.row, detection.column));
-        let logit = self.model.head_value(self.forward, detection.head, channel, cell)?;
-        let gradient = Tensor::f_run_backward(&[logit], &[leaf], true, false)?.remove(0);
-        let acts = match &mut self.acts[tap] {
-            Some(acts) => acts,
-            none => none.insert(to_array3(leaf)?),
+    /// The map of `detection` at tapped layers that its head sees, fused where they are several.
+    fn heatmap(&mut self, detection: &Detection, layers: &[usize]) -> Result<Heatmap> {
+        for &layer in layers {
+            self.cells(layer)?;
+        }
+        let parts = self.options.target.parts().iter();
+        let parts = parts.map(|&part| fused(self.maps(detection, layers, part)?, self.options.fuse));
+        fused(parts.collect::<Result<Vec<_>>>()?, Fuse::Max)
+    }
+
+    /// The map of one scalar at each of the layers.
+    fn maps(&mut self, detection: &Detection, layers: &[usize], target: Target) -> Result<Vec<Heatmap>> {
+        let &ExplainOptions { method, method_options, contrast, .. } = self.options;
+        let taps: Vec<usize> = layers.iter().map(|&layer| self.tap(layer)).collect();
+        let gradients = if method.info().needs_gradient {
+            let scalar = target.scalar(self.model, self.forward, detection, contrast)?;
+            let leaves: Vec<&Tensor> = taps.iter().map(|&tap| &self.forward.taps[tap]).collect();
+            Tensor::f_run_backward(&[scalar], &leaves, true, false)?
+        } else {
+            Vec::new()
         };
-        Ok(Heatmap::new(method.map(acts.view(), to_array3(&gradient)?.view())?))
+        let map = |(index, &tap): (usize, &usize)| {
+            let acts = match &mut self.acts[tap] {
+                Some(acts) => acts,
+                none => none.insert(to_array3(&self.forward.taps[tap])?),
+            };
+            let map = match gradients.get(index) {
+                Some(gradient) => method.map(acts.view(), to_array3(gradient)?.view(), method_options)?,
+                None => method.map(acts.view(), acts.view(), method_options)?,
+            };
+            Ok(Heatmap::new(map))
+        };
+        taps.iter().enumerate().map(map).collect()
     }
 }
 
-/// For each box without signal for which no working layer is known, looks for one: the layer that feeds its head,
-/// then the outermost layers, from the heads upwards. A trial is one forward pass for all such boxes.
-fn find_working_layers(model: &Model, input: &Tensor, boxes: &mut [ExplainedBox], method: Method) -> Result<()> {
-    let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layer.is_none();
+/// For each box without signal for which no working layer is known, looks for one: what `auto` takes, then the outermost
+/// layers, from the heads upwards. A trial is one forward pass for all such boxes.
+fn find_working_layers(
+    model: &Model,
+    input: &Tensor,
+    boxes: &mut [ExplainedBox],
+    options: &ExplainOptions,
+) -> Result<()> {
+    let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layers.is_none();
     if !boxes.iter().any(is_open) {
         return Ok(());
     }
-    let layers = model.layers();
-    let feeds = Plan::new(model, TargetLayer::Auto).ok();
-    let outermost = (0..layers.len()).rev().filter(|&index| is_outermost(layers, index));
-    let single = outermost.map(|layer| Plan::new(model, TargetLayer::Layer(layer)));
+    let single = plan::outermost(model.layers()).rev().map(|layer| TargetLayer::Layers(vec![layer]));
     let mut trials = 0;
-    for plan in feeds.map(Ok).into_iter().chain(single) {
+    for target in [TargetLayer::Auto].into_iter().chain(single) {
         // A hint must not fail a picture that is explained.
-        let Ok(plan) = plan else { continue };
+        let Ok(plan) = Plan::new(model, &target, options.method) else { continue };
         let is_candidate = |found: &ExplainedBox| {
-            let layer = plan.layer_of[found.detection.head];
-            is_open(found) && layer != found.layer && layers[layer].is_seen_by(found.detection.head)
+            let layers = &plan.layers_of[found.detection.head];
+            is_open(found) && !layers.is_empty() && *layers != found.layers
         };
         if trials == MAX_TRIALS || !boxes.iter().any(is_open) {
             break;
@@ -321,28 +310,14 @@ fn find_working_layers(model: &Model, input: &Tensor, boxes: &mut [ExplainedBox]
         }
         trials += 1;
         let forward = model.forward(input, &plan.taps)?;
-        let mut gradients = Gradients::new(model, &forward, &plan.taps);
+        let mut gradients = Gradients::new(model, &forward, &plan.taps, options);
         for found in boxes.iter_mut().filter(|found| is_candidate(found)) {
-            let layer = plan.layer_of[found.detection.head];
+            let layers = &plan.layers_of[found.detection.head];
             // A layer whose output is no map is no candidate either.
-            if gradients.heatmap(&found.detection, layer, method).is_ok_and(|map| map.no_signal().is_none()) {
-                found.working_layer = Some(layer);
+            if gradients.heatmap(&found.detection, layers).is_ok_and(|map| map.no_signal().is_none()) {
+                found.working_layers = Some(layers.clone());
             }
         }
     }
     Ok(())
-}
-
-/// Whether no other layer contains this one.
-fn is_outermost(layers: &[Layer], index: usize) -> bool {
-    let path = &layers[index].path;
-    let contains = |outer: &Layer| path.strip_prefix(&outer.path).is_some_and(|rest| rest.starts_with('.'));
-    !layers[..index].iter().any(contains)
-}
-
-fn check_shapes(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<()> {
-    if acts.dim() == grads.dim() {
-        return Ok(());
-    }
-    Err(Error::Shape { activations: acts.shape().to_vec(), gradients: grads.shape().to_vec() })
 }

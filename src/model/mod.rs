@@ -9,7 +9,7 @@ mod layers;
 mod metadata;
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::HashMap,
     path::{Path, PathBuf},
 };
@@ -43,6 +43,8 @@ pub struct Model {
     /// Weight `[C, K]` and bias `[C]` of each head.
     head_weights: Vec<(Tensor, Option<Tensor>)>,
     layers: Layers,
+    /// Once they are asked for.
+    strides: OnceCell<Vec<Option<u32>>>,
     /// Graphs that were made, by their tapped layers.
     graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
 }
@@ -54,7 +56,7 @@ pub struct Forward {
     pub heads: Vec<Tensor>,
     /// Input of each head, `[N, K, h, w]` f32, in order of the file.
     pub head_inputs: Vec<Tensor>,
-    /// Output of each tapped layer, `[N, K, h, w]`, an autograd leaf.
+    /// Output of each tapped layer, `[N, K, h, w]`, which records gradients.
     pub taps: Vec<Tensor>,
 }
 
@@ -116,6 +118,7 @@ impl Model {
             kind,
             device,
             heads,
+            strides: OnceCell::new(),
             graphs: RefCell::default(),
         })
     }
@@ -190,11 +193,8 @@ impl Model {
         self.layers.feed_of(head, &self.heads)
     }
 
-    /// Runs the network. With `taps` (indices of layers), gradients of the heads reach those layers, and nothing
+    /// Runs the network. With `taps` (indices of layers), gradients of the heads reach all of those layers, and nothing
     /// above them; without, no gradients are recorded.
-    ///
-    /// A tap hides what lies above it: a head's gradient reaches the last tapped layer before it only. `taps`
-    /// must not name the same feature map twice, as a module and the last module inside it do.
     ///
     /// `input`: `[N, 3, H, W]` f32 on the model's device, RGB in 0..1, sides multiples of
     /// [`max_stride`](Self::max_stride).
@@ -206,31 +206,39 @@ impl Model {
         let graph = match graphs.get_mut(taps) {
             Some(graph) => graph,
             None => {
-                let graph = self.graph(taps, Tap::Leaf)?;
+                let graph = self.graph(taps, Tap::Gradient)?;
                 graphs.entry(taps.to_vec()).or_insert(graph)
             }
         };
         if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
     }
 
-    /// One value of a head's raw output for the first picture, as a scalar with its autograd graph.
+    /// Some channels of a head's raw output in one cell (row, column) for the first picture, `[channels]` with their
+    /// autograd graph.
     ///
-    /// A head is a 1×1 convolution, so the value is computed again from one cell of the head's input: a gradient
-    /// through the whole convolution would cost far more, and be zero everywhere else.
+    /// A head is a 1×1 convolution, so they are computed again from one cell of the head's input: a gradient through the
+    /// whole convolution would cost far more, and be zero everywhere else.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if head, channel or cell do not exist.
-    pub fn head_value(&self, forward: &Forward, head: usize, channel: usize, cell: (usize, usize)) -> Result<Tensor> {
+    pub fn head_values(
+        &self,
+        forward: &Forward,
+        head: usize,
+        channels: &[usize],
+        cell: (usize, usize),
+    ) -> Result<Tensor> {
         let (Some((weight, bias)), Some(input)) = (self.head_weights.get(head), forward.head_inputs.get(head)) else {
             return Err(Error::Libtorch(format!("head {head} does not exist; there are {}", self.heads.len())));
         };
-        let channel = channel as i64;
+        let channels: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
+        let channels = Tensor::from_slice(&channels).f_to_device(self.device)?;
         let at = |index: usize| Some(Tensor::from(index as i64));
-        let column = input.f_index(&[at(0), None, at(cell.0), at(cell.1)])?;
-        let value = column.f_view(-1)?.f_dot(&weight.f_get(channel)?)?;
+        let column = input.f_index(&[at(0), None, at(cell.0), at(cell.1)])?.f_view(-1)?;
+        let values = weight.f_index_select(0, &channels)?.f_mv(&column)?;
         Ok(match bias {
-            Some(bias) => value.f_add(&bias.f_get(channel)?)?,
-            None => value,
+            Some(bias) => values.f_add(&bias.f_index_select(0, &channels)?)?,
+            None => values,
         })
     }
 
@@ -244,6 +252,24 @@ impl Model {
         let size = [1, 3, i64::from(input.height), i64::from(input.width)];
         let forward = tch::no_grad(|| graph.run(&Tensor::zeros(size, (Kind::Float, self.device))))?;
         Ok(forward.taps.iter().map(Tensor::size).collect())
+    }
+
+    /// Input pixels per cell of each layer's output, in order of [`layers`](Self::layers); `None` where it is no feature
+    /// map. Learnt once, from a forward pass on a small blank input.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the network can't run at this size.
+    pub fn layer_strides(&self) -> Result<&[Option<u32>]> {
+        if let Some(strides) = self.strides.get() {
+            return Ok(strides);
+        }
+        let side = PROBE_SIDE as u32;
+        let stride = |shape: &Vec<i64>| match shape.as_slice() {
+            &[1, _, h, w] if h == w && h > 0 => Some(side / h as u32),
+            _ => None,
+        };
+        let strides = self.layer_shapes(Size { width: side, height: side })?.iter().map(stride).collect();
+        Ok(self.strides.get_or_init(|| strides))
     }
 
     fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {

@@ -52,8 +52,8 @@ fn box_panel(picture: &RgbImage, explained: &ExplainedBox, model: &Model) -> Res
     let color = class_color(detection.class_id);
     draw_box(&mut panel, &b, color);
     if !has_signal {
-        let layer = &model.layers()[explained.layer].path;
-        label::draw_notice(&mut panel, &b, &format!("no signal at {layer}"));
+        let layers = explained.layer_names(model);
+        label::draw_notice(&mut panel, &b, &format!("no signal at {layers}"));
     }
     let text = format!("{} {:.2}", model.names()[detection.class_id], detection.confidence);
     label::draw_box_label(&mut panel, &b, &text, color);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::files::write_atomically;
 use crate::{
     error::Result,
-    explain::{ExplainedBox, Explanation, Method, TARGET},
+    explain::{ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
     model::Model,
 };
@@ -64,7 +64,7 @@ struct DetectionEntry<'a> {
     box_input: BBox,
     head: usize,
     anchor_row: usize,
-    layer: &'a str,
+    layers: Vec<&'a str>,
     peak: f32,
     empty: bool,
     reason: Option<String>,
@@ -77,7 +77,7 @@ impl<'a> JsonReport<'a> {
         model: &'a Model,
         image: &'a Path,
         explanation: &'a Explanation,
-        method: Method,
+        options: &ExplainOptions,
         maps: &'a [Option<String>],
     ) -> Self {
         let map = &explanation.letterbox.map;
@@ -94,7 +94,7 @@ impl<'a> JsonReport<'a> {
                 box_input: detection.box_input,
                 head: model.heads()[detection.head].rank,
                 anchor_row: detection.anchor_row,
-                layer: &model.layers()[explained.layer].path,
+                layers: explained.layers.iter().map(|&layer| model.layers()[layer].path.as_str()).collect(),
                 peak: explained.heatmap.peak(),
                 empty: explained.heatmap.no_signal().is_some(),
                 reason,
@@ -117,8 +117,8 @@ impl<'a> JsonReport<'a> {
                 pad_x: map.pad_x,
                 pad_y: map.pad_y,
             },
-            method: method.name(),
-            target: TARGET,
+            method: options.method.name(),
+            target: options.target.name(),
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
         }
     }

@@ -97,7 +97,7 @@ unsafe extern "C" {
         n_heads: usize,
         taps: *const *const c_char,
         n_taps: usize,
-        leaves: c_int,
+        gradients: c_int,
         error: *mut *mut c_char,
     ) -> *mut RawGraph;
     fn yc_graph_free(graph: *mut RawGraph);
@@ -126,8 +126,8 @@ pub(super) struct Call {
 /// What a tapped layer's output is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tap {
-    /// An autograd leaf: gradients reach it, and nothing above it.
-    Leaf,
+    /// A value that gradients reach, but nothing above the first of them.
+    Gradient,
     /// A value to look at.
     Observe,
 }
@@ -289,14 +289,14 @@ pub(super) struct TappedGraph {
 }
 
 impl TappedGraph {
-    /// Rewrites the forward graph of `module`. With [`Tap::Leaf`] no two `taps` may name the same value.
+    /// Rewrites the forward graph of `module`.
     pub fn new(module: &ScriptModule, heads: &[&str], taps: &[&str], tap: Tap) -> Result<Self> {
         let (n_heads, n_taps) = (heads.len(), taps.len());
         let (heads, taps) = (CStrings::new(heads)?, CStrings::new(taps)?);
-        let leaves = c_int::from(tap == Tap::Leaf);
+        let gradients = c_int::from(tap == Tap::Gradient);
         // SAFETY: module and strings outlive the call. The graph keeps the weights alive by itself.
         let graph = guarded(|error| unsafe {
-            yc_graph_new(module.0.as_ptr(), heads.as_ptr(), n_heads, taps.as_ptr(), n_taps, leaves, error)
+            yc_graph_new(module.0.as_ptr(), heads.as_ptr(), n_heads, taps.as_ptr(), n_taps, gradients, error)
         })?;
         Ok(Self { graph, n_heads, n_taps })
     }

@@ -175,16 +175,17 @@ bool is_tensor(const Node *call) {
 // The tensor that a one-tensor call works on: the last argument, since shared activations come before it.
 Value *input_of(Node *call) { return call->inputs().back(); }
 
-// Ends the autograd graph behind `call` and starts a new one. Returns the leaf. Later nodes use a clone of it,
-// so that an in-place activation can't change the leaf.
-Value *insert_leaf(Graph &graph, Node *call) {
+// Makes the output of `call` take part in autograd: as a leaf if nothing before it does (weights don't), else as one more
+// step. Returns what gradients reach. Later nodes use a clone of it, so that an in-place activation can't change it; and
+// it is an alias, so that what shares its memory stays out.
+Value *insert_gradient(Graph &graph, Node *call) {
   Value *output = call->output();
   torch::jit::WithInsertPoint behind(call->next());
-  Value *detached = graph.insert(aten::detach, {output});
-  Value *leaf = graph.insert(aten::requires_grad_, {detached, true});
-  Value *clone = graph.insert(aten::clone, {leaf});
+  Value *alias = graph.insert(aten::alias, {output});
+  Value *tapped = graph.insert(aten::requires_grad_, {alias, true});
+  Value *clone = graph.insert(aten::clone, {tapped});
   output->replaceAllUsesAfterNodeWith(clone->node(), clone);
-  return leaf;
+  return tapped;
 }
 
 std::vector<std::string> strings(const char *const *items, size_t n) { return {items, items + n}; }
@@ -349,7 +350,7 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
 }
 
 yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
-                       const char *const *taps, size_t n_taps, int leaves, char **error) {
+                       const char *const *taps, size_t n_taps, int gradients, char **error) {
   return guarded(error, nullptr, [&]() -> yc_graph * {
     auto head_slots = slots_of(strings(heads, n_heads));
     auto tap_slots = slots_of(strings(taps, n_taps));
@@ -370,7 +371,7 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t
       }
       auto tap = tap_slots.find(call.path);
       if (tap != tap_slots.end())
-        add(2 * n_heads + tap->second, leaves ? insert_leaf(*graph, node) : node->output());
+        add(2 * n_heads + tap->second, gradients ? insert_gradient(*graph, node) : node->output());
     });
     expansion.keep_registered_outputs();
     auto graph = expansion.graph;

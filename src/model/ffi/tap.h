@@ -61,10 +61,10 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
                     yc_call_visitor visit, char **error);
 
 // Makes a graph that returns the raw outputs of `heads`, then their inputs, then the outputs of the calls `taps`.
-// With `leaves`, every tapped output starts a new autograd graph: nothing above it records, and the returned
-// tensor is the leaf. Two taps must not name the same value. A name that is not called is an error.
+// With `gradients`, every tapped output takes part in autograd, and nothing above the first of them does. A name that
+// is not called is an error.
 yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
-                       const char *const *taps, size_t n_taps, int leaves, char **error);
+                       const char *const *taps, size_t n_taps, int gradients, char **error);
 void yc_graph_free(yc_graph *graph);
 
 // Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. 2·n_heads + n_taps). Returns 0.

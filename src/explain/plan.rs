@@ -1,0 +1,87 @@
+//! At which layers the boxes of each head are explained.
+
+use super::{Method, TargetLayer};
+use crate::{
+    error::Result,
+    model::{Layer, Model},
+};
+
+/// Which layers are tapped, and which of them explain the boxes of which head.
+pub(super) struct Plan {
+    /// Indices of layers, in order.
+    pub taps: Vec<usize>,
+    /// The layers that explain the boxes of each head; none, if the head sees none of those asked for.
+    pub layers_of: Vec<Vec<usize>>,
+    /// The layers that were asked for.
+    pub asked: Vec<usize>,
+    /// For heads that see none of the layers asked for, the layer that feeds them.
+    pub feed_of: Vec<Option<usize>>,
+}
+
+impl Plan {
+    pub fn new(model: &Model, target: &TargetLayer, method: Method) -> Result<Self> {
+        let heads = 0..model.heads().len();
+        let seen = |layers: &[usize], head: usize| -> Vec<usize> {
+            layers.iter().copied().filter(|&layer| model.layers()[layer].is_seen_by(head)).collect()
+        };
+        let layers_of: Vec<Vec<usize>> = match target {
+            TargetLayer::Layers(layers) => heads.clone().map(|head| seen(layers, head)).collect(),
+            TargetLayer::Auto => {
+                let stages = if method.info().is_element_wise { backbone_stages(model)? } else { Vec::new() };
+                let of_head = |head: usize| match seen(&stages, head) {
+                    layers if layers.is_empty() => Ok(vec![model.feed_of(head)?]),
+                    layers => Ok(layers),
+                };
+                heads.clone().map(of_head).collect::<Result<_>>()?
+            }
+        };
+        let feed = |head: usize| layers_of[head].is_empty().then(|| model.feed_of(head).ok()).flatten();
+        let feed_of: Vec<Option<usize>> = heads.map(feed).collect();
+        let asked = match target {
+            TargetLayer::Layers(layers) => layers.clone(),
+            TargetLayer::Auto => Vec::new(),
+        };
+        let mut taps: Vec<usize> = layers_of.iter().flatten().chain(feed_of.iter().flatten()).copied().collect();
+        // The map of a head that sees none of them has their size.
+        taps.extend(asked.first());
+        taps.sort_unstable();
+        taps.dedup();
+        Ok(Self { taps, layers_of, asked, feed_of })
+    }
+}
+
+/// The end of the backbone, and its P4 and P3 stages: of the layers before the first upsampling the last block at the
+/// largest stride, and the last layers at strides 16 and 8. In YOLOv5s model.9, model.6 and model.4.
+///
+/// Element-wise maps collapse into one cell at a head's own input. Those of these three, fused, were the most faithful
+/// of the sets that were compared.
+fn backbone_stages(model: &Model) -> Result<Vec<usize>> {
+    let strides = model.layer_strides()?;
+    let layers = model.layers();
+    let mut backbone: Vec<(usize, u32)> = Vec::new();
+    for index in outermost(layers) {
+        let Some(stride) = strides[index] else { continue };
+        if backbone.last().is_some_and(|&(_, last)| stride < last) {
+            break;
+        }
+        backbone.push((index, stride));
+    }
+    let deepest = backbone.last().map_or(0, |&(_, stride)| stride);
+    let last_at = |wanted: u32, is_block: fn(&Layer) -> bool| {
+        let fits = |&&(index, stride): &&(usize, u32)| stride == wanted && is_block(&layers[index]);
+        backbone.iter().rev().find(fits).map(|&(index, _)| index)
+    };
+    // The head begins with a single convolution, before it scales up.
+    let end = last_at(deepest, |layer| layer.class != "Conv").or_else(|| last_at(deepest, |_| true));
+    let stages = [16, 8].into_iter().filter(|&stride| stride < deepest).map(|stride| last_at(stride, |_| true));
+    Ok([end].into_iter().chain(stages).flatten().collect())
+}
+
+/// Indices of the layers that no other layer contains.
+pub(super) fn outermost(layers: &[Layer]) -> impl DoubleEndedIterator<Item = usize> {
+    (0..layers.len()).filter(|&index| {
+        let path = &layers[index].path;
+        let contains = |outer: &Layer| path.strip_prefix(&outer.path).is_some_and(|rest| rest.starts_with('.'));
+        !layers[..index].iter().any(contains)
+    })
+}
