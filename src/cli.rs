@@ -117,6 +117,18 @@ struct ExplainArgs {
     /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
     #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
     smooth: f32,
+    /// How many random masks d-rise takes
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
+    masks: u32,
+    /// Which random masks d-rise takes: the same seed gives the same map
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Explanation")]
+    seed: u64,
+    /// Let scorecam and ablationcam look only at so many channels, those that vary most [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
+    max_channels: Option<u32>,
+    /// How many changed pictures scorecam, ablationcam and d-rise run at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Explanation")]
+    batch: u16,
 
     /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride
     #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size(), help_heading = "Detection")]
@@ -171,6 +183,13 @@ enum Method {
     Eigencam,
     /// First principal component of activation times gradient
     Eigengradcam,
+    /// Channels weighted by what is still found behind them (Wang et al., 2020)
+    Scorecam,
+    /// Channels weighted by what is lost without them (Desai and Ramaswamy, 2020)
+    Ablationcam,
+    /// Random masks weighted by what is still found behind them (Petsiuk et al., 2021)
+    #[value(alias = "drise")]
+    DRise,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -250,8 +269,7 @@ pub struct ExplainCommand {
     pub target: yolo_cam::Target,
     /// Number or name.
     pub contrast: Option<String>,
-    /// In cells.
-    pub smooth: f32,
+    pub method_options: yolo_cam::explain::MethodOptions,
     pub img_size: u32,
     pub conf_threshold: f32,
     pub iou_threshold: f32,
@@ -321,6 +339,15 @@ impl ExplainArgs {
         if self.contrast.is_some() && !matches!(self.target, Target::Logit) {
             bail!("--contrast compares class logits; take --target logit with it");
         }
+        let is_forwards = matches!(self.method, Method::Scorecam | Method::Ablationcam | Method::DRise);
+        if is_forwards && (self.contrast.is_some() || !matches!(self.target, Target::Logit)) {
+            bail!(
+                "--target and --contrast need a gradient, which this --method does without: it tracks the confidence"
+            );
+        }
+        if matches!(self.method, Method::DRise) && target_layers.is_some() {
+            bail!("--method d-rise looks at the picture, not at a layer; leave --target-layer out");
+        }
         if self.smooth > 0.0 && !matches!(self.method, Method::Odam) {
             bail!("--smooth is for --method odam only");
         }
@@ -341,7 +368,13 @@ impl ExplainArgs {
             method: self.method.into(),
             target: self.target.into(),
             contrast: self.contrast,
-            smooth: self.smooth,
+            method_options: yolo_cam::explain::MethodOptions {
+                smooth: self.smooth,
+                masks: self.masks as usize,
+                seed: self.seed,
+                max_channels: self.max_channels.map(|channels| channels as usize),
+                batch: self.batch.into(),
+            },
             img_size: self.img_size,
             conf_threshold: self.conf_thres,
             iou_threshold: self.iou_thres,
@@ -369,6 +402,9 @@ impl From<Method> for yolo_cam::Method {
             Method::Odam => Self::Odam,
             Method::Eigencam => Self::EigenCam,
             Method::Eigengradcam => Self::EigenGradCam,
+            Method::Scorecam => Self::ScoreCam,
+            Method::Ablationcam => Self::AblationCam,
+            Method::DRise => Self::DRise,
         }
     }
 }

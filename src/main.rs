@@ -2,6 +2,7 @@
 
 mod cli;
 mod inputs;
+mod progress;
 mod run;
 mod weights;
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use yolo_cam::{
     ExplainOptions, Explanation, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{MethodOptions, check_target, explain},
+    explain::{check_target, explain_watched, methods::Needs},
     geometry::Size,
     model::FileKind,
     picture, render,
@@ -22,7 +22,7 @@ use crate::{
     Exit,
     cli::{Command, ExplainCommand, ExportCommand, LayersCommand, ModelChoice, Verbosity},
     inputs::{Namer, ResultNames, pictures},
-    weights,
+    progress, weights,
 };
 
 /// Runs the command.
@@ -147,7 +147,7 @@ fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOpt
             agnostic: command.agnostic_nms,
         },
         method: command.method,
-        method_options: MethodOptions { smooth: command.smooth },
+        method_options: command.method_options,
         target: command.target,
         contrast: command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?,
         target_layer,
@@ -216,7 +216,10 @@ fn explain_picture(
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
     let picture = picture::read(path)?;
     let decode = lap();
-    let explanation = explain(model, &picture, options).with_context(|| path.display().to_string())?;
+    let bar = progress::Bar::new(command.verbosity >= Verbosity::Normal);
+    let explanation = explain_watched(model, &picture, options, &mut |done, total| bar.show(done, total))
+        .with_context(|| path.display().to_string())?;
+    drop(bar);
     lap();
     let target = names.picture();
     let sheet = render::panels(&explanation, model, max_side(&target))?;
@@ -297,12 +300,20 @@ fn list_methods() -> Result<Exit> {
     let mut rows = vec![["METHOD", "NEEDS", "COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
     for method in Method::ALL {
         let info = method.info();
-        let (needs, cost) = if info.needs_gradient {
-            ("gradient", "1 forward, 1 backward to the layer per box")
-        } else {
-            ("activations", "1 forward")
+        let (needs, cost) = match info.needs {
+            Needs::Gradient => ("gradient", "1 forward, 1 backward to the layer per box"),
+            Needs::Activations => ("activations", "1 forward"),
+            Needs::ForwardsByChannel if method == Method::AblationCam => {
+                ("forwards", "1 forward behind the layer per channel")
+            }
+            Needs::ForwardsByChannel => ("forwards", "1 forward per channel"),
+            Needs::Forwards => ("forwards", "1 forward per mask"),
         };
-        let auto = if info.is_element_wise { "end, P4 and P3 of the backbone" } else { "what feeds the box's head" };
+        let auto = match info.needs {
+            Needs::Forwards => "none",
+            _ if info.is_element_wise => "end, P4 and P3 of the backbone",
+            _ => "what feeds the box's head",
+        };
         rows.push([info.name, needs, cost, auto, info.source, info.summary].map(str::to_owned));
     }
     print_table(&rows)

@@ -1,6 +1,6 @@
 //! From libtorch's tensors to `ndarray`.
 
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Array4};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
@@ -16,6 +16,17 @@ pub(crate) fn to_array3(tensor: &Tensor) -> Result<Array3<f32>> {
     Array3::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[1, C, h, w]", &size))
 }
 
+/// Copies a tensor with four dimensions on any device to f32.
+///
+/// # Errors
+/// [`Error::Libtorch`] if the tensor has another number of dimensions.
+pub(crate) fn to_array4(tensor: &Tensor) -> Result<Array4<f32>> {
+    let size = tensor.size();
+    let &[n, channels, height, width] = size.as_slice() else { return Err(misfit("[N, C, h, w]", &size)) };
+    let shape = (n as usize, channels as usize, height as usize, width as usize);
+    Array4::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[N, C, h, w]", &size))
+}
+
 /// Copies a tensor with two dimensions on any device to f32.
 ///
 /// # Errors
@@ -27,7 +38,10 @@ pub(crate) fn to_array2(tensor: &Tensor) -> Result<Array2<f32>> {
 }
 
 /// The elements in row-major order.
-fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+///
+/// # Errors
+/// [`Error::Libtorch`] if there is not enough memory.
+pub(crate) fn values(tensor: &Tensor) -> Result<Vec<f32>> {
     let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view(-1)?;
     Ok(Vec::try_from(flat)?)
 }

@@ -2,16 +2,17 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal, Read, Write},
+    io::{Read, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use yolo_cam::model::FileKind;
+
+use crate::progress::Bar;
 
 /// Where models are looked for that do not stand where they are said to.
 const WEIGHTS_DIR: &str = "weights";
@@ -171,7 +172,7 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     let mut file = tempfile::Builder::new().prefix(".yolo-cam-").tempfile_in(&folder)?;
     let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
     let mut sha256 = Sha256::new();
-    let bar = progress_bar(announced, search);
+    let bar = Bar::of_bytes(!search.quiet);
     let mut length = 0;
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -183,9 +184,9 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
         file.write_all(&buffer[..count]).with_context(|| format!("the folder {folder:?} cannot be written"))?;
         sha256.update(&buffer[..count]);
         length += count as u64;
-        bar.set_position(length);
+        bar.show(length as usize, announced.unwrap_or(length) as usize);
     }
-    bar.finish_and_clear();
+    drop(bar);
     if let Some(announced) = announced.filter(|&announced| announced != length) {
         bail!("it broke off after {length} of {announced} bytes");
     }
@@ -205,16 +206,6 @@ fn agent() -> Agent {
         .user_agent(concat!("yolo-cam/", env!("CARGO_PKG_VERSION")))
         .build()
         .new_agent()
-}
-
-/// On a terminal, unless told to be quiet.
-fn progress_bar(length: Option<u64>, search: Search) -> ProgressBar {
-    if search.quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let template = "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-    let bar = ProgressBar::new(length.unwrap_or_default());
-    bar.with_style(ProgressStyle::with_template(template).expect("the template is sound"))
 }
 
 /// An error and its causes, without line breaks.

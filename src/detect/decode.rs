@@ -65,13 +65,11 @@ impl HeadRows<'_> {
     ///
     /// `raw`: `[anchors·channels]`, the head's output in that cell before the sigmoid.
     ///
-    /// Ultralytics YOLOv5, `Detect.forward` and `non_max_suppression` with one label a box:
-    /// xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
+    /// Ultralytics YOLOv5, `non_max_suppression` with one label a box.
     pub fn decode(&self, raw: ArrayView1<f32>, cell: usize, threshold: f32) -> impl Iterator<Item = Detection> {
         let (height, width) = self.cells;
         let (row, column) = (cell / width, cell % width);
-        let stride = self.head.stride as f32;
-        let decode_anchor = move |(anchor, &[anchor_w, anchor_h]): (usize, &[f32; 2])| {
+        let decode_anchor = move |anchor: usize| {
             let base = anchor * self.head.channels_per_anchor;
             let at = |channel: usize| raw[base + channel];
             let objectness = sigmoid(at(OBJECTNESS));
@@ -82,10 +80,8 @@ impl HeadRows<'_> {
             let confidence = objectness * sigmoid(logit);
             // NaN exceeds nothing.
             let is_kept = objectness > threshold && confidence > threshold;
-            let centre = |channel: usize, cell: usize| (2.0 * sigmoid(at(channel)) - 0.5 + cell as f32) * stride;
-            let side = |channel: usize, anchor: f32| (2.0 * sigmoid(at(channel))).powi(2) * anchor;
             is_kept.then(|| Detection {
-                box_input: BBox::from_cxcywh(centre(0, column), centre(1, row), side(2, anchor_w), side(3, anchor_h)),
+                box_input: decode_box(self.head, anchor, (row, column), at),
                 class_id,
                 confidence,
                 logit,
@@ -96,11 +92,26 @@ impl HeadRows<'_> {
                 anchor_row: self.first_row + (anchor * height + row) * width + column,
             })
         };
-        self.head.anchors.iter().enumerate().filter_map(decode_anchor)
+        (0..self.head.anchors.len()).filter_map(decode_anchor)
     }
 }
 
-fn sigmoid(x: f32) -> f32 {
+/// The box of an anchor in a cell (row, column), in input pixels. `raw`: x, y, w and h before the sigmoid, by channel.
+///
+/// Ultralytics YOLOv5, `Detect.forward`: xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
+pub(crate) fn decode_box(
+    head: &Head,
+    anchor: usize,
+    (row, column): (usize, usize),
+    raw: impl Fn(usize) -> f32,
+) -> BBox {
+    let [anchor_w, anchor_h] = head.anchors[anchor];
+    let centre = |channel, cell: usize| (2.0 * sigmoid(raw(channel)) - 0.5 + cell as f32) * head.stride as f32;
+    let side = |channel, anchor: f32| (2.0 * sigmoid(raw(channel))).powi(2) * anchor;
+    BBox::from_cxcywh(centre(0, column), centre(1, row), side(2, anchor_w), side(3, anchor_h))
+}
+
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 

@@ -7,6 +7,7 @@ mod nms;
 use tch::Tensor;
 
 use self::decode::{HeadRows, OBJECTNESS};
+pub(crate) use self::decode::{decode_box, sigmoid};
 pub use self::{
     decode::Detection,
     letterbox::{Letterbox, to_tensor},

@@ -3,8 +3,10 @@
 mod fuse;
 mod heatmap;
 pub mod methods;
+mod perturb;
 mod plan;
 mod target;
+mod tracker;
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ pub use self::{
     methods::{Method, MethodOptions},
     target::Target,
 };
-use self::{fuse::fused, plan::Plan};
+use self::{fuse::fused, methods::Needs, perturb::Perturbation, plan::Plan};
 use crate::{
     detect::{DetectOptions, Detection, Letterbox, detect},
     error::{Error, Result},
@@ -126,6 +128,9 @@ pub struct Timings {
     pub backward: Duration,
 }
 
+/// Told how many of how many steps are done, by methods that take many.
+pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
+
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
 
@@ -176,11 +181,24 @@ fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)
 /// # Ok::<(), yolo_cam::Error>(())
 /// ```
 pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> Result<Explanation> {
+    explain_watched(model, picture, options, &mut |_, _| {})
+}
+
+/// The same, telling how it goes on.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explain_watched(
+    model: &Model,
+    picture: &RgbImage,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<Explanation> {
     let start = Instant::now();
     let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
     let input = letterbox.tensor(model.device());
     let done = start.elapsed();
-    let (boxes, timings) = explain_input(model, &input, options)?;
+    let (boxes, timings) = explain_input(model, &input, options, watch)?;
     Ok(Explanation { letterbox, boxes, timings: Timings { letterbox: done, ..timings } })
 }
 
@@ -189,7 +207,12 @@ pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> R
 ///
 /// # Errors
 /// [`Error::Libtorch`] if the network can't run on it.
-pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) -> Result<(Vec<ExplainedBox>, Timings)> {
+pub fn explain_input(
+    model: &Model,
+    input: &Tensor,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<(Vec<ExplainedBox>, Timings)> {
     let plan = Plan::new(model, &options.target_layer, options.method)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
@@ -199,8 +222,28 @@ pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) ->
     timings.forward = lap();
     let detections = detect(model, &forward.heads, &options.detect)?;
     timings.detect = lap();
-    let mut gradients = Gradients::new(model, &forward, &plan.taps, options);
-    let mut boxes = detections
+    let mut boxes = match options.method.info().needs {
+        Needs::Gradient | Needs::Activations => explain_once(model, &forward, &plan, detections, options)?,
+        Needs::ForwardsByChannel | Needs::Forwards => {
+            let perturbation = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
+            explain_perturbed(&perturbation, &plan, detections, watch)?
+        }
+    };
+    find_working_layers(model, input, &mut boxes, options)?;
+    timings.backward = lap();
+    Ok((boxes, timings))
+}
+
+/// By methods that run the network once.
+fn explain_once(
+    model: &Model,
+    forward: &Forward,
+    plan: &Plan,
+    detections: Vec<Detection>,
+    options: &ExplainOptions,
+) -> Result<Vec<ExplainedBox>> {
+    let mut gradients = Gradients::new(model, forward, &plan.taps, options);
+    detections
         .into_iter()
         .map(|detection| {
             let layers = plan.layers_of[detection.head].clone();
@@ -215,10 +258,55 @@ pub fn explain_input(model: &Model, input: &Tensor, options: &ExplainOptions) ->
             };
             Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers })
         })
-        .collect::<Result<Vec<_>>>()?;
-    find_working_layers(model, input, &mut boxes, options)?;
-    timings.backward = lap();
-    Ok((boxes, timings))
+        .collect()
+}
+
+/// By methods that run the network again and again: all boxes with the same layers at once.
+fn explain_perturbed(
+    perturbation: &Perturbation,
+    plan: &Plan,
+    detections: Vec<Detection>,
+    watch: &mut Watch,
+) -> Result<Vec<ExplainedBox>> {
+    let Perturbation { model, forward, taps, options, .. } = perturbation;
+    let needs_layer = options.method.info().needs == Needs::ForwardsByChannel;
+    let layers_of =
+        |detection: &Detection| if needs_layer { plan.layers_of[detection.head].clone() } else { Vec::new() };
+    let mut maps: Vec<Vec<Heatmap>> = vec![Vec::new(); detections.len()];
+    let mut layers: Vec<Option<usize>> = detections.iter().flat_map(&layers_of).map(Some).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    if !needs_layer {
+        layers = vec![None];
+    }
+    // Steps of one layer after the other.
+    let steps = layers.len();
+    for (step, layer) in layers.into_iter().enumerate() {
+        let concerned = |detection: &Detection| layer.is_none_or(|layer| layers_of(detection).contains(&layer));
+        let indices: Vec<usize> = (0..detections.len()).filter(|&index| concerned(&detections[index])).collect();
+        let chosen: Vec<Detection> = indices.iter().map(|&index| detections[index].clone()).collect();
+        let mut watch_layer = |done: usize, total: usize| watch(step * total + done, steps * total);
+        if chosen.is_empty() {
+            continue;
+        }
+        for (index, map) in indices.into_iter().zip(perturbation.maps(layer, &chosen, &mut watch_layer)?) {
+            maps[index].push(map);
+        }
+    }
+    let gradients = Gradients::new(model, forward, taps, options);
+    detections
+        .into_iter()
+        .zip(maps)
+        .map(|(detection, maps)| {
+            let layers = layers_of(&detection);
+            if maps.is_empty() {
+                let heatmap = Heatmap::unseen(gradients.cells(plan.asked[0])?);
+                let working_layers = plan.feed_of[detection.head].map(|feed| vec![feed]);
+                return Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers });
+            }
+            Ok(ExplainedBox { detection, layers, heatmap: fused(maps, options.fuse)?, working_layers: None })
+        })
+        .collect()
 }
 
 /// The gradients of one forward pass.
@@ -259,7 +347,7 @@ impl<'a> Gradients<'a> {
     fn maps(&mut self, detection: &Detection, layers: &[usize], target: Target) -> Result<Vec<Heatmap>> {
         let &ExplainOptions { method, method_options, contrast, .. } = self.options;
         let taps: Vec<usize> = layers.iter().map(|&layer| self.tap(layer)).collect();
-        let gradients = if method.info().needs_gradient {
+        let gradients = if method.info().needs == Needs::Gradient {
             let scalar = target.scalar(self.model, self.forward, detection, contrast)?;
             let leaves: Vec<&Tensor> = taps.iter().map(|&tap| &self.forward.taps[tap]).collect();
             Tensor::f_run_backward(&[scalar], &leaves, true, false)?
@@ -290,7 +378,8 @@ fn find_working_layers(
     options: &ExplainOptions,
 ) -> Result<()> {
     let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layers.is_none();
-    if !boxes.iter().any(is_open) {
+    let runs_once = matches!(options.method.info().needs, Needs::Gradient | Needs::Activations);
+    if !runs_once || !boxes.iter().any(is_open) {
         return Ok(());
     }
     let single = plan::outermost(model.layers()).rev().map(|layer| TargetLayer::Layers(vec![layer]));

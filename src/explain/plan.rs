@@ -1,6 +1,6 @@
 //! At which layers the boxes of each head are explained.
 
-use super::{Method, TargetLayer};
+use super::{Method, TargetLayer, methods::Needs};
 use crate::{
     error::Result,
     model::{Layer, Model},
@@ -20,6 +20,11 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(model: &Model, target: &TargetLayer, method: Method) -> Result<Self> {
+        if method.info().needs == Needs::Forwards {
+            let none = vec![Vec::new(); model.heads().len()];
+            let feed_of = vec![None; model.heads().len()];
+            return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of });
+        }
         let heads = 0..model.heads().len();
         let seen = |layers: &[usize], head: usize| -> Vec<usize> {
             layers.iter().copied().filter(|&layer| model.layers()[layer].is_seen_by(head)).collect()

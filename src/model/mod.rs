@@ -18,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 
 use self::{
     checkpoint::Checkpoint,
-    ffi::{ScriptModule, Tap, TappedGraph},
+    ffi::{ScriptModule, Tail, Tap, TappedGraph},
     head::HeadModule,
     layers::Layers,
     metadata::{COCO, Metadata},
@@ -270,6 +270,12 @@ impl Model {
         };
         let strides = self.layer_shapes(Size { width: side, height: side })?.iter().map(stride).collect();
         Ok(self.strides.get_or_init(|| strides))
+    }
+
+    /// What lies behind layer `layer`, to be run with something else in its place.
+    pub(crate) fn tail(&self, layer: usize) -> Result<Tail> {
+        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
+        Tail::new(&self.module, &heads, &self.layers.list[layer].path)
     }
 
     fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {

@@ -1,5 +1,7 @@
 //! How activations and gradients become a map: one file for each method.
 
+mod ablation_cam;
+mod d_rise;
 mod eigen_cam;
 mod eigen_grad_cam;
 mod element_wise;
@@ -8,13 +10,16 @@ mod grad_cam_pp;
 mod hires_cam;
 mod layer_cam;
 mod odam;
+mod score_cam;
 mod xgrad_cam;
 
 use ndarray::{Array2, ArrayView3};
 
+pub(super) use self::d_rise::{GRID, grid_mask};
 pub use self::{
-    eigen_cam::eigen_cam, eigen_grad_cam::eigen_grad_cam, element_wise::element_wise, grad_cam::grad_cam,
-    grad_cam_pp::grad_cam_pp, hires_cam::hires_cam, layer_cam::layer_cam, odam::odam, xgrad_cam::xgrad_cam,
+    ablation_cam::ablation_cam, d_rise::DRise, eigen_cam::eigen_cam, eigen_grad_cam::eigen_grad_cam,
+    element_wise::element_wise, grad_cam::grad_cam, grad_cam_pp::grad_cam_pp, hires_cam::hires_cam,
+    layer_cam::layer_cam, odam::odam, score_cam::score_cam, xgrad_cam::xgrad_cam,
 };
 use crate::error::{Error, Result};
 
@@ -41,13 +46,47 @@ pub enum Method {
     EigenCam,
     /// What activation times gradient has most in common.
     EigenGradCam,
+    /// Channels weighted by what is still found where the picture is masked by them.
+    ScoreCam,
+    /// Channels weighted by what is lost without them.
+    AblationCam,
+    /// Random masks weighted by what is still found behind them.
+    DRise,
 }
 
 /// What a method takes besides activations and gradients.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MethodOptions {
     /// ODAM: standard deviation of the Gaussian that smooths the gradient, in cells; 0 does not. Default: 0.
     pub smooth: f32,
+    /// D-RISE: how many masks. Default: 1000.
+    pub masks: usize,
+    /// D-RISE: which random masks. Default: 0.
+    pub seed: u64,
+    /// Score-CAM and Ablation-CAM: only so many channels, those that vary most. Default: all.
+    pub max_channels: Option<usize>,
+    /// How many changed pictures are run at once by methods without gradients. Changes speed and memory, and the map only
+    /// by rounding. Default: 8.
+    pub batch: usize,
+}
+
+impl Default for MethodOptions {
+    fn default() -> Self {
+        Self { smooth: 0.0, masks: 1000, seed: 0, max_channels: None, batch: 8 }
+    }
+}
+
+/// What a method looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Activations and their gradient, for each box.
+    Gradient,
+    /// Activations.
+    Activations,
+    /// What the detector makes of changed pictures, at a layer's channels.
+    ForwardsByChannel,
+    /// What the detector makes of changed pictures, at no layer.
+    Forwards,
 }
 
 /// What is known of a method.
@@ -55,8 +94,8 @@ pub struct MethodOptions {
 pub struct MethodInfo {
     /// The name in options and reports.
     pub name: &'static str,
-    /// Whether it needs a gradient for each box.
-    pub needs_gradient: bool,
+    /// What it looks at.
+    pub needs: Needs,
     /// Whether it keeps where in the layer the gradient is. At a head's own input that is a single cell.
     pub is_element_wise: bool,
     /// What it does, in a line.
@@ -67,7 +106,7 @@ pub struct MethodInfo {
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::GradCam,
         Self::GradCamPp,
         Self::XGradCam,
@@ -77,12 +116,20 @@ impl Method {
         Self::Odam,
         Self::EigenCam,
         Self::EigenGradCam,
+        Self::ScoreCam,
+        Self::AblationCam,
+        Self::DRise,
     ];
 
     /// What is known of the method.
     pub fn info(self) -> MethodInfo {
-        let pooled =
-            |name, summary, source| MethodInfo { name, needs_gradient: true, is_element_wise: false, summary, source };
+        let pooled = |name, summary, source| MethodInfo {
+            name,
+            needs: Needs::Gradient,
+            is_element_wise: false,
+            summary,
+            source,
+        };
         let element_wise =
             |name, summary, source| MethodInfo { is_element_wise: true, ..pooled(name, summary, source) };
         match self {
@@ -98,7 +145,7 @@ impl Method {
             Self::LayerCam => element_wise("layercam", "activation times positive gradient", "Jiang et al., TIP 2021"),
             Self::Odam => element_wise("odam", "activation times (smoothed) gradient", "arXiv 2304.06354"),
             Self::EigenCam => MethodInfo {
-                needs_gradient: false,
+                needs: Needs::Activations,
                 ..pooled("eigencam", "first principal component of the activations", "arXiv 2008.00299")
             },
             Self::EigenGradCam => element_wise(
@@ -106,6 +153,18 @@ impl Method {
                 "first principal component of activation times gradient",
                 "arXiv 2008.00299",
             ),
+            Self::ScoreCam => MethodInfo {
+                needs: Needs::ForwardsByChannel,
+                ..pooled("scorecam", "channels weighted by what is found behind them", "arXiv 1910.01279")
+            },
+            Self::AblationCam => MethodInfo {
+                needs: Needs::ForwardsByChannel,
+                ..pooled("ablationcam", "channels weighted by what is lost without them", "Desai et al., WACV 2020")
+            },
+            Self::DRise => MethodInfo {
+                needs: Needs::Forwards,
+                ..pooled("d-rise", "random masks weighted by what is found behind them", "arXiv 2006.03204")
+            },
         }
     }
 
@@ -114,7 +173,8 @@ impl Method {
         self.info().name
     }
 
-    /// The map `[h, w]` before the ReLU. `acts`, `grads`: `[K, h, w]`; without a gradient, `grads` is not looked at.
+    /// The map `[h, w]` before the ReLU, of methods that run the network once. `acts`, `grads`: `[K, h, w]`; without a
+    /// gradient, `grads` is not looked at.
     pub(super) fn map(
         self,
         acts: ArrayView3<f32>,
@@ -131,6 +191,7 @@ impl Method {
             Self::Odam => odam(acts, grads, options.smooth),
             Self::EigenCam => eigen_cam(acts),
             Self::EigenGradCam => eigen_grad_cam(acts, grads),
+            Self::ScoreCam | Self::AblationCam | Self::DRise => unreachable!("they run the network instead"),
         }
     }
 }
@@ -186,7 +247,7 @@ mod tests {
     #[test]
     fn shapes_that_differ_are_an_error() {
         let (a, b) = (Array3::zeros((2, 3, 4)), Array3::zeros((2, 4, 3)));
-        for method in Method::ALL.into_iter().filter(|method| method.info().needs_gradient) {
+        for method in Method::ALL.into_iter().filter(|method| method.info().needs == Needs::Gradient) {
             let map = method.map(a.view(), b.view(), MethodOptions::default());
             assert!(matches!(map, Err(Error::Shape { .. })), "{}", method.name());
         }
@@ -195,7 +256,8 @@ mod tests {
     #[test]
     fn zeros_give_zeros() {
         let zeros = Array3::zeros((2, 3, 4));
-        for method in Method::ALL {
+        let is_single = |method: &Method| matches!(method.info().needs, Needs::Gradient | Needs::Activations);
+        for method in Method::ALL.into_iter().filter(is_single) {
             let map = method.map(zeros.view(), zeros.view(), MethodOptions::default()).unwrap();
             assert_eq!(map, Array2::<f32>::zeros((3, 4)), "{}", method.name());
         }

@@ -28,6 +28,11 @@ struct RawGraph {
     _opaque: [u8; 0],
 }
 
+#[repr(C)]
+struct RawTail {
+    _opaque: [u8; 0],
+}
+
 type TensorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *mut C_tensor);
 type CallVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, u64, u64);
 
@@ -104,6 +109,21 @@ unsafe extern "C" {
     fn yc_graph_run(
         graph: *mut RawGraph,
         input: *const C_tensor,
+        outputs: *mut *mut C_tensor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_tail_new(
+        module: *const RawModule,
+        heads: *const *const c_char,
+        n_heads: usize,
+        tap: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut RawTail;
+    fn yc_tail_free(tail: *mut RawTail);
+    fn yc_tail_start(tail: *mut RawTail, input: *const C_tensor, error: *mut *mut c_char) -> *mut C_tensor;
+    fn yc_tail_run(
+        tail: *mut RawTail,
+        replacement: *const C_tensor,
         outputs: *mut *mut C_tensor,
         error: *mut *mut c_char,
     ) -> c_int;
@@ -320,6 +340,50 @@ impl Drop for TappedGraph {
     fn drop(&mut self) {
         // SAFETY: made by yc_graph_new, freed once.
         unsafe { yc_graph_free(self.graph.as_ptr()) }
+    }
+}
+
+/// What lies behind a layer, to be run again and again with something else in the layer's place.
+pub(crate) struct Tail {
+    tail: NonNull<RawTail>,
+    n_heads: usize,
+}
+
+impl Tail {
+    /// The part of the forward graph of `module` behind the call `tap`.
+    pub(in crate::model) fn new(module: &ScriptModule, heads: &[&str], tap: &str) -> Result<Self> {
+        let n_heads = heads.len();
+        let (heads, tap) = (CStrings::new(heads)?, c_string(tap)?);
+        // SAFETY: module and strings outlive the call. The tail keeps the weights alive by itself.
+        let tail =
+            guarded(|error| unsafe { yc_tail_new(module.0.as_ptr(), heads.as_ptr(), n_heads, tap.as_ptr(), error) })?;
+        Ok(Self { tail, n_heads })
+    }
+
+    /// Runs what lies before the layer, and keeps of it what lies behind needs. Returns the layer's output.
+    ///
+    /// `input`: `[1, 3, H, W]` f32 on the module's device.
+    pub fn start(&mut self, input: &Tensor) -> Result<Tensor> {
+        // SAFETY: tail and input are alive.
+        let tapped = guarded(|error| unsafe { yc_tail_start(self.tail.as_ptr(), input.as_ptr(), error) })?;
+        // SAFETY: after success it is a tensor that we own.
+        Ok(unsafe { Tensor::from_ptr(tapped.as_ptr()) })
+    }
+
+    /// The raw heads with `replacement` `[N, K, h, w]` in the layer's place.
+    pub fn run(&mut self, replacement: &Tensor) -> Result<Vec<Tensor>> {
+        let mut outputs = vec![ptr::null_mut(); self.n_heads];
+        // SAFETY: tail and tensor are alive, `outputs` has the room that the graph fills.
+        checked(|error| unsafe { yc_tail_run(self.tail.as_ptr(), replacement.as_ptr(), outputs.as_mut_ptr(), error) })?;
+        // SAFETY: after success each entry is a tensor that we own.
+        Ok(outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect())
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        // SAFETY: made by yc_tail_new, freed once.
+        unsafe { yc_tail_free(self.tail.as_ptr()) }
     }
 }
 

@@ -1,11 +1,13 @@
 #include "tap.h"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <torch/csrc/jit/api/function_impl.h>
@@ -34,6 +36,14 @@ struct yc_graph {
   torch::jit::GraphExecutor executor;
   torch::jit::Module module;
   size_t n_outputs;
+};
+
+struct yc_tail {
+  torch::jit::GraphExecutor before, after;
+  torch::jit::Module module;
+  size_t n_heads;
+  // Of the last start: what the part behind the tap needs besides it.
+  std::vector<c10::IValue> crossing;
 };
 
 namespace {
@@ -209,6 +219,58 @@ std::unordered_map<const Value *, uint64_t> dependents(Graph &graph, const std::
     for (Value *input : node->inputs()) bits[input] |= seen;
   }
   return bits;
+}
+
+// Runs `executor` as it is: the profiling executor makes the first calls several times slower, and every call here may be
+// the last.
+void run(torch::jit::GraphExecutor &executor, torch::jit::Stack &stack) {
+  torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
+  executor.run(stack);
+}
+
+// Copies the tensors on a stack out.
+void give(const torch::jit::Stack &stack, size_t n, yc_tensor **outputs) {
+  TORCH_CHECK(stack.size() == n, "the graph gave ", stack.size(), " outputs instead of ", n);
+  for (size_t i = 0; i < n; ++i)
+    TORCH_CHECK(stack[i].isTensor(), "output ", i, " of the graph is no tensor but ", stack[i].tagKind());
+  for (size_t i = 0; i < n; ++i) outputs[i] = new at::Tensor(stack[i].toTensor());
+}
+
+// What depends on `root` in a straight-line graph.
+std::unordered_set<const Value *> dependants(Graph &graph, const Value *root) {
+  std::unordered_set<const Value *> found{root};
+  for (Node *node : graph.block()->nodes()) {
+    TORCH_CHECK(node->blocks().empty(), "its graph has branches or loops");
+    for (Value *input : node->inputs()) {
+      if (!found.count(input)) continue;
+      for (Value *output : node->outputs()) found.insert(output);
+      break;
+    }
+  }
+  return found;
+}
+
+// Weights and constants: both halves of a graph have their own.
+bool is_fixed(const Value *value) {
+  auto kind = value->node()->kind();
+  return kind == prim::GetAttr || kind == prim::Constant || (kind == prim::Param && value->offset() == 0);
+}
+
+// The part of `graph` that gives `values`.
+std::shared_ptr<Graph> part_that_gives(const std::shared_ptr<Graph> &graph, const std::vector<Value *> &values) {
+  auto part = graph->copy();
+  // The copy has the same nodes in the same order.
+  std::unordered_map<const Value *, Value *> copies;
+  for (size_t i = 0; i < graph->inputs().size(); ++i) copies[graph->inputs()[i]] = part->inputs()[i];
+  auto copy = part->nodes().begin();
+  for (Node *node : graph->nodes()) {
+    for (size_t i = 0; i < node->outputs().size(); ++i) copies[node->outputs()[i]] = copy->outputs()[i];
+    ++copy;
+  }
+  while (!part->outputs().empty()) part->eraseOutput(0);
+  for (Value *value : values) part->registerOutput(copies.at(value));
+  torch::jit::EliminateDeadCode(part);
+  return part;
 }
 
 }  // namespace
@@ -392,15 +454,110 @@ void yc_graph_free(yc_graph *graph) { delete graph; }
 
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error) {
   return guarded(error, -1, [&] {
-    // The profiling executor makes the first calls several times slower, and every call here may be the last.
-    torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
     torch::jit::Stack stack{graph->module._ivalue(), *input};
-    graph->executor.run(stack);
-    TORCH_CHECK(stack.size() == graph->n_outputs, "the graph gave ", stack.size(), " outputs instead of ",
-                graph->n_outputs);
-    for (size_t i = 0; i < stack.size(); ++i)
-      TORCH_CHECK(stack[i].isTensor(), "output ", i, " of the graph is no tensor but ", stack[i].tagKind());
-    for (size_t i = 0; i < stack.size(); ++i) outputs[i] = new at::Tensor(stack[i].toTensor());
+    run(graph->executor, stack);
+    give(stack, graph->n_outputs, outputs);
+    return 0;
+  });
+}
+
+yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_tail * {
+    auto head_slots = slots_of(strings(heads, n_heads));
+    std::vector<size_t> position(n_heads + 1, SIZE_MAX);
+    size_t n_registered = 0;
+    Node *clone = nullptr;
+    Expansion expansion(*module, [&](Node *node, const Call &call) {
+      if (!is_tensor(node)) return;
+      Graph *graph = node->owningGraph();
+      auto add = [&](size_t slot, Value *value) {
+        graph->registerOutput(value);
+        position[slot] = n_registered++;
+      };
+      auto head = head_slots.find(call.path);
+      if (head != head_slots.end()) add(head->second, node->output());
+      if (call.path == tap) {
+        torch::jit::WithInsertPoint behind(node->next());
+        add(n_heads, node->output());
+        clone = graph->insert(aten::clone, {node->output()})->node();
+        node->output()->replaceAllUsesAfterNodeWith(clone, clone->output());
+      }
+    });
+    expansion.keep_registered_outputs();
+    auto graph = expansion.graph;
+    std::vector<Value *> wanted;
+    for (size_t slot : position) {
+      if (slot == SIZE_MAX) throw std::runtime_error("a head or tap is not called by the forward graph");
+      wanted.push_back(graph->outputs()[slot]);
+    }
+    // Its later uses were replaced, that as an output among them.
+    wanted.back() = clone->input(0);
+    while (!graph->outputs().empty()) graph->eraseOutput(0);
+    for (Value *value : wanted) graph->registerOutput(value);
+    // The clone has to stay, whatever depends on it.
+    graph->registerOutput(clone->output());
+    torch::jit::EliminateDeadCode(graph);
+
+    auto behind = dependants(*graph, clone->output());
+    std::vector<Value *> crossing;
+    auto cross = [&](Value *value) {
+      bool is_known = behind.count(value) || is_fixed(value) ||
+                      std::find(crossing.begin(), crossing.end(), value) != crossing.end();
+      if (!is_known) crossing.push_back(value);
+    };
+    for (Node *node : graph->nodes()) {
+      if (node == clone || node->outputs().empty() || !behind.count(node->outputs()[0])) continue;
+      for (Value *input : node->inputs()) cross(input);
+    }
+    for (size_t i = 0; i < n_heads; ++i) cross(graph->outputs()[i]);
+
+    auto given = crossing;
+    given.push_back(clone->input(0));
+    auto before = part_that_gives(graph, given);
+    for (Value *value : crossing) {
+      Value *input = graph->addInput()->setType(value->type());
+      value->replaceAllUsesWith(input);
+    }
+    clone->output()->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
+    while (graph->outputs().size() > n_heads) graph->eraseOutput(n_heads);
+    torch::jit::EliminateDeadCode(graph);
+    graph->lint();
+    return new yc_tail{torch::jit::GraphExecutor(before, "before"), torch::jit::GraphExecutor(graph, "after"),
+                       module->module, n_heads, {}};
+  });
+}
+
+void yc_tail_free(yc_tail *tail) { delete tail; }
+
+yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_tensor * {
+    torch::NoGradGuard no_grad;
+    torch::jit::Stack stack{tail->module._ivalue(), *input};
+    run(tail->before, stack);
+    auto tapped = stack.back().toTensor();
+    stack.pop_back();
+    tail->crossing = std::move(stack);
+    return new at::Tensor(tapped);
+  });
+}
+
+int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, yc_tensor **outputs, char **error) {
+  return guarded(error, -1, [&] {
+    torch::NoGradGuard no_grad;
+    // In the place of the input stands what is not looked at.
+    torch::jit::Stack stack{tail->module._ivalue(), *replacement};
+    for (const auto &value : tail->crossing) {
+      if (value.isTensor() && value.toTensor().dim() > 0 && value.toTensor().size(0) == 1) {
+        auto sizes = value.toTensor().sizes().vec();
+        sizes[0] = replacement->size(0);
+        stack.emplace_back(value.toTensor().expand(sizes));
+      } else {
+        stack.push_back(value);
+      }
+    }
+    stack.emplace_back(*replacement);
+    run(tail->after, stack);
+    give(stack, tail->n_heads, outputs);
     return 0;
   });
 }

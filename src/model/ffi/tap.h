@@ -70,6 +70,15 @@ void yc_graph_free(yc_graph *graph);
 // Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. 2·n_heads + n_taps). Returns 0.
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error);
 
+// What lies behind the call `tap`: yc_tail_start runs what lies before on `input` [1,3,H,W], keeps what is needed of it,
+// and gives the call's output; yc_tail_run runs the rest on any [N,K,h,w] in its place and fills outputs[0 .. n_heads) with
+// the raw heads for a batch of N. No gradients are recorded. A yc_tail is used by one thread at a time.
+typedef struct yc_tail yc_tail;
+yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error);
+void yc_tail_free(yc_tail *tail);
+yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, char **error);
+int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, yc_tensor **outputs, char **error);
+
 void yc_string_free(char *string);  // null is fine
 
 #ifdef __cplusplus

@@ -1,0 +1,112 @@
+//! What a detector still finds of a box where its picture or its features are changed.
+
+use tch::Tensor;
+
+use crate::{
+    detect::{Detection, decode_box, sigmoid},
+    error::{Error, Result},
+    model::{Head, Model},
+    tensor::values,
+};
+
+/// How alike the classes of a prediction and of the tracked box are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// The probability of the box's class.
+    SameClass,
+    /// The cosine between the vectors of class probabilities.
+    Cosine,
+}
+
+/// Scores detections by the best prediction for them: IoU · objectness · likeness of class, 0 to 1. Not by the same
+/// anchor: another may take over.
+pub(super) struct Tracker<'a> {
+    model: &'a Model,
+    detections: &'a [Detection],
+    likeness: Likeness,
+    /// Class probabilities of each detection, as a unit vector.
+    classes: Vec<Vec<f32>>,
+}
+
+/// Values of raw heads, `[N, h, w, anchors·channels]`, with h and w.
+type Cells = (Vec<f32>, usize, usize);
+
+impl<'a> Tracker<'a> {
+    /// `heads`: those of the whole picture, `[1, C, h, w]`.
+    pub fn new(model: &'a Model, detections: &'a [Detection], heads: &[Tensor], likeness: Likeness) -> Result<Self> {
+        let cells = heads.iter().map(cells).collect::<Result<Vec<_>>>()?;
+        let count = model.names().len();
+        let classes = detections.iter().map(|detection| {
+            let head = &model.heads()[detection.head];
+            let (values, _, width) = &cells[detection.head];
+            let channels = head.channels_per_anchor;
+            let start = ((detection.row * width + detection.column) * head.anchors.len() + detection.anchor) * channels;
+            let mut vector: Vec<f32> = values[start + CLASSES..][..count].iter().map(|&raw| sigmoid(raw)).collect();
+            let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+            vector.iter_mut().for_each(|value| *value /= length);
+            vector
+        });
+        let classes = classes.collect();
+        Ok(Self { model, detections, likeness, classes })
+    }
+
+    /// For each picture of a batch the score of each detection. `heads`: `[N, C, h, w]`.
+    pub fn scores(&self, heads: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+        let pictures = heads.first().map_or(0, |head| head.size()[0] as usize);
+        let mut best = vec![vec![0.0f32; self.detections.len()]; pictures];
+        for (head, raw) in self.model.heads().iter().zip(heads) {
+            let (values, height, width) = cells(raw)?;
+            for (best, values) in best.iter_mut().zip(values.chunks_exact(values.len() / pictures)) {
+                self.improve(best, head, values, (height, width));
+            }
+        }
+        Ok(best)
+    }
+
+    /// `values`: those of one head for one picture.
+    fn improve(&self, best: &mut [f32], head: &Head, values: &[f32], (height, width): (usize, usize)) {
+        let mut rows = values.chunks_exact(head.channels_per_anchor);
+        for cell in 0..height * width {
+            for (anchor, raw) in (0..head.anchors.len()).zip(&mut rows) {
+                let objectness = sigmoid(raw[OBJECTNESS]);
+                // IoU and likeness are 1 at most.
+                if best.iter().all(|&best| objectness <= best) {
+                    continue;
+                }
+                let b = decode_box(head, anchor, (cell / width, cell % width), |channel| raw[channel]);
+                for ((best, detection), classes) in best.iter_mut().zip(self.detections).zip(&self.classes) {
+                    let limit = b.iou(&detection.box_input) * objectness;
+                    if limit > *best {
+                        *best = best.max(limit * self.likeness(raw, detection.class_id, classes));
+                    }
+                }
+            }
+        }
+    }
+
+    fn likeness(&self, raw: &[f32], class: usize, classes: &[f32]) -> f32 {
+        match self.likeness {
+            Likeness::SameClass => sigmoid(raw[CLASSES + class]),
+            Likeness::Cosine => {
+                let (mut product, mut square) = (0.0, 0.0);
+                for (&raw, &class) in raw[CLASSES..].iter().zip(classes) {
+                    let probability = sigmoid(raw);
+                    product += probability * class;
+                    square += probability * probability;
+                }
+                product / square.sqrt()
+            }
+        }
+    }
+}
+
+const OBJECTNESS: usize = 4;
+const CLASSES: usize = 5;
+
+fn cells(head: &Tensor) -> Result<Cells> {
+    let &[_, _, height, width] = head.size().as_slice() else {
+        return Err(Error::Libtorch(format!("expected a head [N, C, h, w], found {:?}", head.size())));
+    };
+    // No copy before the last for a head in channels_last.
+    Ok((values(&head.f_permute([0, 2, 3, 1])?)?, height as usize, width as usize))
+}
