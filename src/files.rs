@@ -31,8 +31,8 @@ pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&F
     fill().map_err(Error::io(path))
 }
 
-/// The same for what can only be written by name: `write` gets a path with the file name of `path` in a temporary
-/// folder beside it.
+/// The same for what can only be written by name: `write` gets a path with the file name of `path`, without dots in front,
+/// in a temporary folder beside it.
 ///
 /// # Errors
 /// Those of `write`, and [`Error::Io`].
@@ -41,7 +41,8 @@ pub(crate) fn create_atomically(path: &Path, write: impl FnOnce(&Path) -> Result
     let folder = folder_of(path)
         .and_then(|folder| tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder))
         .map_err(Error::io(path))?;
-    let temporary = folder.path().join(name);
+    // libtorch takes no name that begins with a dot, and puts the name into the file.
+    let temporary = folder.path().join(name.to_string_lossy().trim_start_matches('.'));
     write(&temporary)?;
     fs::rename(temporary, path).map_err(Error::io(path))
 }

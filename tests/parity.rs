@@ -440,7 +440,8 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
             let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
             let options =
                 ExplainOptions { target_layer: TargetLayer::Layers(vec![index]), detect, ..Default::default() };
-            let (boxes, _) = explain_input(&model, &input, &options, &mut |_, _| {}).unwrap_or_else(|e| panic!("{}: {e}", layer.path));
+            let (boxes, _) = explain_input(&model, &input, &options, &mut |_, _| {})
+                .unwrap_or_else(|e| panic!("{}: {e}", layer.path));
             for found in &boxes {
                 let is_unseen = found.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
                 assert_eq!(is_unseen, !layer.is_seen_by(found.detection.head), "{name}: {}", layer.path);

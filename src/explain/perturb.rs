@@ -1,11 +1,11 @@
 //! Methods that change the picture or its features, and look at what the detector makes of it.
 
-use ndarray::{Array2, Array3, Axis};
-use tch::{Kind, Tensor};
+use ndarray::{Array3, Axis};
+use tch::Tensor;
 
 use super::{
     ExplainOptions, Heatmap, Method, Watch,
-    methods::{DRise, GRID, ablation_cam, grid_mask, score_cam},
+    methods::{DRise, ablation_cam, random_mask, score_cam},
     tracker::{Likeness, Tracker},
 };
 use crate::{
@@ -122,7 +122,7 @@ impl Perturbation<'_> {
         let mut sums = vec![DRise::new(height as usize, width as usize); detections];
         let indices: Vec<usize> = (0..total).collect();
         for batch in indices.chunks(self.batch()) {
-            let masks = batch.iter().map(|&index| upsampled_mask(seed, index as u64, height, width));
+            let masks = batch.iter().map(|&index| random_mask(seed, index as u64, height, width));
             let masks = Tensor::f_cat(&masks.collect::<Result<Vec<_>>>()?, 0)?;
             let scores = self.masked(tracker, &masks.f_to_device(self.input.device())?)?;
             let masks = to_array4(&masks)?;
@@ -144,17 +144,4 @@ impl Perturbation<'_> {
     fn batch(&self) -> usize {
         self.options.method_options.batch.max(1)
     }
-}
-
-/// Mask `index` of `seed` `[1, 1, H, W]`: its grid upsampled to cells that are one more than the picture has, shifted.
-fn upsampled_mask(seed: u64, index: u64, height: i64, width: i64) -> Result<Tensor> {
-    let (grid, [shift_x, shift_y]) = grid_mask(seed, index);
-    let grid = Array2::from_shape_fn((GRID, GRID), |(y, x)| f32::from(u8::from(grid[y][x])));
-    let side = GRID as i64;
-    let cell = |pixels: i64| (pixels + side - 1) / side;
-    let (cell_h, cell_w) = (cell(height), cell(width));
-    let small = Tensor::try_from(&grid)?.f_view([1, 1, side, side])?.f_to_kind(Kind::Float)?;
-    let large = small.f_upsample_bilinear2d([(side + 1) * cell_h, (side + 1) * cell_w], false, None, None)?;
-    let from = |share: f32, cell: i64| (share * cell as f32) as i64;
-    Ok(large.f_narrow(2, from(shift_y, cell_h), height)?.f_narrow(3, from(shift_x, cell_w), width)?)
 }

@@ -1,5 +1,10 @@
-"""Makes blocks.pt and blocks.npz beside this file: a small detector with random weights of the blocks that few models
-use, and what PyTorch computes with it. Heads in descending order of stride, fp16, not fused.
+"""Makes, beside this file,
+
+- blocks.pt and blocks.npz: a small detector with random weights of the blocks that few models use, and what PyTorch
+  computes with it. Heads in descending order of stride, fp16, not fused.
+- three.pt: three layers whose every value can be worked out by hand. In each cell of 8x8 pixels the channels are the mean
+  of red and that of green; the logit of class 0 is 2 red - green, that of class 1 is -9, objectness 2, and the box the
+  cell itself.
 
     PYTHONPATH=/path/to/yolov5-7.0 python3 make_blocks.py
 
@@ -64,10 +69,20 @@ def layers():
     ]
 
 
-def network():
+def three_layers():
+    mean = nn.Conv2d(3, 2, 8, 8, bias=False)
+    mean.weight.data.zero_()
+    mean.weight.data[0, 0] = mean.weight.data[1, 1] = 1 / 64
+    detect = Detect(2, [[8, 8]], [2])
+    detect.m[0].weight.data.zero_()
+    detect.m[0].weight.data[5, :, 0, 0] = torch.tensor([2.0, -1.0])
+    detect.m[0].bias.data = torch.tensor([0.0, 0, 0, 0, 2, 0, -9])
+    return [(-1, mean), (-1, nn.ReLU(inplace=True)), ([1], detect)]
+
+
+def network(blocks, strides):
     model = DetectionModel.__new__(DetectionModel)
     nn.Module.__init__(model)
-    blocks = layers()
     for index, (origin, block) in enumerate(blocks):
         block.i, block.f, block.type, block.np = index, origin, type(block).__name__, 0
     model.model = nn.Sequential(*(block for _, block in blocks))
@@ -75,7 +90,7 @@ def network():
     model.names = {0: "bolt", 1: "nut"}
     model.yaml, model.inplace = {}, True
     detect = model.model[-1]
-    detect.stride = model.stride = torch.tensor([float(stride) for stride in STRIDES])
+    detect.stride = model.stride = torch.tensor([float(stride) for stride in strides])
     detect.anchors /= detect.stride.view(-1, 1, 1)
     for module in model.modules():
         if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm)):
@@ -95,7 +110,8 @@ def pattern(height, width):
 def main():
     torch.manual_seed(0)
     folder = Path(__file__).parent
-    model = network().eval().half()
+    torch.save({"model": network(three_layers(), [8]).eval()}, folder / "three.pt")
+    model = network(layers(), STRIDES).eval().half()
     torch.save({"epoch": -1, "ema": None, "model": model}, folder / "blocks.pt")
     model.float()
     with torch.no_grad():

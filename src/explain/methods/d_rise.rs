@@ -6,16 +6,16 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
+use tch::{Kind, Tensor};
+
+use crate::error::Result;
+
 /// Cells of the grid that a mask is made from, along each side.
-pub(crate) const GRID: usize = 16;
+const GRID: usize = 16;
 
 /// A random mask before it is upsampled: which cells of the grid are kept (half of them), and by what share of a cell the
 /// upsampled grid is shifted, 0 to 1 in x and y.
-///
-/// Mask `index` of a `seed` is the same wherever and in whatever order it is made.
-///
-/// Petsiuk et al., BMVC 2018, section 3.2, <https://arxiv.org/abs/1806.07421>.
-pub(crate) fn grid_mask(seed: u64, index: u64) -> ([[bool; GRID]; GRID], [f32; 2]) {
+fn grid_mask(seed: u64, index: u64) -> ([[bool; GRID]; GRID], [f32; 2]) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(index);
     let mut grid = [[false; GRID]; GRID];
@@ -28,6 +28,25 @@ pub(crate) fn grid_mask(seed: u64, index: u64) -> ([[bool; GRID]; GRID], [f32; 2
     // 24 bits, as a f32 holds them.
     let mut share = || (random.next_u32() >> 8) as f32 / (1 << 24) as f32;
     (grid, [share(), share()])
+}
+
+/// Mask `index` of `seed`, `[1, 1, H, W]` f32 from 0 to 1 on the CPU: a random grid, upsampled to one cell more than the
+/// picture has along each side, and shifted. The same wherever and in whatever order it is made.
+///
+/// # Errors
+/// [`crate::Error::Libtorch`] if there is not enough memory.
+///
+/// Petsiuk et al., BMVC 2018, section 3.2, <https://arxiv.org/abs/1806.07421>.
+pub fn random_mask(seed: u64, index: u64, height: i64, width: i64) -> Result<Tensor> {
+    let (grid, [shift_x, shift_y]) = grid_mask(seed, index);
+    let grid = Array2::from_shape_fn((GRID, GRID), |(y, x)| f32::from(u8::from(grid[y][x])));
+    let side = GRID as i64;
+    let cell = |pixels: i64| (pixels + side - 1) / side;
+    let (cell_h, cell_w) = (cell(height), cell(width));
+    let small = Tensor::try_from(&grid)?.f_view([1, 1, side, side])?.f_to_kind(Kind::Float)?;
+    let large = small.f_upsample_bilinear2d([(side + 1) * cell_h, (side + 1) * cell_w], false, None, None)?;
+    let from = |share: f32, cell: i64| (share * cell as f32) as i64;
+    Ok(large.f_narrow(2, from(shift_y, cell_h), height)?.f_narrow(3, from(shift_x, cell_w), width)?)
 }
 
 /// The mean of random masks, each weighted by what the detector still finds of the box behind it (D-RISE).

@@ -15,11 +15,19 @@ mod xgrad_cam;
 
 use ndarray::{Array2, ArrayView3};
 
-pub(super) use self::d_rise::{GRID, grid_mask};
 pub use self::{
-    ablation_cam::ablation_cam, d_rise::DRise, eigen_cam::eigen_cam, eigen_grad_cam::eigen_grad_cam,
-    element_wise::element_wise, grad_cam::grad_cam, grad_cam_pp::grad_cam_pp, hires_cam::hires_cam,
-    layer_cam::layer_cam, odam::odam, score_cam::score_cam, xgrad_cam::xgrad_cam,
+    ablation_cam::ablation_cam,
+    d_rise::{DRise, random_mask},
+    eigen_cam::eigen_cam,
+    eigen_grad_cam::eigen_grad_cam,
+    element_wise::element_wise,
+    grad_cam::grad_cam,
+    grad_cam_pp::grad_cam_pp,
+    hires_cam::hires_cam,
+    layer_cam::layer_cam,
+    odam::odam,
+    score_cam::score_cam,
+    xgrad_cam::xgrad_cam,
 };
 use crate::error::{Error, Result};
 
