@@ -9,7 +9,13 @@ use std::{
 };
 
 use tch::{CModule, Device, IValue, Kind, Tensor};
-use yolo_cam::{ExplainOptions, Model, TargetLayer, detect::Letterbox, explain::explain, geometry::Size, picture};
+use yolo_cam::{
+    ExplainOptions, Method, Model, TargetLayer,
+    detect::Letterbox,
+    explain::{MethodOptions, explain, methods::Needs},
+    geometry::Size,
+    picture,
+};
 
 const MODEL: &str = "weights/yolov5s.torchscript";
 /// The picture that the limits were set for, and one that is always there.
@@ -34,6 +40,8 @@ fn main() {
     println!("picture {path}, model {MODEL}, {} threads, medians of {ROUNDS} rounds", tch::get_num_threads());
     let forward = explain_against_forward(&model, path);
     further_boxes(&model, path, forward);
+    methods(&model, path);
+    perturbations(&model, path);
     forward_against_cmodule(&model);
     let picture_dir = tempfile::tempdir().expect("a temporary folder");
     loading();
@@ -114,6 +122,65 @@ fn further_boxes(model: &Model, path: &str, forward: f64) {
             &format!("each further box at {name} / bare forward (of {boxes})"),
             format!("{:.1} %", share * 100.0),
             limit,
+        );
+    }
+}
+
+/// Each method with a gradient against Grad-CAM, at one layer.
+fn methods(model: &Model, path: &str) {
+    let picture = picture::read(path).expect("the picture is sound");
+    let target_layer = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
+    let with = |method| ExplainOptions { method, target_layer: target_layer.clone(), ..ExplainOptions::default() };
+    for method in Method::ALL.into_iter().filter(|method| method.info().needs == Needs::Gradient) {
+        if method == Method::GradCam {
+            continue;
+        }
+        let (this, gradcam) = alternate(
+            || _ = explain_fully(model, &picture, &with(method)),
+            || _ = explain_fully(model, &picture, &with(Method::GradCam)),
+        );
+        show(&format!("{} / gradcam, at model.9", method.name()), format!("{:.3}", this / gradcam), "at most 1.3");
+    }
+}
+
+/// Methods that run the network many times, against running it as often without them.
+fn perturbations(model: &Model, path: &str) {
+    const BATCH: i64 = 8;
+    let picture = picture::read(path).expect("the picture is sound");
+    let input = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let batch = input.repeat([BATCH, 1, 1, 1]).contiguous();
+    let method_options = |masks| MethodOptions { masks, max_channels: Some(masks), ..MethodOptions::default() };
+    let seconds_each = |method, layer: Option<&str>| {
+        let layers = |name| vec![model.find_layer(name).expect("YOLOv5s has it")];
+        let target_layer = layer.map_or(TargetLayer::Auto, |name| TargetLayer::Layers(layers(name)));
+        let with = |masks| ExplainOptions {
+            method,
+            method_options: method_options(masks),
+            target_layer: target_layer.clone(),
+            ..ExplainOptions::default()
+        };
+        // The forward pass for the detections, and what else is done once, falls out.
+        let (few, many) = (with(8), with(40));
+        let rounds: Vec<f64> = (0..3)
+            .map(|_| {
+                let bare = time(|| (0..4).for_each(|_| drop(model.forward(&batch, &[]).expect("it runs"))));
+                let few = time(|| explain_fully(model, &picture, &few));
+                let many = time(|| explain_fully(model, &picture, &many));
+                bare.as_secs_f64() / (many.as_secs_f64() - few.as_secs_f64())
+            })
+            .collect();
+        median(rounds)
+    };
+    let d_rise = seconds_each(Method::DRise, None);
+    show("D-RISE masks per second / bare batched forward", format!("{d_rise:.3}"), "at least 0.9");
+    let score_cam = seconds_each(Method::ScoreCam, Some("model.9"));
+    show("Score-CAM channels per second / bare batched forward", format!("{score_cam:.3}"), "");
+    for layer in ["model.9", "model.20"] {
+        let ablation = seconds_each(Method::AblationCam, Some(layer));
+        show(
+            &format!("Ablation-CAM at {layer}: whole network / what lies behind the layer"),
+            format!("{ablation:.2}"),
+            "more than 1",
         );
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tch::Device;
+use yolo_cam::{explain::Grouping, geometry::BBox};
 
 #[derive(Debug, Parser)]
 #[command(name = "yolo-cam", version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
@@ -90,6 +91,12 @@ struct ExplainArgs {
     /// Folder for the results, created if missing
     #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Input and output")]
     output_dir: PathBuf,
+    /// A panel for each box, or for all boxes of a class with the largest of their maps
+    #[arg(long, value_enum, default_value_t = Per::Box, help_heading = "Input and output")]
+    per: Per,
+    /// One panel for all boxes, with the largest of their maps
+    #[arg(long, conflicts_with = "per", help_heading = "Input and output")]
+    merged: bool,
     /// Also write each map at feature resolution as .npy (f32)
     #[arg(long, help_heading = "Input and output")]
     raw: bool,
@@ -142,6 +149,16 @@ struct ExplainArgs {
     /// Most boxes in one picture
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
     max_det: u32,
+    /// Explain only the most confident boxes, so many
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
+    top: Option<u32>,
+    /// Explain the best prediction for this box (corners in pixels of the picture) instead of the detections, however low
+    /// its confidence: why was this missed? Needs --class
+    #[arg(long = "box", value_name = "X1,Y1,X2,Y2", allow_hyphen_values = true, value_parser = corners, requires = "class", help_heading = "Detection")]
+    query: Option<BBox>,
+    /// The class, number or name, that the box of --box should have
+    #[arg(long, value_name = "CLASS", requires = "query", help_heading = "Detection")]
+    class: Option<String>,
     /// Only these classes, by number or name [default: all]
     #[arg(long, value_name = "CLASS", num_args = 1.., value_delimiter = ',', help_heading = "Detection")]
     classes: Option<Vec<String>>,
@@ -155,6 +172,12 @@ struct ExplainArgs {
     /// Also model facts and where the time went
     #[arg(short, long, help_heading = "Messages")]
     verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Per {
+    Box,
+    Class,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -219,7 +242,7 @@ enum Fuse {
 #[derive(Debug)]
 pub enum Command {
     /// Explain pictures.
-    Explain(ExplainCommand),
+    Explain(Box<ExplainCommand>),
     /// List layers.
     Layers(LayersCommand),
     /// List methods.
@@ -274,6 +297,10 @@ pub struct ExplainCommand {
     pub conf_threshold: f32,
     pub iou_threshold: f32,
     pub max_det: usize,
+    pub top: Option<usize>,
+    /// A box in pixels of the picture, and its class by number or name.
+    pub query: Option<(BBox, String)>,
+    pub grouping: Grouping,
     /// Numbers or names.
     pub classes: Option<Vec<String>>,
     pub agnostic_nms: bool,
@@ -305,7 +332,7 @@ impl Cli {
                 img_size: args.img_size,
                 half: args.half,
             })),
-            None => self.explain.validated().map(Command::Explain),
+            None => self.explain.validated().map(Box::new).map(Command::Explain),
         }
     }
 }
@@ -379,6 +406,13 @@ impl ExplainArgs {
             conf_threshold: self.conf_thres,
             iou_threshold: self.iou_thres,
             max_det: self.max_det as usize,
+            top: self.top.map(|top| top as usize),
+            query: self.query.zip(self.class.map(|class| class.trim().to_owned())),
+            grouping: match (self.merged, self.per) {
+                (true, _) => Grouping::All,
+                (false, Per::Class) => Grouping::Class,
+                (false, Per::Box) => Grouping::Box,
+            },
             classes: self.classes.map(trimmed),
             agnostic_nms: self.agnostic_nms,
             verbosity: match (self.quiet, self.verbose) {
@@ -440,6 +474,16 @@ fn img_size() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=16_384)
 }
 
+fn corners(text: &str) -> Result<BBox, String> {
+    let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[x1, y1, x2, y2]) if x1 < x2 && y1 < y2 && [x1, y1, x2, y2].iter().all(|side| side.is_finite()) => {
+            Ok(BBox { x1, y1, x2, y2 })
+        }
+        _ => Err("expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2".into()),
+    }
+}
+
 fn fraction(text: &str) -> Result<f32, String> {
     match text.parse() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
@@ -472,7 +516,7 @@ mod tests {
 
     fn explain(args: &[&str]) -> Result<ExplainCommand> {
         match Cli::try_parse_from([&["yolo-cam"], args].concat())?.into_command()? {
-            Command::Explain(command) => Ok(command),
+            Command::Explain(command) => Ok(*command),
             _ => bail!("not explain"),
         }
     }

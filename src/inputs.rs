@@ -84,9 +84,9 @@ impl ResultNames {
         self.dir.join(format!("{}.json", self.stem))
     }
 
-    /// `STEM-res-INDEX.npy`, without its folder.
-    pub fn map(&self, index: usize) -> String {
-        format!("{}-{index}.npy", self.stem)
+    /// `STEM-res-WHAT.npy`, without its folder.
+    pub fn map(&self, what: &str) -> String {
+        format!("{}-{what}.npy", self.stem)
     }
 
     /// The folder of the results.

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use yolo_cam::{
     ExplainOptions, Explanation, ExportOptions, Method, Model, TargetLayer,
-    detect::DetectOptions,
-    explain::{check_target, explain_watched, methods::Needs},
+    detect::{DetectOptions, Query},
+    explain::{Grouping, check_target, explain_watched, methods::Needs},
     geometry::Size,
     model::FileKind,
     picture, render,
@@ -69,6 +69,10 @@ fn explain_pictures(command: &ExplainCommand) -> Result<Exit> {
                 let names = names.with_suffix(&result.suffix);
                 let done = explain_picture(&path, &names, &model, &result.options, command)?;
                 warn_of_empty_maps(&path, &done.explanation, &model);
+                if let Some(query) = &result.options.query {
+                    let outcome = query_outcome(query, &done.explanation, &model, command.conf_threshold);
+                    eprintln!("query: {}: {outcome}", path.display());
+                }
                 if says(Verbosity::Normal) {
                     let boxes = summary(&done.explanation, &model);
                     eprintln!("[{}/{total}] {}: {boxes} -> {}", index + 1, path.display(), names.picture().display());
@@ -142,10 +146,11 @@ fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOpt
         detect: DetectOptions {
             conf_threshold: command.conf_threshold,
             iou_threshold: command.iou_threshold,
-            max_det: command.max_det,
+            max_det: command.top.map_or(command.max_det, |top| top.min(command.max_det)),
             classes: command.classes.as_ref().map(class_ids).transpose()?,
             agnostic: command.agnostic_nms,
         },
+        query: query(command, model)?,
         method: command.method,
         method_options: command.method_options,
         target: command.target,
@@ -155,6 +160,30 @@ fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOpt
     };
     check_target(model, &options)?;
     Ok(options)
+}
+
+/// The box that is asked for, of the class that is asked for.
+fn query(command: &ExplainCommand, model: &Model) -> Result<Option<Query>> {
+    let Some((target, class)) = &command.query else { return Ok(None) };
+    Ok(Some(Query { target: *target, class_id: class_id(class, model.names())? }))
+}
+
+/// In one line, what the detector made of the box that was asked for.
+fn query_outcome(query: &Query, explanation: &Explanation, model: &Model, threshold: f32) -> String {
+    let class = &model.names()[query.class_id];
+    let Some(answer) = &explanation.answer else {
+        return format!("no prediction overlaps the box, of {class} or any other class");
+    };
+    let confidence = answer.detection.confidence;
+    let is_below = if confidence > threshold { "" } else { ", not above --conf-thres" };
+    let own = format!("the best prediction of {class} has confidence {confidence:.4}{is_below}, IoU {:.2}", answer.iou);
+    match &answer.winner {
+        Some(winner) if winner.class_id == query.class_id => format!("{own}; no other class won there"),
+        Some(winner) => {
+            format!("{own}; there {} won with {:.4}", model.names()[winner.class_id], winner.confidence)
+        }
+        None => format!("{own}; no prediction overlaps the box by a half"),
+    }
 }
 
 /// The class that a user means by its number or name.
@@ -222,10 +251,16 @@ fn explain_picture(
     drop(bar);
     lap();
     let target = names.picture();
-    let sheet = render::panels(&explanation, model, max_side(&target))?;
+    let sheet = render::panels(&explanation, model, command.grouping, max_side(&target))?;
     let render = lap();
     write_picture(&target, &sheet)?;
     let maps = if command.raw { write_maps(names, &explanation)? } else { Vec::new() };
+    if command.raw && command.grouping != Grouping::Box {
+        for group in explanation.groups(command.grouping)? {
+            let kind = group.class_id.map_or_else(|| "all".to_owned(), |class| format!("class{class}"));
+            write_npy(&names.dir().join(names.map(&kind)), &group.heat)?;
+        }
+    }
     if command.json {
         write_json(&names.json(), &JsonReport::new(model, path, &explanation, options, &maps))?;
     }
@@ -238,7 +273,7 @@ fn write_maps(names: &ResultNames, explanation: &Explanation) -> Result<Vec<Opti
         if explained.heatmap.no_signal().is_some() {
             return Ok(None);
         }
-        let name = names.map(index);
+        let name = names.map(&index.to_string());
         write_npy(&names.dir().join(&name), explained.heatmap.values())?;
         Ok(Some(name))
     };

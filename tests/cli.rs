@@ -211,14 +211,14 @@ fn first_of_dog(args: &[&str]) -> Value {
 #[test]
 fn every_method_and_target_gives_a_map_for_every_box() {
     let flags = Method::ALL.map(|method| ["--method", method.name()]);
+    let few = ["--masks", "8", "--max-channels", "8"];
     let targets = Target::ALL.map(|target| ["--target", target.name()]);
     for flag in flags.iter().chain(&targets).chain(&[["--method", "gradcampp"], ["--contrast", "cat"]]) {
-        let report = first_of_dog(flag);
+        let report = first_of_dog(&[flag.as_slice(), &few].concat());
         let name = if flag[1] == "gradcampp" { "gradcam++" } else { flag[1] };
         assert!(flag[0] == "--contrast" || report[&flag[0][2..]] == name, "{flag:?}: {report}");
         let boxes = report["detections"].as_array().expect("a list");
         assert_eq!(boxes.len(), 4);
-        // Of what feeds the box's head the car's eigencam lies on one side of its mean, outside of the box.
         assert!(boxes.iter().all(|found| found["empty"] == false), "{flag:?}");
     }
 }
@@ -232,6 +232,62 @@ fn methods_are_listed_with_what_they_need_and_where_they_come_from() {
         let line = list.lines().find(|line| line.split_whitespace().next() == Some(method.name()));
         assert!(line.is_some_and(|line| line.contains(method.info().source)), "{}", method.name());
     }
+}
+
+#[test]
+fn a_box_that_the_user_points_at_is_explained_below_the_threshold_too() {
+    let ask = |class: &str| {
+        let output = temp();
+        let mut command = explain("images/dog.jpg", &output);
+        let done = command.args(["--box", "460,70,690,175", "--class", class, "--report", "json"]).output();
+        let said = String::from_utf8(done.expect("it runs").stderr).expect("text");
+        (said, report(&output.path().join("dog-res.json")))
+    };
+    let (said, truck) = ask("truck");
+    assert!(
+        said.contains("the best prediction of truck has confidence 0.52") && said.contains("there car won"),
+        "{said}"
+    );
+    assert_eq!(truck["query"]["winner"]["class"], "car");
+    assert!(truck["query"]["iou"].as_f64() > Some(0.8));
+    let explained = &truck["detections"];
+    assert_eq!((explained.as_array().map(Vec::len), &explained[0]["class"]), (Some(1), &"truck".into()));
+    let (said, boat) = ask("boat");
+    assert!(said.contains("not above --conf-thres"), "{said}");
+    assert_eq!((&boat["detections"][0]["class"], &boat["detections"][0]["empty"]), (&"boat".into(), &false.into()));
+
+    let output = temp();
+    let alone = ["--box", "460,70,690,175"];
+    explain("images/dog.jpg", &output).args(alone).assert().code(2).stderr(contains("--class"));
+    let inside_out = ["--box", "9,9,1,1", "--class", "dog"];
+    explain("images/dog.jpg", &output).args(inside_out).assert().code(2).stderr(contains("X1 < X2"));
+}
+
+#[test]
+fn boxes_are_explained_one_by_one_by_class_or_all_at_once() {
+    let panels = |args: &[&str]| {
+        let output = temp();
+        explain("images/horses.jpg", &output).args(["--raw"]).args(args).assert().success();
+        let (width, _) = image::image_dimensions(output.path().join("horses-res.jpg")).expect("it is a picture");
+        let map = files(&output).into_iter().find(|name| name.contains("class17") || name.contains("all"));
+        let map = map.map(|name| {
+            let file = fs::File::open(output.path().join(name)).expect("it is there");
+            Array2::<f32>::read_npy(file).expect("it is an npy")
+        });
+        (width / 640, map)
+    };
+    assert!(matches!(panels(&[]), (5, None)));
+    assert!(matches!(panels(&["--top", "2"]), (3, None)));
+    for flags in [["--per", "class"].as_slice(), &["--merged"]] {
+        let (count, map) = panels(flags);
+        let map = map.expect("the map of the group");
+        assert_eq!((count, map.ncols()), (2, 640));
+        assert_eq!(map.iter().copied().fold(0.0, f32::max), 1.0);
+    }
+    // The dog picture has four classes.
+    let output = temp();
+    explain("images/dog.jpg", &output).args(["--per", "class"]).assert().success();
+    assert_eq!(image::image_dimensions(output.path().join("dog-res.jpg")).expect("it is a picture").0, 5 * 640);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{MethodOptions, explain_input, methods::random_mask},
+    explain::{MethodOptions, explain_input, explain_watched, methods::random_mask},
 };
 
 fn load(name: &str) -> Model {
@@ -280,6 +280,27 @@ fn maps_depend_neither_on_the_batch_nor_on_threads() {
             assert_close(found.heatmap.values(), expected.heatmap.values(), 1e-4, method.name());
         }
     }
+}
+
+#[test]
+fn d_rise_points_into_each_box_of_a_picture() {
+    let model = Model::load("weights/yolov5s.torchscript", Device::Cpu).expect("the bundled model loads");
+    let picture = yolo_cam::picture::read("images/dog.jpg").expect("the picture is sound");
+    let method_options = MethodOptions { masks: 2000, ..MethodOptions::default() };
+    let options = ExplainOptions { method: Method::DRise, method_options, ..ExplainOptions::default() };
+    let mut steps = Vec::new();
+    let explanation = explain_watched(&model, &picture, &options, &mut |done, total| steps.push((done, total)));
+    let boxes = explanation.expect("it is explained").boxes;
+    assert_eq!(boxes.len(), 4);
+    for found in boxes {
+        let map = found.heatmap.values();
+        let highest = map.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(cell, _)| cell);
+        let (y, x) = highest.expect("a map has cells");
+        let b = found.detection.box_input;
+        let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
+        assert!((b.x1..b.x2).contains(&x) && (b.y1..b.y2).contains(&y), "({x}, {y}) is not in {b:?}");
+    }
+    assert_eq!((steps.len(), steps[0], steps[249]), (250, (8, 2000), (2000, 2000)));
 }
 
 #[test]

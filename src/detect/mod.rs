@@ -3,6 +3,7 @@
 mod decode;
 mod letterbox;
 mod nms;
+mod query;
 
 use tch::Tensor;
 
@@ -11,6 +12,7 @@ pub(crate) use self::decode::{decode_box, sigmoid};
 pub use self::{
     decode::Detection,
     letterbox::{Letterbox, to_tensor},
+    query::{Answer, Query, best_match},
 };
 use crate::{
     error::{Error, Result},

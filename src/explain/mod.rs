@@ -1,6 +1,7 @@
 //! For each detection, the map of what it depends on: ∂target/∂activation at a layer, made into a heatmap.
 
 mod fuse;
+mod group;
 mod heatmap;
 pub mod methods;
 mod perturb;
@@ -16,13 +17,14 @@ use tch::{Kind, Tensor};
 
 pub use self::{
     fuse::Fuse,
+    group::{Group, Grouping},
     heatmap::{Heatmap, NoSignal},
     methods::{Method, MethodOptions},
     target::Target,
 };
 use self::{fuse::fused, methods::Needs, perturb::Perturbation, plan::Plan};
 use crate::{
-    detect::{DetectOptions, Detection, Letterbox, detect},
+    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect},
     error::{Error, Result},
     model::{Forward, Model, PROBE_SIDE},
     tensor::to_array3,
@@ -46,6 +48,8 @@ pub struct ExplainOptions {
     pub img_size: Option<u32>,
     /// Which predictions become detections.
     pub detect: DetectOptions,
+    /// A box to explain instead of the detections. Default: none.
+    pub query: Option<Query>,
     /// Default: Grad-CAM.
     pub method: Method,
     /// Default: no smoothing.
@@ -111,6 +115,9 @@ pub struct Explanation {
     pub letterbox: Letterbox,
     /// The boxes, most confident first.
     pub boxes: Vec<ExplainedBox>,
+    /// What the detector makes of a query, if there was one: the box above, and what won instead. None if no prediction
+    /// overlaps it.
+    pub answer: Option<Answer>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -198,8 +205,10 @@ pub fn explain_watched(
     let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
     let input = letterbox.tensor(model.device());
     let done = start.elapsed();
-    let (boxes, timings) = explain_input(model, &input, options, watch)?;
-    Ok(Explanation { letterbox, boxes, timings: Timings { letterbox: done, ..timings } })
+    let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };
+    let options = ExplainOptions { query: options.query.map(to_input), ..options.clone() };
+    let (boxes, answer, timings) = explain_tensor(model, &input, &options, watch)?;
+    Ok(Explanation { letterbox, boxes, answer, timings: Timings { letterbox: done, ..timings } })
 }
 
 /// The same for a picture that is the network's input already: `[1, 3, H, W]` f32, RGB in 0..1, sides whole
@@ -213,6 +222,15 @@ pub fn explain_input(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<(Vec<ExplainedBox>, Timings)> {
+    explain_tensor(model, input, options, watch).map(|(boxes, _, timings)| (boxes, timings))
+}
+
+fn explain_tensor(
+    model: &Model,
+    input: &Tensor,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<(Vec<ExplainedBox>, Option<Answer>, Timings)> {
     let plan = Plan::new(model, &options.target_layer, options.method)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
@@ -220,7 +238,14 @@ pub fn explain_input(
 
     let forward = model.forward(input, &plan.taps)?;
     timings.forward = lap();
-    let detections = detect(model, &forward.heads, &options.detect)?;
+    let answer = match &options.query {
+        Some(query) => best_match(model, &forward.heads, query)?,
+        None => None,
+    };
+    let detections = match (&options.query, &answer) {
+        (None, _) => detect(model, &forward.heads, &options.detect)?,
+        (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
+    };
     timings.detect = lap();
     let mut boxes = match options.method.info().needs {
         Needs::Gradient | Needs::Activations => explain_once(model, &forward, &plan, detections, options)?,
@@ -231,7 +256,7 @@ pub fn explain_input(
     };
     find_working_layers(model, input, &mut boxes, options)?;
     timings.backward = lap();
-    Ok((boxes, timings))
+    Ok((boxes, answer, timings))
 }
 
 /// By methods that run the network once.

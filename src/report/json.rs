@@ -25,7 +25,28 @@ pub struct JsonReport<'a> {
     input: InputEntry,
     method: &'static str,
     target: &'static str,
+    /// What was asked for instead of detections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    query: Option<QueryEntry<'a>>,
     detections: Vec<DetectionEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct QueryEntry<'a> {
+    class_id: usize,
+    class: &'a str,
+    box_image: BBox,
+    /// `None` if no prediction overlaps the box.
+    iou: Option<f32>,
+    winner: Option<WinnerEntry<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WinnerEntry<'a> {
+    class_id: usize,
+    class: &'a str,
+    confidence: f32,
+    box_image: BBox,
 }
 
 #[derive(Debug, Serialize)]
@@ -101,6 +122,22 @@ impl<'a> JsonReport<'a> {
                 map: maps.get(index).and_then(Option::as_deref),
             }
         };
+        let query = options.query.map(|query| {
+            let answer = explanation.answer.as_ref();
+            let winner = answer.and_then(|answer| answer.winner.as_ref());
+            QueryEntry {
+                class_id: query.class_id,
+                class: &model.names()[query.class_id],
+                box_image: query.target,
+                iou: answer.map(|answer| answer.iou),
+                winner: winner.map(|winner| WinnerEntry {
+                    class_id: winner.class_id,
+                    class: &model.names()[winner.class_id],
+                    confidence: winner.confidence,
+                    box_image: map.to_image(&winner.box_input),
+                }),
+            }
+        });
         Self {
             schema: SCHEMA,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
@@ -119,6 +156,7 @@ impl<'a> JsonReport<'a> {
             },
             method: options.method.name(),
             target: options.target.name(),
+            query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
         }
     }
