@@ -1,6 +1,6 @@
 //! From libtorch's tensors to `ndarray`.
 
-use ndarray::{Array2, Array3, Array4};
+use ndarray::{Array2, Array3};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
@@ -14,17 +14,6 @@ pub(crate) fn to_array3(tensor: &Tensor) -> Result<Array3<f32>> {
     let &[1, channels, height, width] = size.as_slice() else { return Err(misfit("[1, C, h, w]", &size)) };
     let shape = (channels as usize, height as usize, width as usize);
     Array3::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[1, C, h, w]", &size))
-}
-
-/// Copies a tensor with four dimensions on any device to f32.
-///
-/// # Errors
-/// [`Error::Libtorch`] if the tensor has another number of dimensions.
-pub(crate) fn to_array4(tensor: &Tensor) -> Result<Array4<f32>> {
-    let size = tensor.size();
-    let &[n, channels, height, width] = size.as_slice() else { return Err(misfit("[N, C, h, w]", &size)) };
-    let shape = (n as usize, channels as usize, height as usize, width as usize);
-    Array4::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[N, C, h, w]", &size))
 }
 
 /// Copies a tensor with two dimensions on any device to f32.

@@ -6,7 +6,7 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{MethodOptions, explain_input, explain_watched, methods::random_mask},
+    explain::{MethodOptions, explain_input, explain_watched, methods::random_masks},
 };
 
 fn load(name: &str) -> Model {
@@ -246,7 +246,7 @@ fn d_rise_is_the_mean_of_masks_run_one_by_one() {
         let own = whole.row(found.detection.anchor_row);
         let (mut weighted, mut seen) = (Array2::zeros((64, 96)), Array2::zeros((64, 96)));
         for mask_index in 0..40 {
-            let mask = random_mask(7, mask_index, 64, 96).expect("it is made");
+            let mask = random_masks(7, &[mask_index], 64, 96).expect("it is made");
             let predictions = Reference::predictions(&module, &(&reference.input * &mask));
             let length = |row: ndarray::ArrayView1<f32>| row[5].hypot(row[6]);
             let one = |row: ndarray::ArrayView1<f32>| {

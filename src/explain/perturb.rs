@@ -5,14 +5,14 @@ use tch::Tensor;
 
 use super::{
     ExplainOptions, Heatmap, Method, Watch,
-    methods::{DRise, ablation_cam, random_mask, score_cam},
+    methods::{DRise, ablation_cam, random_masks, score_cam},
     tracker::{Likeness, Tracker},
 };
 use crate::{
     detect::Detection,
     error::Result,
     model::{Forward, Model},
-    tensor::{to_array3, to_array4},
+    tensor::to_array3,
 };
 
 /// Changes a picture and follows its detections.
@@ -119,21 +119,16 @@ impl Perturbation<'_> {
     fn d_rise(&self, tracker: &Tracker, detections: usize, watch: &mut Watch) -> Result<Vec<Heatmap>> {
         let &[_, _, height, width] = self.input.size().as_slice() else { unreachable!("the input ran") };
         let (seed, total) = (self.options.method_options.seed, self.options.method_options.masks);
-        let mut sums = vec![DRise::new(height as usize, width as usize); detections];
-        let indices: Vec<usize> = (0..total).collect();
+        let mut sum = DRise::new(detections, height as usize, width as usize);
+        let indices: Vec<u64> = (0..total as u64).collect();
+        let mut done = 0;
         for batch in indices.chunks(self.batch()) {
-            let masks = batch.iter().map(|&index| random_mask(seed, index as u64, height, width));
-            let masks = Tensor::f_cat(&masks.collect::<Result<Vec<_>>>()?, 0)?;
-            let scores = self.masked(tracker, &masks.f_to_device(self.input.device())?)?;
-            let masks = to_array4(&masks)?;
-            for (mask, scores) in masks.outer_iter().zip(scores) {
-                for (sum, score) in sums.iter_mut().zip(scores) {
-                    sum.add(mask.index_axis(Axis(0), 0), score);
-                }
-            }
-            watch(batch[batch.len() - 1] + 1, total);
+            let masks = random_masks(seed, batch, height, width)?;
+            sum.add(&masks, &self.masked(tracker, &masks.f_to_device(self.input.device())?)?)?;
+            done += batch.len();
+            watch(done, total);
         }
-        Ok(sums.into_iter().map(|sum| Heatmap::new(sum.map())).collect())
+        Ok(sum.maps()?.into_iter().map(Heatmap::new).collect())
     }
 
     /// The scores behind each of `masks` `[N, 1, H, W]`, 0 to 1; 0 is black.

@@ -1,5 +1,7 @@
 //! What a detector still finds of a box where its picture or its features are changed.
 
+use std::thread;
+
 use tch::Tensor;
 
 use crate::{
@@ -21,7 +23,7 @@ pub(super) enum Likeness {
 /// Scores detections by the best prediction for them: IoU · objectness · likeness of class, 0 to 1. Not by the same
 /// anchor: another may take over.
 pub(super) struct Tracker<'a> {
-    model: &'a Model,
+    heads: &'a [Head],
     detections: &'a [Detection],
     likeness: Likeness,
     /// Class probabilities of each detection, as a unit vector.
@@ -47,18 +49,27 @@ impl<'a> Tracker<'a> {
             vector
         });
         let classes = classes.collect();
-        Ok(Self { model, detections, likeness, classes })
+        Ok(Self { heads: model.heads(), detections, likeness, classes })
     }
 
     /// For each picture of a batch the score of each detection. `heads`: `[N, C, h, w]`.
     pub fn scores(&self, heads: &[Tensor]) -> Result<Vec<Vec<f32>>> {
         let pictures = heads.first().map_or(0, |head| head.size()[0] as usize);
         let mut best = vec![vec![0.0f32; self.detections.len()]; pictures];
-        for (head, raw) in self.model.heads().iter().zip(heads) {
+        for (head, raw) in self.heads.iter().zip(heads) {
             let (values, height, width) = cells(raw)?;
-            for (best, values) in best.iter_mut().zip(values.chunks_exact(values.len() / pictures)) {
-                self.improve(best, head, values, (height, width));
-            }
+            // libtorch's threads are idle meanwhile.
+            let share = pictures.div_ceil(tch::get_num_threads().max(1) as usize);
+            let each = values.len() / pictures;
+            thread::scope(|scope| {
+                for (best, values) in best.chunks_mut(share).zip(values.chunks(share * each)) {
+                    scope.spawn(move || {
+                        for (best, values) in best.iter_mut().zip(values.chunks_exact(each)) {
+                            self.improve(best, head, values, (height, width));
+                        }
+                    });
+                }
+            });
         }
         Ok(best)
     }

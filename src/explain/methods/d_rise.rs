@@ -1,14 +1,13 @@
 //! D-RISE.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
+use tch::{Device, Kind, Tensor};
 
-use tch::{Kind, Tensor};
-
-use crate::error::Result;
+use crate::{error::Result, tensor::to_array2};
 
 /// Cells of the grid that a mask is made from, along each side.
 const GRID: usize = 16;
@@ -30,51 +29,72 @@ fn grid_mask(seed: u64, index: u64) -> ([[bool; GRID]; GRID], [f32; 2]) {
     (grid, [share(), share()])
 }
 
-/// Mask `index` of `seed`, `[1, 1, H, W]` f32 from 0 to 1 on the CPU: a random grid, upsampled to one cell more than the
-/// picture has along each side, and shifted. The same wherever and in whatever order it is made.
+/// The masks of these indices of `seed`, `[N, 1, H, W]` f32 from 0 to 1 on the CPU: random grids, upsampled to one cell
+/// more than the picture has along each side, and shifted. A mask is the same wherever and in whatever order it is made.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if there is not enough memory.
 ///
 /// Petsiuk et al., BMVC 2018, section 3.2, <https://arxiv.org/abs/1806.07421>.
-pub fn random_mask(seed: u64, index: u64, height: i64, width: i64) -> Result<Tensor> {
-    let (grid, [shift_x, shift_y]) = grid_mask(seed, index);
-    let grid = Array2::from_shape_fn((GRID, GRID), |(y, x)| f32::from(u8::from(grid[y][x])));
+pub fn random_masks(seed: u64, indices: &[u64], height: i64, width: i64) -> Result<Tensor> {
+    let grids: Vec<_> = indices.iter().map(|&index| grid_mask(seed, index)).collect();
+    let cells: Vec<f32> =
+        grids.iter().flat_map(|(grid, _)| grid.iter().flatten()).map(|&kept| f32::from(kept)).collect();
     let side = GRID as i64;
     let cell = |pixels: i64| (pixels + side - 1) / side;
     let (cell_h, cell_w) = (cell(height), cell(width));
-    let small = Tensor::try_from(&grid)?.f_view([1, 1, side, side])?.f_to_kind(Kind::Float)?;
+    let small = Tensor::from_slice(&cells).f_view([-1, 1, side, side])?;
     let large = small.f_upsample_bilinear2d([(side + 1) * cell_h, (side + 1) * cell_w], false, None, None)?;
     let from = |share: f32, cell: i64| (share * cell as f32) as i64;
-    Ok(large.f_narrow(2, from(shift_y, cell_h), height)?.f_narrow(3, from(shift_x, cell_w), width)?)
+    let shifted = grids.iter().zip(0..).map(|((_, [shift_x, shift_y]), index)| {
+        let mask = large.f_narrow(0, index, 1)?;
+        mask.f_narrow(2, from(*shift_y, cell_h), height)?.f_narrow(3, from(*shift_x, cell_w), width)
+    });
+    Ok(Tensor::f_cat(&shifted.collect::<Result<Vec<_>, _>>()?, 0)?)
 }
 
-/// The mean of random masks, each weighted by what the detector still finds of the box behind it (D-RISE).
+/// For each box the mean of random masks, each weighted by what the detector still finds of the box behind it (D-RISE).
 ///
 /// Petsiuk et al., CVPR 2021, section 3, <https://arxiv.org/abs/2006.03204>. Each pixel is divided by how much it was seen
 /// in all, so that it does not count how often chance showed it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DRise {
-    weighted: Array2<f32>,
-    seen: Array2<f32>,
+    /// `[boxes, H·W]`
+    weighted: Tensor,
+    /// `[H·W]`
+    seen: Tensor,
+    height: usize,
+    width: usize,
 }
 
 impl DRise {
     /// Without any mask yet, at the size of the network's input.
-    pub fn new(height: usize, width: usize) -> Self {
-        Self { weighted: Array2::zeros((height, width)), seen: Array2::zeros((height, width)) }
+    pub fn new(boxes: usize, height: usize, width: usize) -> Self {
+        let pixels = (height * width) as i64;
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+        Self { weighted: zeros(&[boxes as i64, pixels]), seen: zeros(&[pixels]), height, width }
     }
 
-    /// Adds a `mask` `[H, W]`, 0 to 1, behind which the tracked score is `score`.
-    pub fn add(&mut self, mask: ArrayView2<f32>, score: f32) {
-        self.weighted.scaled_add(score, &mask);
-        self.seen += &mask;
+    /// Adds `masks` `[N, 1, H, W]`, 0 to 1, behind which the boxes have `scores`, for each mask one for each box.
+    ///
+    /// # Errors
+    /// [`crate::Error::Libtorch`] if the shapes do not fit.
+    pub fn add(&mut self, masks: &Tensor, scores: &[Vec<f32>]) -> Result<()> {
+        let masks = masks.f_flatten(1, -1)?;
+        let scores = Tensor::from_slice(&scores.concat()).f_view([scores.len() as i64, -1])?;
+        _ = self.weighted.f_add_(&scores.f_transpose(0, 1)?.f_mm(&masks)?)?;
+        _ = self.seen.f_add_(&masks.f_sum_dim_intlist([0i64].as_slice(), false, None::<Kind>)?)?;
+        Ok(())
     }
 
-    /// The map `[H, W]`: the mean score of the masks that show a pixel; 0 where none does.
-    pub fn map(&self) -> Array2<f32> {
-        let mean = |&weighted: &f32, &seen: &f32| if seen > 0.0 { weighted / seen } else { 0.0 };
-        ndarray::Zip::from(&self.weighted).and(&self.seen).map_collect(mean)
+    /// The map of each box, `[H, W]`: the mean score of the masks that show a pixel; 0 where none does.
+    ///
+    /// # Errors
+    /// [`crate::Error::Libtorch`] if there is not enough memory.
+    pub fn maps(&self) -> Result<Vec<Array2<f32>>> {
+        let mean = self.weighted.f_div(&self.seen.f_clamp_min(f64::from(f32::MIN_POSITIVE))?)?;
+        let size = [self.height as i64, self.width as i64];
+        (0..self.weighted.size()[0]).map(|index| to_array2(&mean.f_get(index)?.f_view(size)?)).collect()
     }
 }
 
@@ -85,11 +105,13 @@ mod tests {
 
     #[test]
     fn a_pixel_has_the_mean_score_of_the_masks_that_show_it() {
-        let mut sum = DRise::new(1, 3);
-        sum.add(array![[1.0, 0.5, 0.0]].view(), 0.8);
-        sum.add(array![[1.0, 0.0, 0.0]].view(), 0.2);
-        let expected = array![[0.5, 0.8, 0.0]];
-        assert!((sum.map() - expected).iter().all(|difference: &f32| difference.abs() < 1e-6));
+        let mut sum = DRise::new(2, 1, 3);
+        let masks = Tensor::from_slice(&[1.0f32, 0.5, 0.0, 1.0, 0.0, 0.0]).view([2, 1, 1, 3]);
+        sum.add(&masks, &[vec![0.8, 0.0], vec![0.2, 1.0]]).unwrap();
+        let expected = [array![[0.5, 0.8, 0.0]], array![[0.5, 0.0, 0.0]]];
+        for (map, expected) in sum.maps().unwrap().iter().zip(expected) {
+            assert!((map - expected).iter().all(|difference: &f32| difference.abs() < 1e-6));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use ndarray::{Array2, ArrayView3};
 
 pub use self::{
     ablation_cam::ablation_cam,
-    d_rise::{DRise, random_mask},
+    d_rise::{DRise, random_masks},
     eigen_cam::eigen_cam,
     eigen_grad_cam::eigen_grad_cam,
     element_wise::element_wise,
