@@ -14,7 +14,7 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, NoSignal, TargetLayer,
     detect::{DetectOptions, Detection, to_tensor},
-    explain::{explain, explain_input, methods::Needs},
+    explain::{MethodOptions, explain, explain_input, methods::Needs},
     picture,
 };
 
@@ -466,6 +466,28 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
         }
         assert!(explained > model.layers().len() / 2, "{name}: only {explained} maps have a signal");
         assert!(resolved > 0, "{name}: no box was without a positive cell");
+    }
+}
+
+#[test]
+fn every_method_names_a_layer_that_works_where_a_head_does_not_see_the_one_asked_for() {
+    let model = yolov5s();
+    let picture = picture::read("images/dog.jpg").expect("the picture is sound");
+    // The truck comes from P4, which model.23 does not feed.
+    let layer = model.find_layer("model.23").expect("YOLOv5s has it");
+    for method in Method::ALL.into_iter().filter(|&method| method != Method::DRise) {
+        let at = |layers| {
+            let method_options = MethodOptions { max_channels: Some(8), ..MethodOptions::default() };
+            let target_layer = TargetLayer::Layers(layers);
+            let options = ExplainOptions { method, method_options, target_layer, ..ExplainOptions::default() };
+            explain(&model, &picture, &options).expect("it is explained").boxes.remove(3)
+        };
+        let truck = at(vec![layer]);
+        assert_eq!(truck.heatmap.no_signal(), Some(NoSignal::HeadUnseen), "{method:?}");
+        let working = truck.working_layers.clone().unwrap_or_else(|| panic!("{method:?} names no layer"));
+        assert!(truck.no_signal_reason(&model).is_some_and(|reason| reason.contains("works")));
+        assert_eq!(working.len() > 1, method.info().is_element_wise, "{method:?}: not a single cell");
+        assert_eq!(at(working).heatmap.no_signal(), None, "{method:?}");
     }
 }
 

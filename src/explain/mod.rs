@@ -87,6 +87,9 @@ impl ExplainedBox {
 
     /// In one line, why the map has no signal and which layer has one; `None` if it has.
     pub fn no_signal_reason(&self, model: &Model) -> Option<String> {
+        if self.layers.is_empty() {
+            return Some("the box was found behind none of the masks; more of them (--masks) may help".into());
+        }
         let layer = self.layer_names(model);
         let reason = match self.heatmap.no_signal()? {
             NoSignal::HeadUnseen => {
@@ -140,6 +143,9 @@ pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
+
+/// How many channels show whether a layer has a signal for methods that run the network for each.
+const TRIAL_CHANNELS: usize = 32;
 
 /// Whether boxes can be explained as `options` say at all, before any picture is.
 ///
@@ -247,16 +253,29 @@ fn explain_tensor(
         (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
     };
     timings.detect = lap();
-    let mut boxes = match options.method.info().needs {
-        Needs::Gradient | Needs::Activations => explain_once(model, &forward, &plan, detections, options)?,
-        Needs::ForwardsByChannel | Needs::Forwards => {
-            let perturbation = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
-            explain_perturbed(&perturbation, &plan, detections, watch)?
-        }
-    };
+    let mut boxes = explain_detections(model, input, &forward, &plan, detections, options, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.backward = lap();
     Ok((boxes, answer, timings))
+}
+
+/// The maps of `detections` at the layers of `plan`, which `forward` tapped.
+fn explain_detections(
+    model: &Model,
+    input: &Tensor,
+    forward: &Forward,
+    plan: &Plan,
+    detections: Vec<Detection>,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<Vec<ExplainedBox>> {
+    match options.method.info().needs {
+        Needs::Gradient | Needs::Activations => explain_once(model, forward, plan, detections, options),
+        Needs::ForwardsByChannel | Needs::Forwards => {
+            let perturbation = Perturbation { model, input, forward, taps: &plan.taps, options };
+            explain_perturbed(&perturbation, plan, detections, watch)
+        }
+    }
 }
 
 /// By methods that run the network once.
@@ -271,17 +290,17 @@ fn explain_once(
     detections
         .into_iter()
         .map(|detection| {
-            let layers = plan.layers_of[detection.head].clone();
-            if !layers.is_empty() {
-                let heatmap = gradients.heatmap(&detection, &layers)?;
-                return Ok(ExplainedBox { detection, layers, heatmap, working_layers: None });
-            }
-            let heatmap = Heatmap::unseen(gradients.cells(plan.asked[0])?);
-            let working_layers = match plan.feed_of[detection.head].map(|feed| vec![feed]) {
-                Some(feed) => gradients.heatmap(&detection, &feed)?.no_signal().is_none().then_some(feed),
-                None => None,
+            let (layers, heatmap) = match plan.layers_of[detection.head].as_slice() {
+                [] => (&plan.asked, Heatmap::unseen(gradients.cells(plan.asked[0])?)),
+                layers => (&plan.layers_of[detection.head], gradients.heatmap(&detection, layers)?),
             };
-            Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers })
+            let working_layers = match plan.feed_of[detection.head].map(|feed| vec![feed]) {
+                Some(feed) if heatmap.no_signal().is_some() => {
+                    gradients.heatmap(&detection, &feed)?.no_signal().is_none().then_some(feed)
+                }
+                _ => None,
+            };
+            Ok(ExplainedBox { detection, layers: layers.clone(), heatmap, working_layers })
         })
         .collect()
 }
@@ -326,8 +345,7 @@ fn explain_perturbed(
             let layers = layers_of(&detection);
             if maps.is_empty() {
                 let heatmap = Heatmap::unseen(gradients.cells(plan.asked[0])?);
-                let working_layers = plan.feed_of[detection.head].map(|feed| vec![feed]);
-                return Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers });
+                return Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers: None });
             }
             Ok(ExplainedBox { detection, layers, heatmap: fused(maps, options.fuse)?, working_layers: None })
         })
@@ -395,7 +413,8 @@ impl<'a> Gradients<'a> {
 }
 
 /// For each box without signal for which no working layer is known, looks for one: what `auto` takes, then the outermost
-/// layers, from the heads upwards. A trial is one forward pass for all such boxes.
+/// layers, from the heads upwards. A trial is one forward pass for all such boxes; for methods that run the network for
+/// each channel, some channels of what `auto` takes.
 fn find_working_layers(
     model: &Model,
     input: &Tensor,
@@ -403,10 +422,14 @@ fn find_working_layers(
     options: &ExplainOptions,
 ) -> Result<()> {
     let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layers.is_none();
-    let runs_once = matches!(options.method.info().needs, Needs::Gradient | Needs::Activations);
-    if !runs_once || !boxes.iter().any(is_open) {
-        return Ok(());
-    }
+    let max_trials = match options.method.info().needs {
+        Needs::Gradient | Needs::Activations => MAX_TRIALS,
+        Needs::ForwardsByChannel => 1,
+        Needs::Forwards => 0,
+    };
+    let channels = options.method_options.max_channels.map_or(TRIAL_CHANNELS, |most| most.min(TRIAL_CHANNELS));
+    let method_options = MethodOptions { max_channels: Some(channels), ..options.method_options };
+    let options = ExplainOptions { method_options, ..options.clone() };
     let single = plan::outermost(model.layers()).rev().map(|layer| TargetLayer::Layers(vec![layer]));
     let mut trials = 0;
     for target in [TargetLayer::Auto].into_iter().chain(single) {
@@ -416,7 +439,7 @@ fn find_working_layers(
             let layers = &plan.layers_of[found.detection.head];
             is_open(found) && !layers.is_empty() && *layers != found.layers
         };
-        if trials == MAX_TRIALS || !boxes.iter().any(is_open) {
+        if trials == max_trials || !boxes.iter().any(is_open) {
             break;
         }
         if !boxes.iter().any(is_candidate) {
@@ -424,13 +447,12 @@ fn find_working_layers(
         }
         trials += 1;
         let forward = model.forward(input, &plan.taps)?;
-        let mut gradients = Gradients::new(model, &forward, &plan.taps, options);
-        for found in boxes.iter_mut().filter(|found| is_candidate(found)) {
-            let layers = &plan.layers_of[found.detection.head];
-            // A layer whose output is no map is no candidate either.
-            if gradients.heatmap(&found.detection, layers).is_ok_and(|map| map.no_signal().is_none()) {
-                found.working_layers = Some(layers.clone());
-            }
+        let mut candidates: Vec<&mut ExplainedBox> = boxes.iter_mut().filter(|found| is_candidate(found)).collect();
+        let detections = candidates.iter().map(|found| found.detection.clone()).collect();
+        let tried = explain_detections(model, input, &forward, &plan, detections, &options, &mut |_, _| {});
+        // A layer whose output is no map is no candidate either.
+        for (found, tried) in candidates.iter_mut().zip(tried.unwrap_or_default()) {
+            found.working_layers = tried.heatmap.no_signal().is_none().then_some(tried.layers);
         }
     }
     Ok(())

@@ -14,7 +14,8 @@ pub(super) struct Plan {
     pub layers_of: Vec<Vec<usize>>,
     /// The layers that were asked for.
     pub asked: Vec<usize>,
-    /// For heads that see none of the layers asked for, the layer that feeds them.
+    /// The layer that feeds each head, to be tried where those asked for say nothing: none, if it is one of them, or if it
+    /// shows only a single cell by this method.
     pub feed_of: Vec<Option<usize>>,
 }
 
@@ -40,8 +41,12 @@ impl Plan {
                 heads.clone().map(of_head).collect::<Result<_>>()?
             }
         };
-        let feed = |head: usize| layers_of[head].is_empty().then(|| model.feed_of(head).ok()).flatten();
-        let feed_of: Vec<Option<usize>> = heads.map(feed).collect();
+        let is_single_cell = method.info().is_element_wise;
+        let feed_of = heads.map(|head| {
+            let feed = model.feed_of(head).ok()?;
+            (*target != TargetLayer::Auto && !is_single_cell && layers_of[head] != [feed]).then_some(feed)
+        });
+        let feed_of: Vec<Option<usize>> = feed_of.collect();
         let asked = match target {
             TargetLayer::Layers(layers) => layers.clone(),
             TargetLayer::Auto => Vec::new(),

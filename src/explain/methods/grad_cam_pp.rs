@@ -26,14 +26,16 @@ pub fn grad_cam_pp(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<Arra
 }
 
 fn weight(act: ArrayView2<f32>, grad: ArrayView2<f32>, least: f64) -> f32 {
-    let sum: f64 = act.iter().map(|&act| f64::from(act)).sum();
-    let terms = grad.iter().map(|&grad| {
+    let sum = act.mapv(f64::from).sum();
+    // α·G is G / (2 + ΣA·G). Without branches, and summed by ndarray, so that both loops are vectorised.
+    let terms = grad.mapv(|grad| {
         let grad = f64::from(grad);
-        let square = grad * grad;
-        let denominator = 2.0 * square + sum * square * grad;
-        if grad <= 0.0 || denominator.abs() <= least { 0.0 } else { square / denominator * grad }
+        let rest = 2.0 + sum * grad;
+        let counts = (grad > 0.0) & ((grad * grad * rest).abs() > least);
+        let term = grad / rest;
+        if counts { term } else { 0.0 }
     });
-    terms.sum::<f64>() as f32
+    terms.sum() as f32
 }
 
 #[cfg(test)]
