@@ -13,6 +13,7 @@ use yolo_cam::{explain::Grouping, geometry::BBox};
 Examples:
   yolo-cam --model-path yolov5s.pt --img-path images/cat-dog.jpg
   yolo-cam --model-path best.torchscript --names helmet,vest --img-path site/ --report json
+  yolo-cam --img-path images/dog.jpg --box 60,100,500,420 --class person
   yolo-cam layers --model-path best.torchscript
   yolo-cam export --model-path best.pt --output best.torchscript
 

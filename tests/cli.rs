@@ -591,3 +591,38 @@ fn verbose_tells_the_model_and_the_times() {
         .stderr(contains("80 classes, heads P3 P4 P5"))
         .stderr(contains("forward ").and(contains("backward ")));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_no_file() {
+    let output = temp();
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_yolo-cam"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "--img-path",
+            "images/dog.jpg",
+            "--method",
+            "d-rise",
+            "--masks",
+            "100000",
+            "--raw",
+            "--report",
+            "json",
+            "-v",
+        ])
+        .arg("--output-dir")
+        .arg(output.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // It tells of the model before it takes the first picture.
+    let stderr = run.stderr.take().expect("it is piped");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stderr)).map_while(Result::ok);
+    assert!(lines.any(|line| line.starts_with("time: model load")));
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let told = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("it runs");
+    assert!(told.success());
+    let status = run.wait().expect("it ends");
+    assert!(!status.success(), "{status}");
+    assert_eq!(files(&output), Vec::<String>::new());
+}

@@ -68,8 +68,10 @@ fn group_panel(explanation: &Explanation, group: &Group, model: &Model) -> RgbIm
     panel
 }
 
-/// Lays the heat (`[H, W]`, 0 to 1) over the pixels of `panel` inside any of `boxes`.
-fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, boxes: &[BBox]) {
+/// Lays the heat, half its colour, over the pixels of `panel` inside any of `boxes`, which lie within it.
+///
+/// `heat`: `[H, W]` as large as the panel, 0 to 1.
+pub fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, boxes: &[BBox]) {
     let colors: [Rgb<u8>; 256] = std::array::from_fn(|level| jet(level as f32 / 255.0));
     let pixels = |from: f32, to: f32| from.round() as u32..to.round() as u32;
     let inside: Vec<_> = boxes.iter().map(|b| (pixels(b.x1, b.x2), pixels(b.y1, b.y2))).collect();
@@ -90,7 +92,7 @@ fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, boxes: &[BBox]) {
 }
 
 /// Draws the outline of `b`, inwards from its edge, as thick as the picture's size asks for.
-fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>) {
+pub fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>) {
     let thickness = (panel.width().max(panel.height()) / 320).max(1) as i32;
     let (left, top) = (b.x1.round() as i32, b.y1.round() as i32);
     let (right, bottom) = (b.x2.round() as i32, b.y2.round() as i32);
