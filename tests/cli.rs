@@ -620,9 +620,15 @@ fn an_interrupted_run_leaves_no_file() {
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stderr)).map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("time: model load")));
     std::thread::sleep(std::time::Duration::from_millis(500));
-    let told = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("it runs");
+    // A shell that starts the tests in the background has its children ignore SIGINT, but never SIGTERM.
+    let told = std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("it runs");
     assert!(told.success());
-    let status = run.wait().expect("it ends");
+    let status = (0..600).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        run.try_wait().expect("it can be asked")
+    });
+    run.kill().expect("a child that has ended may be killed too");
+    let status = status.expect("it ends within a minute of the signal");
     assert!(!status.success(), "{status}");
     assert_eq!(files(&output), Vec::<String>::new());
 }
