@@ -5,18 +5,17 @@
 
 use std::{env, error::Error, fs, path::Path};
 
-use image::{GenericImage, Rgb, RgbImage, imageops};
+use image::{GenericImage, Rgb, RgbImage};
 use yolo_cam::{
     ExplainOptions, Explanation, Method, Model,
-    explain::explain,
-    geometry::{BBox, Size},
+    explain::{Grouping, explain},
     picture,
-    render::{blend_heat, class_color, draw_box},
-    report::write_picture,
+    render::{self, HeatArea, RenderOptions},
+    report::{DEFAULT_QUALITY, write_picture},
 };
 
-/// Pixels of a panel, and between two.
-const PANEL_WIDTH: u32 = 240;
+/// Longest side of a panel, and the space between two, in pixels.
+const PANEL_SIDE: u32 = 240;
 const GAP: u32 = 6;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,38 +25,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
     for path in arguments {
         let picture = picture::read(Path::new(&path))?;
+        let panel = picture::shrunk(&picture, PANEL_SIDE);
         let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
         for method in Method::ALL {
             let explanation = explain(&model, &picture, &ExplainOptions { method, ..ExplainOptions::default() })?;
             let file = Path::new(&output).join(format!("{stem}-{}.jpg", method.name().replace('+', "p")));
-            write_picture(&file, &strip(&explanation)?)?;
+            write_picture(&file, &strip(&panel, &explanation, &model)?, DEFAULT_QUALITY)?;
             println!("{}", file.display());
         }
     }
     Ok(())
 }
 
-/// The picture and its panels beside each other, scaled, without the padding.
-fn strip(explanation: &Explanation) -> Result<RgbImage, Box<dyn Error>> {
-    let letterbox = &explanation.letterbox;
-    let map = &letterbox.map;
-    let (left, top, Size { width, height }) = (map.pad_x, map.pad_y, map.scaled);
-    let [x1, y1, x2, y2] = [left, top, left + width, top + height].map(|side| side as f32);
-    let whole = BBox { x1, y1, x2, y2 };
-    let mut panels = vec![letterbox.image.clone()];
-    for found in &explanation.boxes {
-        let mut panel = letterbox.image.clone();
-        blend_heat(&mut panel, &found.heatmap.normalized(map.input)?, &[whole]);
-        draw_box(&mut panel, &found.detection.box_input.clipped(map.input), class_color(found.detection.class_id));
-        panels.push(panel);
+/// `panel`, then the same for each box with its heat, beside each other.
+fn strip(panel: &RgbImage, explanation: &Explanation, model: &Model) -> Result<RgbImage, Box<dyn Error>> {
+    let options = RenderOptions { heat: HeatArea::Full, labels: false, ..RenderOptions::default() };
+    let mut panels = vec![panel.clone()];
+    for group in explanation.groups(Grouping::Box) {
+        panels.push(render::overlay(panel, explanation, &group, model, &options)?);
     }
-    let panel_height = PANEL_WIDTH * height / width;
+    let (width, height) = panel.dimensions();
     let count = panels.len() as u32;
-    let mut strip = RgbImage::from_pixel(count * (PANEL_WIDTH + GAP) - GAP, panel_height, Rgb([255; 3]));
+    let mut strip = RgbImage::from_pixel(count * (width + GAP) - GAP, height, Rgb([255; 3]));
     for (panel, index) in panels.iter().zip(0..) {
-        let shown = imageops::crop_imm(panel, left, top, width, height).to_image();
-        let small = imageops::resize(&shown, PANEL_WIDTH, panel_height, imageops::FilterType::CatmullRom);
-        strip.copy_from(&small, index * (PANEL_WIDTH + GAP), 0)?;
+        strip.copy_from(panel, index * (width + GAP), 0)?;
     }
     Ok(strip)
 }

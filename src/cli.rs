@@ -1,14 +1,23 @@
 //! The command line's flags, made into validated options. clap's types stop here.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tch::Device;
-use yolo_cam::{explain::Grouping, geometry::BBox};
+use yolo_cam::{
+    explain::{Grouping, MapSize},
+    geometry::BBox,
+    render::{self, RenderOptions},
+    report::RawFormat,
+};
+
+/// The program's.
+const NAME: &str = "yolo-cam";
 
 #[derive(Debug, Parser)]
-#[command(name = "yolo-cam", version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = NAME, version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   yolo-cam --model-path yolov5s.pt --img-path images/cat-dog.jpg
@@ -34,6 +43,17 @@ enum Subcommands {
     Methods,
     /// Save a checkpoint as TorchScript, as YOLOv5's export.py does: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page of the program or of one of its commands, for man(1)
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -86,24 +106,82 @@ struct ExplainArgs {
     #[arg(long, value_name = "A,B,...", value_delimiter = ',', help_heading = "Model")]
     names: Option<Vec<String>>,
 
-    /// Pictures, or folders of pictures
+    /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or
+    /// - for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken
     #[arg(long, value_name = "PATH", num_args = 1.., default_value = "images/", help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
     /// Folder for the results, created if missing
     #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Input and output")]
     output_dir: PathBuf,
+    /// Look into the folders within folders too
+    #[arg(long, help_heading = "Input and output")]
+    recursive: bool,
+    /// Of videos and animations take only every N-th frame
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Input and output")]
+    every: NonZeroU32,
     /// A panel for each box, or for all boxes of a class with the largest of their maps
     #[arg(long, value_enum, default_value_t = Per::Box, help_heading = "Input and output")]
     per: Per,
     /// One panel for all boxes, with the largest of their maps
     #[arg(long, conflicts_with = "per", help_heading = "Input and output")]
     merged: bool,
-    /// Also write each map at feature resolution as .npy (f32)
+    /// Also write each map as numbers: npy (f32), png16 (65535 is the map's largest value) or tiff (f32)
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, default_missing_value = "npy", help_heading = "Input and output")]
+    raw: Option<Raw>,
+    /// Resolution of these maps: that of the layer, of the network's input, or of the picture
+    #[arg(long, value_enum, default_value_t = RawSize::Feature, requires = "raw", help_heading = "Input and output")]
+    raw_size: RawSize,
+    /// Also write reports: json (STEM-res.json for each picture), csv (report.csv, a row for each
+    /// box), html (report.html, a gallery; its pictures are in report-files/)
+    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', help_heading = "Input and output")]
+    report: Vec<Report>,
+    /// Tell of each picture in a line of JSON on stdout
     #[arg(long, help_heading = "Input and output")]
-    raw: bool,
-    /// Also write STEM-res.json with all detections and their maps' facts
-    #[arg(long, value_name = "FORMAT", help_heading = "Input and output")]
-    report: Option<Report>,
+    json_lines: bool,
+    /// Leave out pictures whose results are there: goes on where an earlier run was stopped
+    #[arg(long, help_heading = "Input and output")]
+    skip_existing: bool,
+    /// Only list the pictures and what their results would be called
+    #[arg(long, help_heading = "Input and output")]
+    dry_run: bool,
+    /// Pictures that are explained at the same time [default: as suits the cores, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = "Input and output")]
+    jobs: Option<u16>,
+
+    /// panels: the network's input, then a panel for each box; overlay: a picture for each box at the picture's own resolution,
+    /// STEM-res-INDEX; sheet: tiles in rows; side: the picture, and beside it the same with all boxes
+    #[arg(long, value_enum, default_value_t = Layout::Panels, help_heading = "Drawing")]
+    layout: Layout,
+    /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for overlay and side]
+    #[arg(long, value_enum, help_heading = "Drawing")]
+    heat: Option<HeatArea>,
+    /// What is hottest: the peak of each box's own map, or the largest of all boxes of the picture
+    #[arg(long, value_enum, default_value_t = Normalize::Box, help_heading = "Drawing")]
+    normalize: Normalize,
+    /// How heat becomes colour
+    #[arg(long, value_enum, default_value_t = Colormap::Jet, help_heading = "Drawing")]
+    colormap: Colormap,
+    /// A bar on the right that tells which colour stands for how much
+    #[arg(long, help_heading = "Drawing")]
+    colorbar: bool,
+    /// Share of the heat's colour
+    #[arg(long, value_name = "0..1", default_value_t = 0.5, value_parser = fraction, help_heading = "Drawing")]
+    alpha: f32,
+    /// Heat below this is not drawn
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = fraction, help_heading = "Drawing")]
+    threshold: f32,
+    /// Boxes without class and confidence
+    #[arg(long, help_heading = "Drawing")]
+    no_labels: bool,
+    /// Thickness of the boxes' lines in pixels [default: 1/320 of the picture's longest side]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
+    line_width: Option<u16>,
+    /// Format of the result pictures [default: that of the input]
+    #[arg(long, value_enum, help_heading = "Drawing")]
+    format: Option<Format>,
+    /// Quality of JPEG results; the other formats lose nothing
+    #[arg(long, value_name = "1..100", default_value_t = yolo_cam::report::DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Drawing")]
+    quality: u8,
 
     /// Layers to explain at: auto (what suits the method), or names such as model_23_cv3_act, model.23.cv3.act or 23,
     /// separated by commas
@@ -184,6 +262,60 @@ enum Per {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Report {
     Json,
+    Csv,
+    Html,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Raw {
+    Npy,
+    Png16,
+    Tiff,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RawSize {
+    Feature,
+    Input,
+    Image,
+}
+
+/// How results are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    Panels,
+    Overlay,
+    Sheet,
+    Side,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum HeatArea {
+    Box,
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Normalize {
+    Box,
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Colormap {
+    Jet,
+    Turbo,
+    Viridis,
+    Inferno,
+    Magma,
+    Gray,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Jpg,
+    Png,
+    Webp,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -250,6 +382,8 @@ pub enum Command {
     Methods,
     /// Save as TorchScript.
     Export(ExportCommand),
+    /// Write a text to stdout.
+    Print(Vec<u8>),
 }
 
 /// Where the model comes from and where it runs.
@@ -282,9 +416,23 @@ pub struct ExplainCommand {
     pub model: ModelChoice,
     pub names: Option<Vec<String>>,
     pub inputs: Vec<PathBuf>,
+    pub recursive: bool,
+    /// Every how many-th frame is taken.
+    pub every: NonZeroU32,
     pub output_dir: PathBuf,
-    pub raw: bool,
-    pub json: bool,
+    /// Format and resolution of raw maps, if they are wanted.
+    pub raw: Option<(RawFormat, MapSize)>,
+    pub reports: Reports,
+    pub json_lines: bool,
+    pub skip_existing: bool,
+    pub dry_run: bool,
+    /// `None`: as suits the cores.
+    pub jobs: Option<u16>,
+    pub layout: Layout,
+    pub render: RenderOptions,
+    /// Extension of the result pictures; `None`: that of the input.
+    pub format: Option<&'static str>,
+    pub quality: u8,
     /// `None` is `auto`.
     pub target_layers: Option<Vec<String>>,
     /// `None`: a result for each layer.
@@ -301,11 +449,18 @@ pub struct ExplainCommand {
     pub top: Option<usize>,
     /// A box in pixels of the picture, and its class by number or name.
     pub query: Option<(BBox, String)>,
-    pub grouping: Grouping,
     /// Numbers or names.
     pub classes: Option<Vec<String>>,
     pub agnostic_nms: bool,
     pub verbosity: Verbosity,
+}
+
+/// Which reports are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reports {
+    pub json: bool,
+    pub csv: bool,
+    pub html: bool,
 }
 
 /// How much is said on stderr.
@@ -333,9 +488,35 @@ impl Cli {
                 img_size: args.img_size,
                 half: args.half,
             })),
+            Some(Subcommands::Completions { shell }) => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), NAME, &mut script);
+                Ok(Command::Print(script))
+            }
+            Some(Subcommands::Man { command }) => manual_page(command.as_deref()).map(Command::Print),
             None => self.explain.validated().map(Box::new).map(Command::Explain),
         }
     }
+}
+
+/// In roff.
+fn manual_page(command: Option<&str>) -> Result<Vec<u8>> {
+    let mut program = Cli::command();
+    // Gives subcommands their full names.
+    program.build();
+    let page = match command {
+        None => program,
+        Some(name) => match program.find_subcommand(name) {
+            Some(command) => command.clone().display_name(format!("{NAME}-{name}")),
+            None => {
+                let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+                bail!("command {name:?} not found; the commands are: {}", names.join(", "))
+            }
+        },
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    Ok(text)
 }
 
 impl ModelArgs {
@@ -383,9 +564,48 @@ impl ExplainArgs {
             model: self.model.validated()?,
             names,
             inputs: self.img_path,
+            recursive: self.recursive,
+            every: self.every,
             output_dir: self.output_dir,
-            raw: self.raw,
-            json: matches!(self.report, Some(Report::Json)),
+            raw: self.raw.map(|format| (format.into(), self.raw_size.into())),
+            reports: Reports {
+                json: self.report.iter().any(|report| matches!(report, Report::Json)),
+                csv: self.report.iter().any(|report| matches!(report, Report::Csv)),
+                html: self.report.iter().any(|report| matches!(report, Report::Html)),
+            },
+            json_lines: self.json_lines,
+            skip_existing: self.skip_existing,
+            dry_run: self.dry_run,
+            jobs: self.jobs,
+            layout: self.layout,
+            render: RenderOptions {
+                grouping: match (self.merged, self.per) {
+                    (true, _) => Grouping::All,
+                    (false, Per::Class) => Grouping::Class,
+                    (false, Per::Box) => Grouping::Box,
+                },
+                heat: match (self.heat, self.layout) {
+                    (Some(HeatArea::Box), _) | (None, Layout::Panels | Layout::Sheet) => render::HeatArea::Box,
+                    (Some(HeatArea::Full), _) | (None, Layout::Overlay | Layout::Side) => render::HeatArea::Full,
+                },
+                normalize: match self.normalize {
+                    Normalize::Box => yolo_cam::explain::Normalize::Box,
+                    Normalize::Image => yolo_cam::explain::Normalize::Image,
+                },
+                colormap: self.colormap.into(),
+                alpha: self.alpha,
+                threshold: self.threshold,
+                labels: !self.no_labels,
+                colorbar: self.colorbar,
+                line_width: self.line_width.map(u32::from),
+                ..RenderOptions::default()
+            },
+            format: self.format.map(|format| match format {
+                Format::Jpg => "jpg",
+                Format::Png => "png",
+                Format::Webp => "webp",
+            }),
+            quality: self.quality,
             target_layers,
             fuse: match self.fuse {
                 Fuse::Mean => Some(yolo_cam::Fuse::Mean),
@@ -409,11 +629,6 @@ impl ExplainArgs {
             max_det: self.max_det as usize,
             top: self.top.map(|top| top as usize),
             query: self.query.zip(self.class.map(|class| class.trim().to_owned())),
-            grouping: match (self.merged, self.per) {
-                (true, _) => Grouping::All,
-                (false, Per::Class) => Grouping::Class,
-                (false, Per::Box) => Grouping::Box,
-            },
             classes: self.classes.map(trimmed),
             agnostic_nms: self.agnostic_nms,
             verbosity: match (self.quiet, self.verbose) {
@@ -422,6 +637,39 @@ impl ExplainArgs {
                 _ => Verbosity::Normal,
             },
         })
+    }
+}
+
+impl From<Raw> for RawFormat {
+    fn from(format: Raw) -> Self {
+        match format {
+            Raw::Npy => Self::Npy,
+            Raw::Png16 => Self::Png16,
+            Raw::Tiff => Self::Tiff,
+        }
+    }
+}
+
+impl From<RawSize> for MapSize {
+    fn from(size: RawSize) -> Self {
+        match size {
+            RawSize::Feature => Self::Feature,
+            RawSize::Input => Self::Input,
+            RawSize::Image => Self::Image,
+        }
+    }
+}
+
+impl From<Colormap> for render::Colormap {
+    fn from(colormap: Colormap) -> Self {
+        match colormap {
+            Colormap::Jet => Self::Jet,
+            Colormap::Turbo => Self::Turbo,
+            Colormap::Viridis => Self::Viridis,
+            Colormap::Inferno => Self::Inferno,
+            Colormap::Magma => Self::Magma,
+            Colormap::Gray => Self::Gray,
+        }
     }
 }
 
@@ -513,7 +761,6 @@ fn device(text: &str) -> Result<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn explain(args: &[&str]) -> Result<ExplainCommand> {
         match Cli::try_parse_from([&["yolo-cam"], args].concat())?.into_command()? {

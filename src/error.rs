@@ -80,6 +80,10 @@ pub enum Error {
         gradients: Vec<usize>,
     },
 
+    /// Who watched said so.
+    #[error("interrupted")]
+    Interrupted,
+
     /// libtorch reported an error.
     #[error("libtorch: {0}")]
     Libtorch(String),

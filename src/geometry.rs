@@ -1,6 +1,6 @@
 //! Boxes, sizes, and the way between a picture's pixels and the network's input.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -12,8 +12,8 @@ pub struct Size {
 }
 
 /// An axis-parallel box by its corners, in pixels; x to the right, y down. Serialised as `[x1, y1, x2, y2]`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(into = "[f32; 4]")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(into = "[f32; 4]", from = "[f32; 4]")]
 pub struct BBox {
     /// Left.
     pub x1: f32,
@@ -28,6 +28,12 @@ pub struct BBox {
 impl From<BBox> for [f32; 4] {
     fn from(b: BBox) -> Self {
         [b.x1, b.y1, b.x2, b.y2]
+    }
+}
+
+impl From<[f32; 4]> for BBox {
+    fn from([x1, y1, x2, y2]: [f32; 4]) -> Self {
+        Self { x1, y1, x2, y2 }
     }
 }
 
@@ -106,6 +112,17 @@ impl LetterboxMap {
             pad_x: before(pad_w),
             pad_y: before(pad_h),
         }
+    }
+
+    /// A picture that is the input itself.
+    pub fn identity(input: Size) -> Self {
+        Self { image: input, input, scaled: input, scale: 1.0, pad_x: 0, pad_y: 0 }
+    }
+
+    /// As if the picture had another `size`, with the same content.
+    #[must_use]
+    pub fn onto(&self, size: Size) -> Self {
+        Self { image: size, scale: self.scaled.width as f32 / size.width as f32, ..*self }
     }
 
     /// A box in picture pixels, clipped to the picture, from one in input pixels.

@@ -1,5 +1,29 @@
 //! What a YOLOv5 detector looked at: for each box that it draws, a heatmap of what made it say so.
 //!
+//! Load a model, explain a picture, and take detections and maps as numbers, or draw them:
+//!
+//! ```
+//! use yolo_cam::{ExplainOptions, Model, explain, explain::{Grouping, MapSize}, picture, render};
+//!
+//! let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+//! let dog = picture::read("images/dog.jpg")?;
+//! let explanation = explain(&model, &dog, &ExplainOptions::default())?;
+//!
+//! // A map at the resolution of the picture, and the box that it belongs to.
+//! let map = explanation.map(0, MapSize::Image)?;
+//! assert_eq!(map.dim(), (576, 768));
+//! let found = &explanation.boxes[0].detection;
+//! assert_eq!(model.names()[found.class_id], "dog");
+//! let corners = explanation.letterbox.map.to_image(&found.box_input);
+//! assert!(corners.x2 <= 768.0);
+//!
+//! // The same as a picture.
+//! let group = &explanation.groups(Grouping::Box)[0];
+//! let overlay = render::overlay(&dog, &explanation, group, &model, &render::RenderOptions::default())?;
+//! assert_eq!(overlay.dimensions(), (768, 576));
+//! # Ok::<(), yolo_cam::Error>(())
+//! ```
+//!
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`detect`] (decoding) → [`mod@explain`] →
 //! [`render`] and [`report`].
 

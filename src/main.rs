@@ -24,6 +24,8 @@ pub enum Exit {
     SomeFailed = 1,
     /// Wrong use, or a model that can't be used.
     Unusable = 2,
+    /// The user did not want to wait; what was under way is done.
+    Interrupted = 130,
 }
 
 fn main() -> ExitCode {

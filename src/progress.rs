@@ -8,14 +8,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// `is_wanted`: whether the user wants to see any.
-    pub fn new(is_wanted: bool) -> Self {
-        Self::with_template(is_wanted, "{bar:40} {pos} of {len}, {eta} left")
-    }
-
-    /// For work that is counted in bytes.
+    /// For work that is counted in bytes. `is_wanted`: whether the user wants to see any.
     pub fn of_bytes(is_wanted: bool) -> Self {
         Self::with_template(is_wanted, "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left")
+    }
+
+    /// For the steps of one picture.
+    pub fn of_steps(is_wanted: bool) -> Self {
+        Self::with_template(is_wanted, "{bar:40} {pos} of {len} steps of this picture, {eta} left")
+    }
+
+    /// For the pictures of a run.
+    pub fn of_pictures(is_wanted: bool) -> Self {
+        Self::with_template(is_wanted, "{bar:40} {pos} of {len} pictures, {per_sec}, {eta} left")
+    }
+
+    /// For pictures of which nobody knows how many there will be.
+    pub fn of_frames(is_wanted: bool) -> Self {
+        Self::with_template(is_wanted, "{spinner} {pos} frames and pictures, {per_sec}")
     }
 
     fn with_template(is_wanted: bool, template: &str) -> Self {
@@ -30,6 +40,19 @@ impl Bar {
     pub fn show(&self, done: usize, total: usize) {
         self.0.set_length(total as u64);
         self.0.set_position(done as u64);
+    }
+}
+
+/// What a run shows: how many of its pictures are done, or how many steps of the one that is under way.
+pub struct Progress {
+    pub pictures: Bar,
+    pub steps: Bar,
+}
+
+impl Progress {
+    /// Writes a line to stderr, above the bars.
+    pub fn say(&self, line: &str) {
+        self.pictures.0.suspend(|| self.steps.0.suspend(|| eprintln!("{line}")));
     }
 }
 

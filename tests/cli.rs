@@ -5,43 +5,13 @@ mod common;
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
-use common::shared;
+use common::{explain, files, report, shared, temp, yolo_cam};
 use ndarray::Array2;
 use ndarray_npy::ReadNpyExt;
 use predicates::{prelude::*, str::contains};
 use serde_json::Value;
 use tempfile::TempDir;
 use yolo_cam::{Method, Target};
-
-/// The program, started in the repository's root.
-fn yolo_cam() -> Command {
-    let mut command = Command::cargo_bin("yolo-cam").expect("it is built");
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
-fn explain(img_path: &str, output: &TempDir) -> Command {
-    let mut command = yolo_cam();
-    command.args(["--img-path", img_path, "--output-dir"]).arg(output.path());
-    command
-}
-
-fn temp() -> TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
-
-fn report(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).expect("the report is there")).expect("it is JSON")
-}
-
-fn files(folder: &TempDir) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder.path())
-        .expect("it can be listed")
-        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
 
 /// One line that begins with `error: ` and holds all `parts`, nothing on stdout, exit code 2.
 fn fails_with_one_line(command: &mut Command, parts: &[&str]) {
@@ -92,10 +62,11 @@ fn the_result_is_the_picture_and_one_panel_for_each_box() {
 #[test]
 fn a_folder_is_explained_picture_by_picture_to_the_same_bytes_as_each_alone() {
     let (together, alone) = (temp(), temp());
-    explain("images/", &together).args(["--raw", "--report", "json"]).assert().success();
+    // Rounding depends on libtorch's threads.
+    let arguments = ["--raw", "--report", "json", "--threads", "1"];
+    explain("images/", &together).args(arguments).args(["--jobs", "3"]).assert().success();
     for picture in ["dog.jpg", "chelsea.png"] {
-        let path = format!("images/{picture}");
-        explain(&path, &alone).args(["--raw", "--report", "json"]).assert().success();
+        explain(&format!("images/{picture}"), &alone).args(arguments).assert().success();
     }
     let alone_files = files(&alone);
     assert!(alone_files.contains(&"chelsea-res.png".to_owned()), "png for png: {alone_files:?}");
@@ -138,6 +109,7 @@ fn the_report_holds_every_field_of_its_schema() {
         "layers",
         "logit",
         "map",
+        "map_grid",
         "peak",
         "reason",
     ];
@@ -420,12 +392,6 @@ fn wrong_use_is_one_line_and_exit_code_2() {
     with(&["--method", "magic"]).assert().code(2).stderr(contains("gradcam"));
     with(&["--conf-thres", "2"]).assert().code(2).stderr(contains("from 0 to 1"));
     assert_eq!(files(&output), [""; 0], "nothing was written");
-
-    let file = output.path().join("file");
-    fs::write(&file, "").expect("it is written");
-    let mut command = yolo_cam();
-    command.args(["--model-path", "weights/yolov5s.torchscript", "--img-path", "images", "--output-dir"]).arg(&file);
-    fails_with_one_line(&mut command, &["output folder", "cannot be created"]);
 }
 
 #[test]
@@ -543,7 +509,7 @@ fn one_bad_picture_does_not_stop_the_others() {
         .stderr(contains("2-text.png\": is no picture that can be read"))
         .stderr(contains("3-half.jpg\": is a damaged picture"))
         .stderr(contains("\"missing.jpg\": No such file").count(1).and(contains("No such file").count(1)))
-        .stderr(contains("4 of 5 inputs failed"));
+        .stderr(contains("1 of 5 pictures done, 4 failed; 1 box in "));
     assert_eq!(files(&output), ["4-good-res.jpg"]);
 }
 
@@ -590,45 +556,4 @@ fn verbose_tells_the_model_and_the_times() {
         .success()
         .stderr(contains("80 classes, heads P3 P4 P5"))
         .stderr(contains("forward ").and(contains("backward ")));
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_run_leaves_no_file() {
-    let output = temp();
-    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_yolo-cam"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "--img-path",
-            "images/dog.jpg",
-            "--method",
-            "d-rise",
-            "--masks",
-            "100000",
-            "--raw",
-            "--report",
-            "json",
-            "-v",
-        ])
-        .arg("--output-dir")
-        .arg(output.path())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    // It tells of the model before it takes the first picture.
-    let stderr = run.stderr.take().expect("it is piped");
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(stderr)).map_while(Result::ok);
-    assert!(lines.any(|line| line.starts_with("time: model load")));
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    // A shell that starts the tests in the background has its children ignore SIGINT, but never SIGTERM.
-    let told = std::process::Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("it runs");
-    assert!(told.success());
-    let status = (0..600).find_map(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        run.try_wait().expect("it can be asked")
-    });
-    run.kill().expect("a child that has ended may be killed too");
-    let status = status.expect("it ends within a minute of the signal");
-    assert!(!status.success(), "{status}");
-    assert_eq!(files(&output), Vec::<String>::new());
 }

@@ -2,11 +2,13 @@
 //! with the product.
 
 use ndarray::{Array1, Array2, Array3, Axis, array};
+use std::ops::ControlFlow;
 use tch::{CModule, Device, IValue, Kind, Tensor};
+
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
-    explain::{MethodOptions, explain_input, explain_watched, methods::random_masks},
+    explain::{MethodOptions, explain_input, explain_watched, methods::random_masks, unwatched},
 };
 
 fn load(name: &str) -> Model {
@@ -15,7 +17,7 @@ fn load(name: &str) -> Model {
 }
 
 fn explained(model: &Model, input: &Tensor, options: &ExplainOptions) -> Vec<ExplainedBox> {
-    explain_input(model, input, options, &mut |_, _| {}).expect("it is explained").0
+    explain_input(model, input, options, &mut unwatched).expect("it is explained").0
 }
 
 fn assert_close(found: &Array2<f32>, expected: &Array2<f32>, tolerance: f32, what: &str) {
@@ -289,7 +291,10 @@ fn d_rise_points_into_each_box_of_a_picture() {
     let method_options = MethodOptions { masks: 2000, ..MethodOptions::default() };
     let options = ExplainOptions { method: Method::DRise, method_options, ..ExplainOptions::default() };
     let mut steps = Vec::new();
-    let explanation = explain_watched(&model, &picture, &options, &mut |done, total| steps.push((done, total)));
+    let explanation = explain_watched(&model, &picture, &options, &mut |done, total| {
+        steps.push((done, total));
+        ControlFlow::Continue(())
+    });
     let boxes = explanation.expect("it is explained").boxes;
     assert_eq!(boxes.len(), 4);
     for found in boxes {

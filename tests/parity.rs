@@ -14,7 +14,7 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, NoSignal, TargetLayer,
     detect::{DetectOptions, Detection, to_tensor},
-    explain::{MethodOptions, explain, explain_input, methods::Needs},
+    explain::{MethodOptions, explain, explain_input, methods::Needs, unwatched},
     picture,
 };
 
@@ -52,7 +52,7 @@ fn golden_input(golden: &mut Npz) -> RgbImage {
 
 fn explain_at(model: &Model, input: &Tensor, target_layer: TargetLayer) -> Vec<ExplainedBox> {
     let options = ExplainOptions { target_layer, ..ExplainOptions::default() };
-    explain_input(model, input, &options, &mut |_, _| {}).expect("the input is explained").0
+    explain_input(model, input, &options, &mut unwatched).expect("the input is explained").0
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn maps_are_pytorchs(model: &Model) {
         {
             let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("YOLOv5s has it")]);
             let options = ExplainOptions { target_layer, method, ..ExplainOptions::default() };
-            let boxes = explain_input(model, &input, &options, &mut |_, _| {}).expect("the input is explained").0;
+            let boxes = explain_input(model, &input, &options, &mut unwatched).expect("the input is explained").0;
             for (index, explained) in boxes.iter().enumerate() {
                 // Without smoothing the same.
                 let stored = if method == Method::Odam { "hirescam" } else { method.name() };
@@ -445,7 +445,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
             let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
             let options =
                 ExplainOptions { target_layer: TargetLayer::Layers(vec![index]), detect, ..Default::default() };
-            let (boxes, _) = explain_input(&model, &input, &options, &mut |_, _| {})
+            let (boxes, _) = explain_input(&model, &input, &options, &mut unwatched)
                 .unwrap_or_else(|e| panic!("{}: {e}", layer.path));
             for found in &boxes {
                 let is_unseen = found.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
@@ -457,7 +457,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
                     let detect = options.detect.clone();
                     let target_layer = TargetLayer::Layers(working.clone());
                     let there = ExplainOptions { target_layer, detect, ..Default::default() };
-                    let (boxes, _) = explain_input(&model, &input, &there, &mut |_, _| {}).expect("the layer exists");
+                    let (boxes, _) = explain_input(&model, &input, &there, &mut unwatched).expect("the layer exists");
                     let same = boxes.iter().find(|other| other.detection == found.detection).expect("the same boxes");
                     assert!(same.heatmap.no_signal().is_none(), "{name}: layers {working:?} do not work");
                     resolved += 1;

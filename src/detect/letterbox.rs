@@ -1,12 +1,13 @@
 //! From a picture to the network's input.
 
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
     error::{Error, Result},
     geometry::{LetterboxMap, Size},
+    picture::paste,
 };
 
 /// The grey of YOLOv5's padding.
@@ -37,7 +38,7 @@ impl Letterbox {
         let map = LetterboxMap::new(Size { width, height }, longest, stride);
         let scaled = resize(picture, map.scaled);
         let mut image = RgbImage::from_pixel(map.input.width, map.input.height, PADDING);
-        imageops::replace(&mut image, &scaled, map.pad_x.into(), map.pad_y.into());
+        paste(&mut image, &scaled, (map.pad_x, map.pad_y));
         Ok(Self { image, map })
     }
 

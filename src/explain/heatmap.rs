@@ -71,7 +71,23 @@ impl Heatmap {
         self.no_signal
     }
 
-    /// The map at `size` (that of the network's input), from 0 to 1: upsampled bilinearly (corners not aligned),
+    /// The map at `size` (that of the network's input), in its own unit: upsampled bilinearly, corners not aligned.
+    ///
+    /// # Errors
+    /// [`crate::Error::Libtorch`] if there is not enough memory.
+    pub fn upsampled(&self, size: Size) -> Result<Array2<f32>> {
+        to_array2(&self.upsampled_tensor(size)?)
+    }
+
+    /// `[H, W]`.
+    fn upsampled_tensor(&self, size: Size) -> Result<Tensor> {
+        let (h, w) = self.values.dim();
+        let small = Tensor::try_from(&self.values)?.f_view([1, 1, h as i64, w as i64])?.f_to_kind(Kind::Float)?;
+        let large = small.f_upsample_bilinear2d([i64::from(size.height), i64::from(size.width)], false, None, None)?;
+        Ok(large.f_flatten(0, 2)?)
+    }
+
+    /// The map at `size` (that of the network's input), from 0 to 1: [`upsampled`](Self::upsampled),
     /// then (x − min)/(max − min). All zeros where there is no signal.
     ///
     /// # Errors
@@ -81,16 +97,9 @@ impl Heatmap {
         if self.no_signal.is_some() {
             return Ok(Array2::zeros((height, width)));
         }
-        let (h, w) = self.values.dim();
-        let small = Tensor::try_from(&self.values)?.f_view([1, 1, h as i64, w as i64])?.f_to_kind(Kind::Float)?;
-        let large = small.f_upsample_bilinear2d([i64::from(size.height), i64::from(size.width)], false, None, None)?;
-        let mut map = to_array2(&large.f_flatten(0, 2)?)?;
-        let (least, most) = map
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(least, most), &value| (least.min(value), most.max(value)));
-        let range = most - least;
-        map.mapv_inplace(|value| (value - least) / range);
-        Ok(map)
+        let map = self.upsampled_tensor(size)?;
+        let (least, most) = map.f_aminmax(None, false)?;
+        to_array2(&map.f_sub(&least)?.f_div(&(most - least))?)
     }
 }
 

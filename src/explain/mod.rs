@@ -1,6 +1,7 @@
 //! For each detection, the map of what it depends on: ∂target/∂activation at a layer, made into a heatmap.
 
 mod fuse;
+mod grid;
 mod group;
 mod heatmap;
 pub mod methods;
@@ -9,7 +10,10 @@ mod plan;
 mod target;
 mod tracker;
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use image::RgbImage;
 use ndarray::Array3;
@@ -17,7 +21,8 @@ use tch::{Kind, Tensor};
 
 pub use self::{
     fuse::Fuse,
-    group::{Group, Grouping},
+    grid::{CellGrid, MapSize},
+    group::{Group, Grouping, Normalize},
     heatmap::{Heatmap, NoSignal},
     methods::{Method, MethodOptions},
     target::Target,
@@ -138,8 +143,13 @@ pub struct Timings {
     pub backward: Duration,
 }
 
-/// Told how many of how many steps are done, by methods that take many.
-pub type Watch<'a> = dyn FnMut(usize, usize) + 'a;
+/// Told how many of how many steps are done, by methods that take many. `Break` ends them with [`Error::Interrupted`].
+pub type Watch<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
+
+/// A [`Watch`] that neither looks nor stops.
+pub fn unwatched(_done: usize, _total: usize) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
 
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
@@ -194,13 +204,13 @@ fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)
 /// # Ok::<(), yolo_cam::Error>(())
 /// ```
 pub fn explain(model: &Model, picture: &RgbImage, options: &ExplainOptions) -> Result<Explanation> {
-    explain_watched(model, picture, options, &mut |_, _| {})
+    explain_watched(model, picture, options, &mut unwatched)
 }
 
 /// The same, telling how it goes on.
 ///
 /// # Errors
-/// As [`explain`].
+/// As [`explain`]; [`Error::Interrupted`] if `watch` says so.
 pub fn explain_watched(
     model: &Model,
     picture: &RgbImage,
@@ -242,7 +252,10 @@ fn explain_tensor(
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
 
-    let forward = model.forward(input, &plan.taps)?;
+    let forward = match plan.is_at_heads(model) {
+        true => model.forward_to_heads(input, &plan.taps)?,
+        false => model.forward(input, &plan.taps)?,
+    };
     timings.forward = lap();
     let answer = match &options.query {
         Some(query) => best_match(model, &forward.heads, query)?,
@@ -449,7 +462,7 @@ fn find_working_layers(
         let forward = model.forward(input, &plan.taps)?;
         let mut candidates: Vec<&mut ExplainedBox> = boxes.iter_mut().filter(|found| is_candidate(found)).collect();
         let detections = candidates.iter().map(|found| found.detection.clone()).collect();
-        let tried = explain_detections(model, input, &forward, &plan, detections, &options, &mut |_, _| {});
+        let tried = explain_detections(model, input, &forward, &plan, detections, &options, &mut unwatched);
         // A layer whose output is no map is no candidate either.
         for (found, tried) in candidates.iter_mut().zip(tried.unwrap_or_default()) {
             found.working_layers = tried.heatmap.no_signal().is_none().then_some(tried.layers);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     detect::Detection,
-    error::Result,
+    error::{Error, Result},
     model::{Forward, Model},
     tensor::to_array3,
 };
@@ -87,7 +87,7 @@ impl Perturbation<'_> {
             let range = most.f_sub(&least)?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
             let masks = large.f_sub(&least)?.f_div(&range)?;
             scores.extend(self.masked(tracker, &masks)?);
-            watch(scores.len(), channels.len());
+            step(watch, scores.len(), channels.len())?;
         }
         Ok(scores)
     }
@@ -111,7 +111,7 @@ impl Perturbation<'_> {
             // As the network has it.
             ablated = ablated.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?;
             scores.extend(tracker.scores(&tail.run(&ablated)?)?);
-            watch(scores.len(), channels.len());
+            step(watch, scores.len(), channels.len())?;
         }
         Ok(scores)
     }
@@ -126,7 +126,7 @@ impl Perturbation<'_> {
             let masks = random_masks(seed, batch, height, width)?;
             sum.add(&masks, &self.masked(tracker, &masks.f_to_device(self.input.device())?)?)?;
             done += batch.len();
-            watch(done, total);
+            step(watch, done, total)?;
         }
         Ok(sum.maps()?.into_iter().map(Heatmap::new).collect())
     }
@@ -139,4 +139,9 @@ impl Perturbation<'_> {
     fn batch(&self) -> usize {
         self.options.method_options.batch.max(1)
     }
+}
+
+/// Tells of `done` of `total` steps.
+fn step(watch: &mut Watch, done: usize, total: usize) -> Result<()> {
+    if watch(done, total).is_break() { Err(Error::Interrupted) } else { Ok(()) }
 }

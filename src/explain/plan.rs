@@ -58,6 +58,13 @@ impl Plan {
         taps.dedup();
         Ok(Self { taps, layers_of, asked, feed_of })
     }
+
+    /// Whether the boxes of each head are explained at that head's own input, and nowhere else.
+    pub fn is_at_heads(&self, model: &Model) -> bool {
+        let is_own = |(head, layers): (usize, &Vec<usize>)| model.feed_of(head).is_ok_and(|feed| *layers == [feed]);
+        // Where two heads have the same input there are fewer taps.
+        self.taps.len() == self.layers_of.len() && self.layers_of.iter().enumerate().all(is_own)
+    }
 }
 
 /// The end of the backbone, and its P4 and P3 stages: of the layers before the first upsampling the last block at the

@@ -27,7 +27,7 @@ impl Layer {
 }
 
 /// All layers of a network in order of execution, an outer one before those inside it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Layers {
     pub list: Vec<Layer>,
     /// The path of the module that holds the head convolutions, `model.24`.

@@ -31,7 +31,8 @@ use crate::{
 
 /// A YOLOv5 detector.
 ///
-/// A model is used by one thread at a time; libtorch spreads the work of a forward pass over threads by itself.
+/// A model is used by one thread at a time; libtorch spreads the work of a forward pass over threads by itself. For several
+/// pictures at once, each thread takes one that [`share`](Self::share) gave.
 pub struct Model {
     module: ScriptModule,
     path: PathBuf,
@@ -119,6 +120,28 @@ impl Model {
             device,
             heads,
             strides: OnceCell::new(),
+            graphs: RefCell::default(),
+        })
+    }
+
+    /// The same model for another thread. Its weights are not copied.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if there is not enough memory.
+    pub fn share(&self) -> Result<Self> {
+        let weights = |(weight, bias): &(Tensor, Option<Tensor>)| {
+            (weight.shallow_clone(), bias.as_ref().map(Tensor::shallow_clone))
+        };
+        Ok(Self {
+            module: self.module.share()?,
+            path: self.path.clone(),
+            kind: self.kind,
+            device: self.device,
+            names: self.names.clone(),
+            heads: self.heads.clone(),
+            head_weights: self.head_weights.iter().map(weights).collect(),
+            layers: self.layers.clone(),
+            strides: self.strides.clone(),
             graphs: RefCell::default(),
         })
     }
@@ -211,6 +234,28 @@ impl Model {
             }
         };
         if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
+    }
+
+    /// Runs the network. Gradients of each head reach its own input and nothing else: less to record than with taps, where
+    /// the gradient of a coarse head reaches the inputs of the finer ones too.
+    ///
+    /// `feeds`: the layers that feed the heads, each one head, in any order; they are the taps.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_to_heads(&self, input: &Tensor, feeds: &[usize]) -> Result<Forward> {
+        let mut forward = self.forward(input, &[])?;
+        for input in &mut forward.head_inputs {
+            *input = input.f_detach()?.f_set_requires_grad(true)?;
+        }
+        for &feed in feeds {
+            for head in 0..self.heads.len() {
+                if self.feed_of(head)? == feed {
+                    forward.taps.push(forward.head_inputs[head].shallow_clone());
+                }
+            }
+        }
+        Ok(forward)
     }
 
     /// Some channels of a head's raw output in one cell (row, column) for the first picture, `[channels]` with their

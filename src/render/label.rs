@@ -9,7 +9,7 @@ use imageproc::{
     rect::Rect,
 };
 
-use super::colormap::ink_on;
+use super::{colormap::ink_on, size_of};
 use crate::geometry::{BBox, Size};
 
 static FONT: LazyLock<FontRef> = LazyLock::new(|| {
@@ -54,20 +54,58 @@ fn padding(height: f32) -> u32 {
     (height / 6.0).ceil() as u32
 }
 
-/// Draws `text` on a plate of colour `plate`, with its lower left corner on the upper left corner of `b`. Where there
-/// is no room above the box it goes inside, or below a box that it would hide; never outside the picture.
-pub(super) fn draw_box_label(picture: &mut RgbImage, b: &BBox, text: &str, plate: Rgb<u8>) {
-    let line = Line::fit(text, size_of(picture));
-    let height = plate_height(&line) as f32;
+/// What is written at a box, on a plate of its class's colour.
+pub(super) struct BoxLabel {
+    pub b: BBox,
+    pub text: String,
+    pub plate: Rgb<u8>,
+}
+
+/// Draws labels, each with its lower left corner on the upper left corner of its box. Where there is no room above the box
+/// it goes inside, or below a box that it would hide; where an earlier label stands there, to another corner; never
+/// outside the picture.
+pub(super) fn draw_box_labels(picture: &mut RgbImage, labels: &[BoxLabel]) {
+    let size = size_of(picture);
+    let mut placed: Vec<(Rect, Line)> = Vec::with_capacity(labels.len());
+    for label in labels {
+        let line = Line::fit(&label.text, size);
+        let places = places(&label.b, &line, size);
+        let is_free = |place: &&Rect| placed.iter().all(|(taken, _)| taken.intersect(**place).is_none());
+        let place = *places.iter().find(is_free).unwrap_or(&places[0]);
+        placed.push((place, line));
+    }
+    // Where there was no free place, the first label stays readable.
+    for ((place, line), label) in placed.iter().zip(labels).rev() {
+        draw_line(picture, *place, line, label.plate);
+    }
+}
+
+/// Where a label may stand, the best place first.
+fn places(b: &BBox, line: &Line, picture: Size) -> [Rect; 6] {
+    let (width, height) = (plate_width(line) as f32, plate_height(line) as f32);
+    let (right, above) = (b.x2 - width, b.y1 - height);
     let hides_the_box = b.y2 - b.y1 < 3.0 * height;
-    let top = if b.y1 >= height {
-        b.y1 - height
-    } else if hides_the_box && b.y2 + height <= picture.height() as f32 {
+    let first = if b.y1 >= height {
+        above
+    } else if hides_the_box && b.y2 + height <= picture.height as f32 {
         b.y2
     } else {
         b.y1
     };
-    draw_plate(picture, (b.x1, top), &line, plate);
+    [(b.x1, first), (right, first), (b.x1, b.y2), (right, b.y2), (b.x1, b.y1), (right, b.y2 - height)]
+        .map(|corner| within(corner, line, picture))
+}
+
+/// The height of a line of text that suits a picture.
+pub(super) fn line_height(picture: &RgbImage) -> u32 {
+    let wanted = picture.width().min(picture.height()) as f32 * HEIGHT_SHARE;
+    wanted.clamp(MIN_HEIGHT, MAX_HEIGHT).ceil() as u32
+}
+
+/// Draws `text`, `height` pixels high, in black, from column `at.0` on, its middle at row `at.1`.
+pub(super) fn draw_text(picture: &mut RgbImage, at: (u32, f32), height: u32, text: &str) {
+    let top = (at.1 - height as f32 / 2.0).round() as i32;
+    draw_text_mut(picture, Rgb([0; 3]), at.0 as i32, top, PxScale::from(height as f32), &*FONT, text);
 }
 
 /// Draws `text` on a dark plate in the middle of `b`.
@@ -75,7 +113,8 @@ pub(super) fn draw_notice(picture: &mut RgbImage, b: &BBox, text: &str) {
     let line = Line::fit(text, size_of(picture));
     let left = (b.x1 + b.x2 - plate_width(&line) as f32) / 2.0;
     let top = (b.y1 + b.y2 - plate_height(&line) as f32) / 2.0;
-    draw_plate(picture, (left, top), &line, Rgb([32, 32, 32]));
+    let place = within((left, top), &line, size_of(picture));
+    draw_line(picture, place, &line, Rgb([32, 32, 32]));
 }
 
 fn plate_width(line: &Line) -> u32 {
@@ -86,19 +125,17 @@ fn plate_height(line: &Line) -> u32 {
     line.height + 2 * padding(line.scale.y)
 }
 
-/// Draws the plate with its upper left corner near `corner`, moved into the picture.
-fn draw_plate(picture: &mut RgbImage, corner: (f32, f32), line: &Line, plate: Rgb<u8>) {
-    let size = size_of(picture);
+/// The plate with its upper left corner near `corner`, moved into the picture.
+fn within(corner: (f32, f32), line: &Line, picture: Size) -> Rect {
     let (width, height) = (plate_width(line), plate_height(line));
     let inside = |at: f32, length: u32, room: u32| at.round().clamp(0.0, room.saturating_sub(length) as f32) as i32;
-    let (left, top) = (inside(corner.0, width, size.width), inside(corner.1, height, size.height));
-    draw_filled_rect_mut(picture, Rect::at(left, top).of_size(width, height), plate);
-    let pad = padding(line.scale.y) as i32;
-    draw_text_mut(picture, ink_on(plate), left + pad, top + pad, line.scale, &*FONT, &line.text);
+    Rect::at(inside(corner.0, width, picture.width), inside(corner.1, height, picture.height)).of_size(width, height)
 }
 
-fn size_of(picture: &RgbImage) -> Size {
-    Size { width: picture.width(), height: picture.height() }
+fn draw_line(picture: &mut RgbImage, place: Rect, line: &Line, plate: Rgb<u8>) {
+    draw_filled_rect_mut(picture, place, plate);
+    let pad = padding(line.scale.y) as i32;
+    draw_text_mut(picture, ink_on(plate), place.left() + pad, place.top() + pad, line.scale, &*FONT, &line.text);
 }
 
 #[cfg(test)]
@@ -106,6 +143,10 @@ mod tests {
     use super::*;
 
     const PLATE: Rgb<u8> = Rgb([200, 100, 0]);
+
+    fn label(b: BBox, text: &str, plate: Rgb<u8>) -> BoxLabel {
+        BoxLabel { b, text: text.to_owned(), plate }
+    }
 
     /// Rows that the plate reaches.
     fn plate_rows(picture: &RgbImage) -> Vec<u32> {
@@ -116,7 +157,7 @@ mod tests {
     fn a_label_stands_above_its_box_or_inside_or_below_where_the_box_touches_the_top() {
         let rows_of = |y1, y2| {
             let mut picture = RgbImage::new(200, 200);
-            draw_box_label(&mut picture, &BBox { x1: 49.0, y1, x2: 150.0, y2 }, "cat 0.90", PLATE);
+            draw_box_labels(&mut picture, &[label(BBox { x1: 49.0, y1, x2: 150.0, y2 }, "cat 0.90", PLATE)]);
             plate_rows(&picture)
         };
         assert_eq!(rows_of(60.0, 190.0).last(), Some(&59), "above");
@@ -128,10 +169,25 @@ mod tests {
     fn a_label_stays_inside_the_picture() {
         let mut picture = RgbImage::new(64, 32);
         let b = BBox { x1: 60.0, y1: 0.0, x2: 64.0, y2: 32.0 };
-        draw_box_label(&mut picture, &b, "a class with a very long name 0.90", PLATE);
+        draw_box_labels(&mut picture, &[label(b, "a class with a very long name 0.90", PLATE)]);
         assert_eq!(picture.get_pixel(63, 0), &PLATE, "the plate is moved to the left until it fits");
         let line = Line::fit("a class with a very long name 0.90", Size { width: 64, height: 32 });
         assert!(line.text.ends_with('…') && line.width <= 64, "{:?}", line.text);
+    }
+
+    #[test]
+    fn labels_of_boxes_that_lie_on_each_other_do_not_hide_each_other() {
+        const OTHER: Rgb<u8> = Rgb([0, 100, 200]);
+        let b = BBox { x1: 50.0, y1: 60.0, x2: 150.0, y2: 150.0 };
+        let pixels = |labels: &[BoxLabel]| {
+            let mut picture = RgbImage::new(200, 200);
+            draw_box_labels(&mut picture, labels);
+            [PLATE, OTHER].map(|plate| picture.pixels().filter(|&&pixel| pixel == plate).count())
+        };
+        let [alone, _] = pixels(&[label(b, "car 0.90", PLATE)]);
+        let [_, other_alone] = pixels(&[label(b, "truck 0.80", OTHER)]);
+        let both = pixels(&[label(b, "car 0.90", PLATE), label(b, "truck 0.80", OTHER)]);
+        assert_eq!(both, [alone, other_alone]);
     }
 
     #[test]

@@ -1,102 +1,147 @@
-//! From an explanation to a picture.
+//! From an explanation to pictures.
 
+mod colorbar;
 mod colormap;
+mod heat;
 mod label;
+mod layout;
 
-use image::{GenericImage, Rgb, RgbImage};
+use image::{Rgb, RgbImage};
 use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
-use ndarray::Array2;
 
-pub use self::colormap::{class_color, jet};
+pub use self::{
+    colormap::{Colormap, class_color},
+    layout::{Sheet, overlay, panels, sheet, side},
+};
+use self::{heat::Painter, label::BoxLabel};
 use crate::{
     error::Result,
-    explain::{ExplainedBox, Explanation, Group, Grouping},
-    geometry::{BBox, Size},
+    explain::{ExplainedBox, Explanation, Group, Grouping, Normalize},
+    geometry::{BBox, LetterboxMap, Size},
     model::Model,
 };
 
-/// The letterboxed picture, then one panel for each group of boxes: the picture with the heat (half its colour) inside the
-/// boxes, the boxes, and their classes and confidences. From left to right; in several rows only where one would be wider than `max_side`.
-/// Where even rows have no room for all, the least confident boxes have no panel.
-///
-/// # Errors
-/// [`crate::Error::Libtorch`] if a map can't be scaled.
-pub fn panels(explanation: &Explanation, model: &Model, grouping: Grouping, max_side: u32) -> Result<RgbImage> {
-    let picture = &explanation.letterbox.image;
-    let (width, height) = picture.dimensions();
-    let (most_columns, most_rows) = ((max_side / width).max(1), (max_side / height).max(1));
-    let groups = explanation.groups(grouping)?;
-    let count = (groups.len() as u32 + 1).min(most_columns.saturating_mul(most_rows));
-    let columns = count.min(most_columns);
-    let mut sheet = RgbImage::new(width * columns, height * count.div_ceil(columns));
-    let mut put = |index: u32, panel: &RgbImage| {
-        sheet
-            .copy_from(panel, index % columns * width, index / columns * height)
-            .expect("the sheet has room for all panels");
-    };
-    put(0, picture);
-    for (index, group) in (1..count).zip(&groups) {
-        put(index, &group_panel(explanation, group, model));
-    }
-    Ok(sheet)
+/// Where heat is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HeatArea {
+    /// Inside the boxes.
+    #[default]
+    Box,
+    /// All over the picture.
+    Full,
 }
 
-fn group_panel(explanation: &Explanation, group: &Group, model: &Model) -> RgbImage {
-    let mut panel = explanation.letterbox.image.clone();
-    let size = Size { width: panel.width(), height: panel.height() };
-    let boxes: Vec<(&ExplainedBox, BBox)> = group
-        .boxes
-        .iter()
-        .map(|&index| &explanation.boxes[index])
-        .map(|explained| (explained, explained.detection.box_input.clipped(size)))
-        .collect();
-    let has_signal = |explained: &ExplainedBox| explained.heatmap.no_signal().is_none();
-    let heated: Vec<BBox> = boxes.iter().filter(|(explained, _)| has_signal(explained)).map(|&(_, b)| b).collect();
-    blend_heat(&mut panel, &group.heat, &heated);
-    for (explained, b) in &boxes {
-        draw_box(&mut panel, b, class_color(explained.detection.class_id));
-        if !has_signal(explained) {
-            label::draw_notice(&mut panel, b, &format!("no signal at {}", explained.layer_names(model)));
-        }
-    }
-    // Above all boxes, the most confident on top.
-    for (explained, b) in boxes.iter().rev() {
-        let detection = &explained.detection;
-        let text = format!("{} {:.2}", model.names()[detection.class_id], detection.confidence);
-        label::draw_box_label(&mut panel, b, &text, class_color(detection.class_id));
-    }
-    panel
+/// How explanations are drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderOptions {
+    /// For what there is a panel or a picture each. Default: each box.
+    pub grouping: Grouping,
+    /// Default: inside the boxes.
+    pub heat: HeatArea,
+    /// Default: each box by itself.
+    pub normalize: Normalize,
+    /// Default: jet.
+    pub colormap: Colormap,
+    /// Share of the heat's colour, 0 to 1. Default: 0.5.
+    pub alpha: f32,
+    /// Heat below this, 0 to 1, is not drawn. Default: 0.
+    pub threshold: f32,
+    /// Class and confidence above each box. Default: true.
+    pub labels: bool,
+    /// A bar on the right that tells which colour stands for how much. Default: false.
+    pub colorbar: bool,
+    /// Thickness of the boxes' lines in pixels; `None` is what suits the size of the picture. Default: `None`.
+    pub line_width: Option<u32>,
+    /// The longest side that a picture may have, in pixels. Default: that of a JPEG.
+    pub max_side: u32,
 }
 
-/// Lays the heat, half its colour, over the pixels of `panel` inside any of `boxes`, which lie within it.
-///
-/// `heat`: `[H, W]` as large as the panel, 0 to 1.
-pub fn blend_heat(panel: &mut RgbImage, heat: &Array2<f32>, boxes: &[BBox]) {
-    let colors: [Rgb<u8>; 256] = std::array::from_fn(|level| jet(level as f32 / 255.0));
-    let pixels = |from: f32, to: f32| from.round() as u32..to.round() as u32;
-    let inside: Vec<_> = boxes.iter().map(|b| (pixels(b.x1, b.x2), pixels(b.y1, b.y2))).collect();
-    for (index, (xs, ys)) in inside.iter().enumerate() {
-        for (x, y) in ys.clone().flat_map(|y| xs.clone().map(move |x| (x, y))) {
-            // Where boxes overlap, once.
-            if inside[..index].iter().any(|(xs, ys)| xs.contains(&x) && ys.contains(&y)) {
-                continue;
-            }
-            let level = (heat[[y as usize, x as usize]] * 255.0).round() as u8;
-            let (below, above) = (panel.get_pixel_mut(x, y), colors[usize::from(level)]);
-            for (below, above) in below.0.iter_mut().zip(above.0) {
-                // The mean of both, rounded half up.
-                *below = (u16::from(*below) + u16::from(above)).div_ceil(2) as u8;
-            }
+impl Default for RenderOptions {
+    fn default() -> Self {
+        Self {
+            grouping: Grouping::default(),
+            heat: HeatArea::default(),
+            normalize: Normalize::default(),
+            colormap: Colormap::default(),
+            alpha: 0.5,
+            threshold: 0.0,
+            labels: true,
+            colorbar: false,
+            line_width: None,
+            max_side: 65_535,
         }
     }
 }
 
-/// Draws the outline of `b`, inwards from its edge, as thick as the picture's size asks for.
-pub fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>) {
-    let thickness = (panel.width().max(panel.height()) / 320).max(1) as i32;
+/// Draws groups of boxes on pictures.
+struct Artist<'a> {
+    explanation: &'a Explanation,
+    model: &'a Model,
+    options: &'a RenderOptions,
+    painter: Painter,
+}
+
+impl<'a> Artist<'a> {
+    fn new(explanation: &'a Explanation, model: &'a Model, options: &'a RenderOptions) -> Self {
+        Self { explanation, model, options, painter: Painter::new(options) }
+    }
+
+    /// Draws the heat, the boxes and the labels of `group` on `panel`, which lies in the network's input as `map` says.
+    fn draw(&self, panel: &mut RgbImage, map: &LetterboxMap, group: &Group) -> Result<()> {
+        let has_signal = |explained: &ExplainedBox| explained.heatmap.no_signal().is_none();
+        let boxes: Vec<(&ExplainedBox, BBox)> = group
+            .boxes
+            .iter()
+            .map(|&index| &self.explanation.boxes[index])
+            .map(|explained| (explained, map.to_image(&explained.detection.box_input)))
+            .collect();
+        let heated: Vec<BBox> = match self.options.heat {
+            HeatArea::Box => boxes.iter().filter(|(explained, _)| has_signal(explained)).map(|&(_, b)| b).collect(),
+            HeatArea::Full if boxes.iter().any(|(explained, _)| has_signal(explained)) => vec![whole(panel)],
+            HeatArea::Full => Vec::new(),
+        };
+        if !heated.is_empty() {
+            let heat = self.explanation.heat(group, self.options.normalize)?;
+            self.painter.paint(panel, &heat, map, &heated);
+        }
+        let thickness = self.options.line_width.unwrap_or_else(|| default_line_width(panel));
+        for (explained, b) in &boxes {
+            draw_box(panel, b, class_color(explained.detection.class_id), thickness);
+            if !has_signal(explained) {
+                label::draw_notice(panel, b, &format!("no signal at {}", explained.layer_names(self.model)));
+            }
+        }
+        if self.options.labels {
+            // Above all boxes; the most confident has the best place.
+            let label = |(explained, b): &(&ExplainedBox, BBox)| {
+                let detection = &explained.detection;
+                let text = format!("{} {:.2}", self.model.names()[detection.class_id], detection.confidence);
+                BoxLabel { b: *b, text, plate: class_color(detection.class_id) }
+            };
+            label::draw_box_labels(panel, &boxes.iter().map(label).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
+
+fn size_of(picture: &RgbImage) -> Size {
+    Size { width: picture.width(), height: picture.height() }
+}
+
+fn whole(picture: &RgbImage) -> BBox {
+    BBox { x1: 0.0, y1: 0.0, x2: picture.width() as f32, y2: picture.height() as f32 }
+}
+
+/// As thick as the size of the picture asks for.
+fn default_line_width(picture: &RgbImage) -> u32 {
+    (picture.width().max(picture.height()) / 320).max(1)
+}
+
+/// Draws the outline of `b`, inwards from its edge.
+fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>, thickness: u32) {
     let (left, top) = (b.x1.round() as i32, b.y1.round() as i32);
     let (right, bottom) = (b.x2.round() as i32, b.y2.round() as i32);
-    for inset in 0..thickness {
+    for inset in 0..thickness.min(panel.width().max(panel.height())) as i32 {
         let (width, height) = (right - left - 2 * inset, bottom - top - 2 * inset);
         if width <= 0 || height <= 0 {
             break;
@@ -110,23 +155,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heat_stays_inside_the_box() {
-        let mut panel = RgbImage::from_pixel(8, 6, Rgb([100, 100, 100]));
-        let heat = Array2::from_elem((6, 8), 1.0);
-        // The second lies in the first.
-        let boxes = [[2.0, 1.0, 5.0, 6.0], [3.0, 2.0, 4.0, 4.0]].map(|[x1, y1, x2, y2]| BBox { x1, y1, x2, y2 });
-        blend_heat(&mut panel, &heat, &boxes);
-        for (x, y, pixel) in panel.enumerate_pixels() {
-            let is_inside = (2..5).contains(&x) && (1..6).contains(&y);
-            let expected = if is_inside { Rgb([114, 50, 50]) } else { Rgb([100, 100, 100]) };
-            assert_eq!(pixel, &expected, "{x} {y}");
-        }
+    fn a_box_without_area_is_drawn_without_fuss() {
+        let mut panel = RgbImage::new(8, 8);
+        draw_box(&mut panel, &BBox { x1: 3.0, y1: 3.0, x2: 3.2, y2: 3.1 }, Rgb([255, 0, 0]), 3);
+        assert!(panel.pixels().all(|pixel| pixel == &Rgb([0, 0, 0])));
     }
 
     #[test]
-    fn a_box_without_area_is_drawn_without_fuss() {
-        let mut panel = RgbImage::new(8, 8);
-        draw_box(&mut panel, &BBox { x1: 3.0, y1: 3.0, x2: 3.2, y2: 3.1 }, Rgb([255, 0, 0]));
-        assert!(panel.pixels().all(|pixel| pixel == &Rgb([0, 0, 0])));
+    fn a_line_goes_inwards_and_is_as_thick_as_asked_for() {
+        let mut panel = RgbImage::new(9, 9);
+        draw_box(&mut panel, &BBox { x1: 1.0, y1: 1.0, x2: 8.0, y2: 8.0 }, Rgb([255, 0, 0]), 2);
+        let row: Vec<bool> = (0..9).map(|x| panel.get_pixel(x, 4)[0] > 0).collect();
+        assert_eq!(row, [false, true, true, false, false, false, true, true, false]);
     }
 }

@@ -1,11 +1,17 @@
 //! From an explanation to files: one file here for each output format.
 
+mod csv;
+mod html;
 mod json;
-mod npy;
 mod picture;
+mod raw;
+mod record;
 
 pub use self::{
-    json::{JsonReport, write_json},
-    npy::write_npy,
-    picture::{max_side, write_picture},
+    csv::{CsvRow, read_csv, write_csv},
+    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, write_html},
+    json::write_json,
+    picture::{DEFAULT_QUALITY, max_side, write_picture},
+    raw::{RawFormat, write_raw},
+    record::{DetectionEntry, ImageEntry, InputEntry, QueryEntry, RawMap, Record, WinnerEntry},
 };

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::files::write_atomically;
 
 /// OpenCV's default, which users of the Python tools have.
-const JPEG_QUALITY: u8 = 95;
+pub const DEFAULT_QUALITY: u8 = 95;
 
 /// The longest side that a picture in the format of `path` (told from its extension) can have, in pixels.
 pub fn max_side(path: &Path) -> u32 {
@@ -23,15 +23,16 @@ pub fn max_side(path: &Path) -> u32 {
     }
 }
 
-/// Writes `picture` in the format that the extension of `path` names.
+/// Writes `picture` in the format that the extension of `path` names. `quality`, 1 to 100, is for JPEG; the other formats lose
+/// nothing.
 ///
 /// # Errors
 /// [`crate::Error::Io`], also for an extension of no supported format.
-pub fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
+pub fn write_picture(path: &Path, picture: &RgbImage, quality: u8) -> Result<()> {
     write_atomically(path, |out| {
         let format = ImageFormat::from_path(path).map_err(io::Error::other)?;
         if format == ImageFormat::Jpeg {
-            return write_jpeg(out, picture);
+            return write_jpeg(out, picture, quality);
         }
         // Some encoders seek.
         let mut bytes = Cursor::new(Vec::new());
@@ -41,8 +42,8 @@ pub fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
 }
 
 /// Two to three times faster than the `image` crate's encoder.
-fn write_jpeg(out: impl Write, picture: &RgbImage) -> io::Result<()> {
-    let mut encoder = Encoder::new(out, JPEG_QUALITY);
+fn write_jpeg(out: impl Write, picture: &RgbImage, quality: u8) -> io::Result<()> {
+    let mut encoder = Encoder::new(out, quality);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     let side = |side: u32| u16::try_from(side).map_err(|_| io::Error::other("a JPEG has at most 65535 pixels a side"));
     let (width, height) = (side(picture.width())?, side(picture.height())?);

@@ -2,12 +2,15 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
 };
 
+use assert_cmd::Command;
 use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
+use serde_json::Value;
+use tempfile::TempDir;
 use yolo_cam::Model;
 
 /// The bundled model.
@@ -28,6 +31,40 @@ pub fn shared(path: &str) -> Option<PathBuf> {
 /// The bundled model on the CPU.
 pub fn yolov5s() -> Model {
     Model::load(YOLOV5S, tch::Device::Cpu).expect("the bundled model loads")
+}
+
+/// The program, started in the repository's root.
+pub fn yolo_cam() -> Command {
+    let mut command = Command::cargo_bin("yolo-cam").expect("it is built");
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+/// The program, told to explain `img_path`.
+pub fn explain(img_path: &str, output: &TempDir) -> Command {
+    let mut command = yolo_cam();
+    command.args(["--img-path", img_path, "--output-dir"]).arg(output.path());
+    command
+}
+
+/// A folder that is gone when it is dropped.
+pub fn temp() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A file of JSON.
+pub fn report(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).expect("the report is there")).expect("it is JSON")
+}
+
+/// The names of the files in `folder`, sorted.
+pub fn files(folder: &TempDir) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder.path())
+        .expect("it can be listed")
+        .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
 }
 
 /// An opened `.npz`.

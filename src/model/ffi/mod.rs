@@ -75,6 +75,7 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> *mut RawModule;
     fn yc_module_free(module: *mut RawModule);
+    fn yc_module_share(module: *const RawModule, error: *mut *mut c_char) -> *mut RawModule;
     fn yc_module_save(
         module: *const RawModule,
         path: *const c_char,
@@ -164,7 +165,17 @@ pub(super) enum TensorRole {
 /// A loaded TorchScript module: f32 weights, eval mode, no parameter gradients.
 pub(super) struct ScriptModule(NonNull<RawModule>);
 
+// SAFETY: nothing of libtorch is bound to the thread that made it, and reference counts are atomic. What handles share is
+// only read, but for the copying of graphs, which the shim does in one thread at a time.
+unsafe impl Send for ScriptModule {}
+
 impl ScriptModule {
+    /// Another handle to the same weights, for another thread.
+    pub fn share(&self) -> Result<Self> {
+        // SAFETY: the module is alive.
+        guarded(|error| unsafe { yc_module_share(self.0.as_ptr(), error) }).map(Self)
+    }
+
     /// Loads `path` onto `device`. Also returns the text of `config.txt` inside the file, if there is one.
     pub fn load(path: &Path, device: tch::Device) -> Result<(Self, Option<String>)> {
         let path = c_path(path)?;
@@ -307,6 +318,9 @@ pub(super) struct TappedGraph {
     n_heads: usize,
     n_taps: usize,
 }
+
+// SAFETY: as for `ScriptModule`; the graph is this handle's own.
+unsafe impl Send for TappedGraph {}
 
 impl TappedGraph {
     /// Rewrites the forward graph of `module`.

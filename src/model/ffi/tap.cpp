@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -47,6 +48,9 @@ struct yc_tail {
 };
 
 namespace {
+
+// Held while graphs of methods, which modules may share, are copied.
+std::mutex graph_copying;
 
 // The one place where a C++ exception becomes an error message.
 template <class F>
@@ -292,8 +296,13 @@ yc_module *yc_module_load(const char *path, const char *device, char **config, c
 
 void yc_module_free(yc_module *module) { delete module; }
 
+yc_module *yc_module_share(const yc_module *module, char **error) {
+  return guarded(error, nullptr, [&] { return new yc_module(*module); });
+}
+
 int yc_module_save(const yc_module *module, const char *path, const char *config, int half, char **error) {
   return guarded(error, -1, [&] {
+    std::lock_guard lock(graph_copying);
     torch::NoGradGuard no_grad;
     auto copy = module->module.deepcopy();
     auto prepare = [&](at::Tensor tensor) {
@@ -368,6 +377,7 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
 int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_heads, void *context,
                     yc_call_visitor visit, char **error) {
   return guarded(error, -1, [&] {
+    std::lock_guard lock(graph_copying);
     auto head_slots = slots_of(strings(heads, n_heads));
     // A value is replaced while what computes it is inlined. The graph's outputs follow such replacements, so
     // what must be known in the end is registered there.
@@ -414,6 +424,7 @@ int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_
 yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
                        const char *const *taps, size_t n_taps, int gradients, char **error) {
   return guarded(error, nullptr, [&]() -> yc_graph * {
+    std::lock_guard lock(graph_copying);
     auto head_slots = slots_of(strings(heads, n_heads));
     auto tap_slots = slots_of(strings(taps, n_taps));
     // Where each wanted value stands among the graph's outputs, which are registered in order of execution.
@@ -463,6 +474,7 @@ int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, c
 
 yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error) {
   return guarded(error, nullptr, [&]() -> yc_tail * {
+    std::lock_guard lock(graph_copying);
     auto head_slots = slots_of(strings(heads, n_heads));
     std::vector<size_t> position(n_heads + 1, SIZE_MAX);
     size_t n_registered = 0;

@@ -8,7 +8,9 @@
 //    of that hand-over; strings handed to a callback live until it returns. Nothing passed in is kept, except
 //    that a yc_graph keeps the weights of its module alive by itself.
 //  - Null: no pointer may be null unless said so.
-//  - Threads: a yc_module or yc_graph is used by one thread at a time.
+//  - Threads: a yc_module or yc_graph is used by one thread at a time, whichever it is. Handles that yc_module_share gave,
+//    and their graphs, may be used by several threads at once: what they share, weights and the graphs of methods, is only
+//    read, and graphs are copied by one thread at a time.
 //  - Callbacks must not unwind.
 #pragma once
 
@@ -31,6 +33,8 @@ typedef struct yc_graph yc_graph;
 // free it with yc_string_free.
 yc_module *yc_module_load(const char *path, const char *device, char **config, char **error);
 void yc_module_free(yc_module *module);
+// Another handle to the same weights.
+yc_module *yc_module_share(const yc_module *module, char **error);
 
 // Saves the module as a TorchScript file with `config` as extra file "config.txt", on the CPU, in the default memory
 // format, its floats as fp16 if `half`. The module itself stays as it is.

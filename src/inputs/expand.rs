@@ -1,0 +1,160 @@
+//! From what the user names to pictures, videos and animations.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::{self, BufRead},
+    path::{Path, PathBuf},
+};
+
+use walkdir::WalkDir;
+
+use super::{animation, extension, list, names::is_result};
+
+/// Extensions of the pictures that a folder is searched for.
+pub(super) const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp"];
+
+/// Extensions of videos.
+const VIDEOS: [&str; 9] = ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "wmv"];
+
+/// Something that holds pictures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// One.
+    Picture(PathBuf),
+    /// Frames that ffmpeg decodes.
+    Video(PathBuf),
+    /// Frames of a GIF, WebP or PNG.
+    Animation(PathBuf),
+}
+
+impl Source {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Picture(path) | Self::Video(path) | Self::Animation(path) => path,
+        }
+    }
+
+    fn of(path: PathBuf) -> Self {
+        match extension(&path) {
+            Some(ext) if VIDEOS.contains(&ext.as_str()) => Self::Video(path),
+            _ if animation::is_animated(&path) => Self::Animation(path),
+            _ => Self::Picture(path),
+        }
+    }
+}
+
+/// How inputs are searched.
+#[derive(Debug, Clone, Copy)]
+pub struct Search<'a> {
+    /// Folders within folders too.
+    pub recursive: bool,
+    /// Whose results of earlier runs are no inputs.
+    pub output_dir: &'a Path,
+}
+
+/// What `inputs` mean, in their order: files and folders; patterns such as `site/*.jpg`; `@list.txt`, a file with one of
+/// these on each line; `-`, such a list on `stdin`. What is named twice is taken once. Names of existing files are never patterns.
+pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> Vec<Result<Source, String>> {
+    let mut found = Vec::new();
+    for input in inputs {
+        match list::of(input, &mut stdin) {
+            Some(Ok(entries)) => {
+                let entries = entries.into_iter().flat_map(|entry| {
+                    let told = move |problem: String| format!("{}: {problem}", entry.place);
+                    expanded(&entry.path, search).into_iter().map(move |path| path.map_err(&told))
+                });
+                found.extend(entries);
+            }
+            Some(Err(problem)) => found.push(Err(problem)),
+            None => found.extend(expanded(input, search)),
+        }
+    }
+    let mut taken = HashSet::new();
+    // A file that does not exist has no canonical path.
+    let is_new = |path: &PathBuf| taken.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let mut unique = Vec::new();
+    let mut is_new = is_new;
+    for path in found {
+        match path {
+            Ok(path) if is_new(&path) => unique.push(Ok(Source::of(path))),
+            Ok(_) => {}
+            Err(problem) => unique.push(Err(problem)),
+        }
+    }
+    unique
+}
+
+/// The files that a path or a pattern means.
+fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
+    if path.is_dir() {
+        return folder(path, search);
+    }
+    let text = path.to_string_lossy();
+    if !text.contains(['*', '?', '[']) || path.exists() {
+        return vec![Ok(path.to_owned())];
+    }
+    let paths = match glob::glob(&text) {
+        Ok(paths) => paths,
+        Err(error) => return vec![Err(format!("{path:?} is no pattern: {}", error.msg))],
+    };
+    let mut found = Vec::new();
+    for path in paths {
+        match path {
+            Ok(path) if path.is_dir() => found.extend(folder(&path, search)),
+            Ok(path) => found.push(Ok(path)),
+            Err(error) => found.push(Err(format!("{:?}: {}", error.path(), error.error()))),
+        }
+    }
+    if found.is_empty() {
+        found.push(Err(format!("{path:?} matches no file")));
+    }
+    found
+}
+
+/// The pictures and videos of a folder, sorted by path. Results of earlier runs, and with `recursive` hidden folders, are left out.
+fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
+    let output = search.output_dir.canonicalize().ok();
+    let holds_results = output.is_some() && path.canonicalize().ok() == output;
+    let is_wanted = |file: &Path| {
+        let ext = extension(file).unwrap_or_default();
+        let is_known = PICTURES.contains(&ext.as_str()) || VIDEOS.contains(&ext.as_str());
+        is_known && !(holds_results && is_result(file))
+    };
+    let is_entered = |folder: &Path| {
+        let is_hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let is_output = output.is_some() && folder.canonicalize().ok() == output;
+        let is_of_output = holds_results && folder.parent() == Some(path) && folder.ends_with("report-files");
+        !is_hidden && !is_output && !is_of_output
+    };
+    let depth = if search.recursive { usize::MAX } else { 1 };
+    let mut found = Vec::new();
+    let entries = WalkDir::new(path).follow_links(true).max_depth(depth).sort_by_file_name().into_iter();
+    for entry in
+        entries.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || is_entered(entry.path()))
+    {
+        match entry {
+            Ok(entry) if !entry.file_type().is_dir() && is_wanted(entry.path()) => found.push(Ok(entry.into_path())),
+            Ok(_) => {}
+            // A link to a folder above: all that is there is found anyway.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => found.extend(walk_problem(&error, search).map(Err)),
+        }
+    }
+    if found.is_empty() {
+        let pictures = PICTURES.join(", ");
+        let deeper = if search.recursive { "" } else { "; --recursive looks into the folders below too" };
+        found.push(Err(format!("{path:?} has no pictures; expected files ending in {pictures}, or videos{deeper}")));
+    }
+    found
+}
+
+/// What can't be walked into, in one line. A link that leads nowhere matters only if it has a picture's name.
+fn walk_problem(error: &walkdir::Error, search: Search) -> Option<String> {
+    let path = error.path()?;
+    let is_dangling = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let is_picture = extension(path).is_some_and(|ext| PICTURES.contains(&ext.as_str()));
+    let is_output = path == search.output_dir;
+    let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
+    (!is_output && (!is_dangling || is_picture)).then(|| format!("{path:?}: {reason}"))
+}

@@ -1,0 +1,230 @@
+use std::{fs, io::Cursor, process::Command};
+
+use image::{Delay, Frame, Rgb, Rgba, RgbaImage, codecs::gif::GifEncoder};
+
+use super::*;
+
+fn temp() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn put(folder: &Path, name: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "content").unwrap();
+    path
+}
+
+fn search(output_dir: &Path, recursive: bool) -> Search<'_> {
+    Search { recursive, output_dir }
+}
+
+/// What `input` means, relative to `folder`; problems as they are.
+fn found(folder: &Path, input: &Path, search: Search) -> Vec<Result<String, String>> {
+    let relative = |source: Source| source.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+    sources(&[input.to_owned()], search, Cursor::new("")).into_iter().map(|source| source.map(relative)).collect()
+}
+
+fn ok(names: &[&str]) -> Vec<Result<String, String>> {
+    names.iter().map(|name| Ok((*name).to_owned())).collect()
+}
+
+#[test]
+fn a_folder_gives_its_pictures_and_videos_sorted_without_earlier_results() {
+    let folder = temp();
+    for name in ["b.JPG", "a.png", "c.mp4", "notes.txt", "a-res.png", "b-res-0.jpg", "b-res-1.map.png", "below/d.jpg"] {
+        put(folder.path(), name);
+    }
+    let elsewhere = Path::new("elsewhere");
+    assert_eq!(
+        found(folder.path(), folder.path(), search(elsewhere, false)),
+        ok(&["a-res.png", "a.png", "b-res-0.jpg", "b-res-1.map.png", "b.JPG", "c.mp4"])
+    );
+    assert_eq!(found(folder.path(), folder.path(), search(folder.path(), false)), ok(&["a.png", "b.JPG", "c.mp4"]));
+}
+
+#[test]
+fn folders_below_are_searched_if_asked_for_but_no_hidden_ones_and_not_the_output() {
+    let folder = temp();
+    for name in ["z.jpg", "below/a.jpg", "below/deep/b.jpg", ".hidden/c.jpg", "out/a-res.jpg", "out/other.jpg"] {
+        put(folder.path(), name);
+    }
+    let output = folder.path().join("out");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("below/loop")).unwrap();
+    assert_eq!(
+        found(folder.path(), folder.path(), search(&output, true)),
+        ok(&["below/a.jpg", "below/deep/b.jpg", "z.jpg"])
+    );
+}
+
+#[test]
+fn patterns_match_files_unless_a_file_is_called_so() {
+    let folder = temp();
+    for name in ["a1.jpg", "a2.jpg", "b1.jpg", "deep/er/a3.jpg", "a[1].jpg"] {
+        put(folder.path(), name);
+    }
+    let pattern = |pattern: &str| found(folder.path(), &folder.path().join(pattern), search(Path::new("out"), false));
+    assert_eq!(pattern("a?.jpg"), ok(&["a1.jpg", "a2.jpg"]));
+    assert_eq!(pattern("**/a3.jpg"), ok(&["deep/er/a3.jpg"]));
+    assert_eq!(pattern("a[1].jpg"), ok(&["a[1].jpg"]));
+    assert!(pattern("x*.jpg")[0].as_ref().unwrap_err().ends_with("x*.jpg\" matches no file"));
+    assert!(pattern("a[.jpg")[0].as_ref().unwrap_err().contains("is no pattern"));
+}
+
+#[test]
+fn lists_name_inputs_and_their_problems_have_line_numbers() {
+    let folder = temp();
+    let (a, b) = (put(folder.path(), "a.jpg"), put(folder.path(), "b.jpg"));
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let list = folder.path().join("list.txt");
+    fs::write(&list, format!("# pictures\r\n\r\n{}\r\n{}\n  {}  \n", a.display(), empty.display(), b.display()))
+        .unwrap();
+    let input = PathBuf::from(format!("@{}", list.display()));
+    let result = found(folder.path(), &input, search(Path::new("out"), false));
+    assert_eq!((&result[0], &result[2]), (&Ok("a.jpg".to_owned()), &Ok("b.jpg".to_owned())));
+    let problem = result[1].as_ref().unwrap_err();
+    assert!(problem.contains("list.txt:4: ") && problem.contains("has no pictures"), "{problem}");
+
+    let stdin = Cursor::new(format!("{}\n", b.display()));
+    let named = sources(&["-".into(), a.clone(), b.clone()], search(Path::new("out"), false), stdin);
+    assert_eq!(
+        named,
+        [Ok(Source::Picture(b)), Ok(Source::Picture(a))],
+        "each once, in the order of their first mention"
+    );
+
+    let missing = found(folder.path(), Path::new("@nowhere.txt"), search(Path::new("out"), false));
+    assert!(missing[0].as_ref().unwrap_err().starts_with("list \"nowhere.txt\": "));
+}
+
+#[test]
+fn an_empty_folder_is_told() {
+    let folder = temp();
+    let problem = found(folder.path(), folder.path(), search(Path::new("out"), false)).remove(0).unwrap_err();
+    assert!(problem.contains("has no pictures") && problem.contains("--recursive"), "{problem}");
+}
+
+/// A GIF of three frames: red; a green dot on it; all blue.
+fn gif(path: &Path, count: usize) {
+    let red = RgbaImage::from_pixel(8, 8, Rgba([255, 0, 0, 255]));
+    let mut dot = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 0, 0]));
+    dot.put_pixel(3, 3, Rgba([0, 255, 0, 255]));
+    let blue = RgbaImage::from_pixel(8, 8, Rgba([0, 0, 255, 255]));
+    let mut encoder = GifEncoder::new(fs::File::create(path).unwrap());
+    for frame in [red, dot, blue].into_iter().take(count) {
+        encoder.encode_frame(Frame::from_parts(frame, 0, 0, Delay::from_numer_denom_ms(100, 1))).unwrap();
+    }
+}
+
+fn items(path: &Path, every: u32) -> (Option<usize>, Vec<Item>) {
+    let sources = sources(&[path.to_owned()], search(Path::new("out"), false), Cursor::new(""));
+    let items = Items::new(sources, NonZeroU32::new(every).unwrap(), Namer::new(Path::new("out"), None));
+    (items.total(), items.collect())
+}
+
+/// Name behind the folder, result and pixel at (3, 3) of frames.
+fn shown(items: Vec<Item>) -> Vec<(String, PathBuf, Rgb<u8>)> {
+    let shown = |item: Item| match item.content {
+        Ok((Content::Frame(picture), names)) => {
+            let name = item.image.rsplit('/').next().unwrap().to_owned();
+            (name, names.picture(), *picture.get_pixel(3, 3))
+        }
+        Ok((Content::File(path), _)) => panic!("{path:?} is no frame"),
+        Err(problem) => panic!("{problem}"),
+    };
+    items.into_iter().map(shown).collect()
+}
+
+#[test]
+fn frames_of_an_animated_gif_are_composited() {
+    let folder = temp();
+    let path = folder.path().join("clip.gif");
+    gif(&path, 3);
+    let (total, frames) = items(&path, 1);
+    assert_eq!(total, None);
+    let result = |index: u32| PathBuf::from(format!("out/clip-{index:06}-res.jpg"));
+    let expected = [
+        ("clip.gif#0".to_owned(), result(0), Rgb([255, 0, 0])),
+        ("clip.gif#1".to_owned(), result(1), Rgb([0, 255, 0])),
+        ("clip.gif#2".to_owned(), result(2), Rgb([0, 0, 255])),
+    ];
+    assert_eq!(shown(frames), expected);
+    let every_second: Vec<String> = shown(items(&path, 2).1).into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(every_second, ["clip.gif#0", "clip.gif#2"]);
+}
+
+#[test]
+fn a_gif_of_one_frame_is_a_picture() {
+    let folder = temp();
+    let path = folder.path().join("still.gif");
+    gif(&path, 1);
+    let (total, items) = items(&path, 1);
+    assert_eq!(total, Some(1));
+    assert!(matches!(&items[0].content, Ok((Content::File(file), _)) if *file == path));
+}
+
+/// A video of grey levels: 20, 40, 60, ... at 10 frames per second; `None` (said on stderr) without ffmpeg.
+fn video(path: &Path, frames: u32) -> Option<()> {
+    let source = format!("color=black:size=64x48:rate=10,format=gray,geq=lum=20*(N+1),trim=end_frame={frames}");
+    let made = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &source, "-c:v", "mpeg4", "-q:v", "1"])
+        .arg(path)
+        .status();
+    match made {
+        Ok(status) => assert!(status.success()),
+        Err(error) => {
+            eprintln!("skipped: ffmpeg: {error}");
+            return None;
+        }
+    }
+    Some(())
+}
+
+#[test]
+fn every_nth_frame_of_a_video_is_the_right_one() {
+    let folder = temp();
+    // A name that ffmpeg would take for a pattern or a protocol.
+    let path = folder.path().join("cl:ip %03d.mp4");
+    if video(&path, 10).is_none() {
+        return;
+    }
+    let levels = |every| {
+        let frames = shown(items(&path, every).1);
+        frames
+            .into_iter()
+            .map(|(name, _, pixel)| (name, (f32::from(pixel[1]) / 20.0).round() as u32))
+            .collect::<Vec<_>>()
+    };
+    let frame = |index: u32| (format!("cl:ip %03d.mp4#{index}"), index + 1);
+    assert_eq!(levels(1), (0..10).map(frame).collect::<Vec<_>>());
+    assert_eq!(levels(3), [0, 3, 6, 9].map(frame));
+}
+
+#[test]
+fn a_video_that_is_none_is_one_line() {
+    let folder = temp();
+    let path = put(folder.path(), "clip.mp4");
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        return eprintln!("skipped: no ffmpeg");
+    }
+    let (_, mut items) = items(&path, 1);
+    assert_eq!(items.len(), 1);
+    let problem = items.remove(0).content.err().unwrap();
+    assert!(problem.contains("clip.mp4\" cannot be read as a video; ffmpeg says: "), "{problem}");
+    assert_eq!(problem.lines().count(), 1);
+}
+
+#[test]
+fn a_video_that_is_dropped_half_way_ends_ffmpeg() {
+    let folder = temp();
+    let path = folder.path().join("long.mp4");
+    if video(&path, 200).is_none() {
+        return;
+    }
+    let mut frames = Video::open(&path, 1).unwrap();
+    assert!(frames.next().unwrap().is_ok());
+    // Waits for ffmpeg, which would wait for a reader.
+    drop(frames);
+}

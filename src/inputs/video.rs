@@ -1,0 +1,153 @@
+//! Videos, as frames that ffmpeg decodes.
+
+use std::{
+    ffi::OsString,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    thread::JoinHandle,
+};
+
+use image::RgbImage;
+
+/// The most memory that a frame may take.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A video that ffmpeg is decoding. Dropping it ends ffmpeg.
+pub struct Video {
+    ffmpeg: Child,
+    frames: BufReader<ChildStdout>,
+    /// Reads what ffmpeg complains of, of which the first line is kept.
+    complaint: Option<JoinHandle<Option<String>>>,
+    every: u64,
+    next: u64,
+    name: String,
+    has_ended: bool,
+}
+
+impl Video {
+    /// `every`: how many frames there are from one that is taken to the next.
+    pub fn open(path: &Path, every: u64) -> Result<Self, String> {
+        let name = format!("{path:?}");
+        if let Err(error) = std::fs::File::open(path) {
+            return Err(format!("{name}: {error}"));
+        }
+        // Times that fit the output's rate exactly, so that ffmpeg neither repeats frames nor drops any.
+        let filter = format!(r"select=not(mod(n\,{every})),setpts=N/(25*TB)");
+        // A name may begin with a hyphen, or look like a URL.
+        let mut input = OsString::from("file:");
+        input.push(path);
+        let mut ffmpeg = Command::new("ffmpeg")
+            .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-i"])
+            .arg(input)
+            .args(["-map", "0:v:0", "-vf", &filter, "-r", "25", "-f", "image2pipe", "-c:v", "ppm", "-"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => format!(
+                    "{name} is a video, and no ffmpeg was found on the PATH; install ffmpeg, or extract the frames as \
+                     pictures"
+                ),
+                _ => format!("{name} is a video, and ffmpeg does not start: {error}"),
+            })?;
+        let (Some(stdout), Some(stderr)) = (ffmpeg.stdout.take(), ffmpeg.stderr.take()) else {
+            return Err(format!("{name}: ffmpeg cannot be read from"));
+        };
+        let complaint = std::thread::spawn(move || {
+            // To the end: ffmpeg would wait for somebody to read on.
+            BufReader::new(stderr).lines().map_while(Result::ok).fold(None, |first, line| first.or(Some(line)))
+        });
+        let frames = BufReader::with_capacity(1 << 20, stdout);
+        Ok(Self { ffmpeg, frames, complaint: Some(complaint), every, next: 0, name, has_ended: false })
+    }
+
+    /// What went wrong, if anything did.
+    fn end(&mut self) -> Option<String> {
+        self.has_ended = true;
+        let status = self.ffmpeg.wait();
+        let complaint = self.complaint.take().and_then(|thread| thread.join().ok()).flatten();
+        let frames = self.next / self.every;
+        let reason = match (complaint, status) {
+            (Some(line), _) => line,
+            (None, Ok(status)) if !status.success() => format!("it ended with {status}"),
+            (None, Err(error)) => error.to_string(),
+            (None, Ok(_)) if frames == 0 => "it found no frames".to_owned(),
+            (None, Ok(_)) => return None,
+        };
+        Some(match frames {
+            0 => format!("{} cannot be read as a video; ffmpeg says: {reason}", self.name),
+            _ => format!(
+                "{} is a damaged video: behind frame {}, ffmpeg says: {reason}",
+                self.name,
+                self.next - self.every
+            ),
+        })
+    }
+}
+
+impl Iterator for Video {
+    type Item = Result<(u64, RgbImage), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        match read_ppm(&mut self.frames) {
+            Ok(Some(picture)) => {
+                let index = self.next;
+                self.next += self.every;
+                Some(Ok((index, picture)))
+            }
+            Ok(None) => self.end().map(Err),
+            Err(error) => {
+                // It may go on for long.
+                self.ffmpeg.kill().ok();
+                let reason = self.end();
+                Some(Err(reason.unwrap_or_else(|| format!("{}: a frame of ffmpeg is damaged: {error}", self.name))))
+            }
+        }
+    }
+}
+
+impl Drop for Video {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.ffmpeg.kill().ok();
+            self.end();
+        }
+    }
+}
+
+/// The next picture of a stream of binary PPMs with 8 bits; `None` at its end.
+fn read_ppm(stream: &mut impl BufRead) -> io::Result<Option<RgbImage>> {
+    if stream.fill_buf()?.is_empty() {
+        return Ok(None);
+    }
+    let mut word = || -> io::Result<String> {
+        let mut bytes = Vec::new();
+        // A size of 20 digits is none.
+        let mut limited = stream.take(20);
+        loop {
+            let mut byte = [0];
+            limited.read_exact(&mut byte)?;
+            match byte[0] {
+                b' ' | b'\n' => break,
+                byte => bytes.push(byte),
+            }
+        }
+        String::from_utf8(bytes).map_err(io::Error::other)
+    };
+    let (magic, width, height, most) = (word()?, word()?, word()?, word()?);
+    let size = width.parse::<u32>().ok().zip(height.parse::<u32>().ok());
+    let bytes = size.and_then(|(w, h)| u64::from(w).checked_mul(u64::from(h))?.checked_mul(3));
+    match (size, bytes) {
+        (Some((width, height)), Some(bytes)) if magic == "P6" && most == "255" && bytes <= MAX_BYTES => {
+            let mut pixels = vec![0; bytes as usize];
+            stream.read_exact(&mut pixels)?;
+            Ok(RgbImage::from_raw(width, height, pixels))
+        }
+        _ => Err(io::Error::other(format!("unknown header {magic} {width} {height} {most}"))),
+    }
+}

@@ -1,0 +1,131 @@
+//! `report.csv`: a run as a table, one row for each box.
+
+use std::{borrow::Cow, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+use crate::{error::Result, files::write_atomically};
+
+/// A row of the table. A picture without boxes has a row without a box, one that failed a row with its error.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CsvRow {
+    image: String,
+    image_width: Option<u32>,
+    image_height: Option<u32>,
+    method: Option<Cow<'static, str>>,
+    target: Option<Cow<'static, str>>,
+    index: Option<usize>,
+    class_id: Option<usize>,
+    class: Option<String>,
+    confidence: Option<f32>,
+    logit: Option<f32>,
+    x1: Option<f32>,
+    y1: Option<f32>,
+    x2: Option<f32>,
+    y2: Option<f32>,
+    head: Option<usize>,
+    layers: Option<String>,
+    peak: Option<f32>,
+    empty: Option<bool>,
+    reason: Option<String>,
+    map: Option<String>,
+    error: Option<String>,
+}
+
+impl CsvRow {
+    /// The rows of a picture that was explained.
+    pub fn explained(record: &Record) -> Vec<Self> {
+        let picture = Self {
+            image: record.image.path.clone(),
+            image_width: Some(record.image.width),
+            image_height: Some(record.image.height),
+            method: Some(record.method.into()),
+            target: Some(record.target.into()),
+            ..Self::default()
+        };
+        if record.detections.is_empty() {
+            return vec![picture];
+        }
+        let row = |detection: &super::DetectionEntry| Self {
+            index: Some(detection.index),
+            class_id: Some(detection.class_id),
+            class: Some(detection.class.clone()),
+            confidence: Some(detection.confidence),
+            logit: Some(detection.logit),
+            x1: Some(detection.box_image.x1),
+            y1: Some(detection.box_image.y1),
+            x2: Some(detection.box_image.x2),
+            y2: Some(detection.box_image.y2),
+            head: Some(detection.head),
+            layers: Some(detection.layers.join(" ")),
+            peak: Some(detection.peak),
+            empty: Some(detection.empty),
+            reason: detection.reason.clone(),
+            map: detection.map.clone(),
+            ..picture.clone()
+        };
+        record.detections.iter().map(row).collect()
+    }
+
+    /// The row of a picture that failed.
+    pub fn failed(image: &str, error: &str) -> Self {
+        Self { image: image.to_owned(), error: Some(error.to_owned()), ..Self::default() }
+    }
+}
+
+impl CsvRow {
+    /// The picture, as given.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+}
+
+/// The rows of a table that [`write_csv`] wrote; none if there is no such table.
+pub fn read_csv(path: &Path) -> Vec<CsvRow> {
+    let rows = csv::Reader::from_path(path).map(|reader| reader.into_deserialize().collect::<Result<Vec<_>, _>>());
+    rows.and_then(|rows| rows).unwrap_or_default()
+}
+
+/// Writes rows under a header. Boxes are in pixels of the picture.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn write_csv(path: &Path, rows: &[CsvRow]) -> Result<()> {
+    write_atomically(path, |out| {
+        let mut writer = csv::Writer::from_writer(out);
+        if rows.is_empty() {
+            // The header is known from a row only.
+            let mut header = csv::Writer::from_writer(Vec::new());
+            header.serialize(CsvRow::default()).map_err(io::Error::other)?;
+            let text = header.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+            let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let fields = std::str::from_utf8(first).map_err(io::Error::other)?.split(',');
+            writer.write_record(fields).map_err(io::Error::other)?;
+        }
+        for row in rows {
+            writer.serialize(row).map_err(io::Error::other)?;
+        }
+        writer.flush()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_quoted_where_they_must_be_and_none_leave_a_header() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let read = || std::fs::read_to_string(&path).unwrap();
+        write_csv(&path, &[CsvRow::failed("a, \"b\".jpg", "is\nempty")]).unwrap();
+        let with_row = read();
+        let (header, row) = with_row.split_once('\n').unwrap();
+        assert!(header.starts_with("image,image_width,") && header.ends_with(",error"), "{header}");
+        assert_eq!(read_csv(&path), [CsvRow::failed("a, \"b\".jpg", "is\nempty")]);
+        assert!(row.starts_with("\"a, \"\"b\"\".jpg\",,") && row.ends_with(",\"is\nempty\"\n"), "{row}");
+        write_csv(&path, &[]).unwrap();
+        assert_eq!(read(), format!("{header}\n"));
+    }
+}

@@ -1,0 +1,261 @@
+//! `report.html`: a run as a page, with the pictures that it shows beside it in `report-files/`.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+
+use super::{Record, write_picture};
+use crate::{
+    error::{Error, Result},
+    files::write_atomically,
+    geometry::BBox,
+    picture::shrunk,
+    render::class_color,
+};
+
+const TEMPLATE: &str = include_str!("html/gallery.html");
+const STYLE: &str = include_str!("html/gallery.css");
+const SCRIPT: &str = include_str!("html/gallery.js");
+
+/// Folder of the page's pictures, beside the page.
+const FOLDER: &str = "report-files";
+/// Longest sides of a thumbnail and of a large view, in pixels.
+const THUMBNAIL_SIDE: u32 = 320;
+const LARGE_SIDE: u32 = 1280;
+const QUALITY: u8 = 85;
+
+/// How many class colours there are before they begin again.
+const COLORS: usize = 7;
+
+/// A card of the page: one result of a picture, or a picture that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HtmlEntry {
+    /// The picture, as given.
+    pub image: String,
+    /// The explained layer, where a picture has a result for each of several.
+    pub layer: Option<String>,
+    /// Width in pixels; 0 if it is not known.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// What the page shows of it.
+    pub files: Option<HtmlFiles>,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+    /// In order of confidence.
+    pub detections: Vec<HtmlDetection>,
+}
+
+/// What the page says of a box.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HtmlDetection {
+    class: String,
+    class_id: usize,
+    confidence: f32,
+    box_image: BBox,
+    layers: Vec<String>,
+    reason: Option<String>,
+}
+
+/// A picture's files as relative URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HtmlFiles {
+    thumbnail: String,
+    picture: String,
+    heat: String,
+}
+
+impl HtmlEntry {
+    /// The card of a picture that was explained; `layer`: at which layer, if it has a card for each of several.
+    pub fn explained(record: &Record, layer: Option<String>, files: HtmlFiles) -> Self {
+        let detection = |found: &super::DetectionEntry| HtmlDetection {
+            class: found.class.clone(),
+            class_id: found.class_id,
+            confidence: found.confidence,
+            box_image: found.box_image,
+            layers: found.layers.clone(),
+            reason: found.reason.clone(),
+        };
+        Self {
+            image: record.image.path.clone(),
+            layer,
+            width: record.image.width,
+            height: record.image.height,
+            files: Some(files),
+            error: None,
+            detections: record.detections.iter().map(detection).collect(),
+        }
+    }
+
+    /// The card of a picture that failed.
+    pub fn failed(image: &str, error: &str) -> Self {
+        Self {
+            image: image.to_owned(),
+            layer: None,
+            width: 0,
+            height: 0,
+            files: None,
+            error: Some(error.to_owned()),
+            detections: Vec::new(),
+        }
+    }
+}
+
+/// Where the pictures of a page go. Keeps none of them in memory; several threads may write at once.
+#[derive(Debug, Clone)]
+pub struct HtmlPictures {
+    folder: PathBuf,
+}
+
+impl HtmlPictures {
+    /// Creates the folder for them in that of the page.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn new(page_folder: &Path) -> Result<Self> {
+        let folder = page_folder.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(Self { folder })
+    }
+
+    /// The size in which the page shows a picture at most.
+    pub fn large(picture: &RgbImage) -> RgbImage {
+        shrunk(picture, LARGE_SIDE)
+    }
+
+    /// Writes what the page shows of a picture: `picture` and `heat` (the same with heat), both as
+    /// [`large`](Self::large) makes them. `stem`: a name for the files, its own for each picture.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, stem: &str, picture: &RgbImage, heat: &RgbImage) -> Result<HtmlFiles> {
+        let write = |what: &str, picture: &RgbImage| -> Result<String> {
+            let name = format!("{stem}-{what}.jpg");
+            write_picture(&self.folder.join(&name), picture, QUALITY)?;
+            Ok(format!("{FOLDER}/{}", url_segment(&name)))
+        };
+        Ok(HtmlFiles {
+            thumbnail: write("thumbnail", &shrunk(heat, THUMBNAIL_SIDE))?,
+            picture: write("picture", picture)?,
+            heat: write("heat", heat)?,
+        })
+    }
+}
+
+/// A file name as a part of a URL (RFC 3986): all bytes but unreserved ones are percent-encoded.
+fn url_segment(name: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encode).collect()
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    settings: &'a [(String, String)],
+    colors: Vec<String>,
+    entries: &'a [HtmlEntry],
+}
+
+/// Writes the page. `settings`: names and values that it shows.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_html(path: &Path, settings: &[(String, String)], entries: &[HtmlEntry]) -> Result<()> {
+    let color = |class_id: usize| {
+        let [r, g, b] = class_color(class_id).0;
+        format!("#{r:02x}{g:02x}{b:02x}")
+    };
+    let data = Data { settings, colors: (0..COLORS).map(color).collect(), entries };
+    write_atomically(path, |out| {
+        let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
+        // The data last: names in it may look like a mark of the template.
+        let (head, rest) = split(TEMPLATE, "{{STYLE}}")?;
+        let (body, rest) = split(rest, "{{DATA}}")?;
+        let (middle, tail) = split(rest, "{{SCRIPT}}")?;
+        [head, STYLE, body, &data, middle, SCRIPT, tail].iter().try_for_each(|part| out.write_all(part.as_bytes()))
+    })
+}
+
+fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
+    text.split_once(mark).ok_or_else(|| io::Error::other(format!("the template has no {mark}")))
+}
+
+/// JSON for inside a script element: nothing in it can end the element or open a comment.
+fn embedded(json: &str) -> String {
+    // These stand in strings only.
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// The cards of a page that [`write_html`] wrote; none if there is no such page.
+pub fn read_html(path: &Path) -> Vec<HtmlEntry> {
+    #[derive(Deserialize)]
+    struct Stored {
+        entries: Vec<HtmlEntry>,
+    }
+    let stored = || -> Option<Stored> {
+        let page = fs::read_to_string(path).ok()?;
+        let (_, rest) = page.split_once(r#"<script type="application/json" id="data">"#)?;
+        serde_json::from_str(rest.split_once("</script>")?.0).ok()
+    };
+    stored().map(|stored| stored.entries).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_stay_inside_their_strings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        let hostile = r#"</script><img src=x onerror="alert(1)"><!--{{SCRIPT}}&amp;"#;
+        let entries = [HtmlEntry::failed(hostile, hostile)];
+        write_html(&path, &[(hostile.to_owned(), hostile.to_owned())], &entries).unwrap();
+        let page = fs::read_to_string(&path).unwrap();
+        assert_eq!(page.matches("<img src=x").count(), 0);
+        assert_eq!(page.matches("</script>").count(), TEMPLATE.matches("</script>").count());
+        assert_eq!(page.matches("<!--").count(), 0);
+        assert_eq!(read_html(&path), entries, "they are all there");
+    }
+
+    #[test]
+    fn a_page_that_is_not_there_or_none_has_no_cards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        assert_eq!(read_html(&path), []);
+        fs::write(&path, "<html></html>").unwrap();
+        assert_eq!(read_html(&path), []);
+    }
+
+    #[test]
+    fn the_style_and_the_script_are_in_the_page_and_colours_are_those_of_boxes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        write_html(&path, &[], &[]).unwrap();
+        let page = fs::read_to_string(&path).unwrap();
+        assert!(page.contains(STYLE) && page.contains(SCRIPT) && !page.contains("{{"));
+        assert!(page.contains("\"colors\":[\"#e69f00\",\"#56b4e9\""));
+        assert_eq!(class_color(COLORS), class_color(0));
+    }
+
+    #[test]
+    fn pictures_are_never_larger_than_needed_and_their_urls_are_encoded() {
+        let folder = tempfile::tempdir().unwrap();
+        let pictures = HtmlPictures::new(folder.path()).unwrap();
+        let large = HtmlPictures::large(&RgbImage::new(2560, 1000));
+        assert_eq!(large.dimensions(), (1280, 500));
+        assert_eq!(HtmlPictures::large(&RgbImage::new(30, 20)).dimensions(), (30, 20));
+        let files = pictures.write("a b#%é", &large, &large).unwrap();
+        assert_eq!(files.thumbnail, "report-files/a%20b%23%25%C3%A9-thumbnail.jpg");
+        let size = |what: &str| image::image_dimensions(folder.path().join(format!("report-files/a b#%é-{what}.jpg")));
+        assert_eq!(size("thumbnail").unwrap(), (320, 125));
+        assert_eq!(size("heat").unwrap(), (1280, 500));
+    }
+}

@@ -1,0 +1,190 @@
+//! What is known of one picture's explanation, as data.
+
+use serde::Serialize;
+
+use crate::{
+    explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
+    geometry::BBox,
+    model::Model,
+};
+
+/// All that is known of one picture's explanation. Serialises as the documentation says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Record {
+    /// The picture.
+    pub image: ImageEntry,
+    /// The network's input.
+    pub input: InputEntry,
+    /// The method's name.
+    pub method: &'static str,
+    /// The target's name.
+    pub target: &'static str,
+    /// What was asked for instead of detections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<QueryEntry>,
+    /// In order of confidence.
+    pub detections: Vec<DetectionEntry>,
+}
+
+/// A picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct ImageEntry {
+    /// As given; lossy where it is no UTF-8, since JSON knows nothing else.
+    pub path: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// The network's input.
+#[derive(Debug, Clone, Serialize)]
+pub struct InputEntry {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Input pixels per picture pixel.
+    pub scale: f32,
+    /// Columns of padding on the left.
+    pub pad_x: u32,
+    /// Rows of padding on the top.
+    pub pad_y: u32,
+}
+
+/// A box that was asked for, and how it fared.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueryEntry {
+    /// The class that was asked for.
+    pub class_id: usize,
+    /// Its name.
+    pub class: String,
+    /// The box that was asked for.
+    pub box_image: BBox,
+    /// IoU of the explained prediction with it; `None` if no prediction overlaps the box.
+    pub iou: Option<f32>,
+    /// The most confident prediction there of any class.
+    pub winner: Option<WinnerEntry>,
+}
+
+/// A prediction that won.
+#[derive(Debug, Clone, Serialize)]
+pub struct WinnerEntry {
+    /// Its class.
+    pub class_id: usize,
+    /// The name of the class.
+    pub class: String,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// In pixels of the picture.
+    pub box_image: BBox,
+}
+
+/// An explained box.
+#[derive(Debug, Clone, Serialize)]
+pub struct DetectionEntry {
+    /// Its place in the order of confidence.
+    pub index: usize,
+    /// Its class.
+    pub class_id: usize,
+    /// The name of the class.
+    pub class: String,
+    /// 0 to 1.
+    pub confidence: f32,
+    /// Raw class logit.
+    pub logit: f32,
+    /// In pixels of the picture.
+    pub box_image: BBox,
+    /// In pixels of the network's input.
+    pub box_input: BBox,
+    /// The head; 0 is the finest.
+    pub head: usize,
+    /// Row in YOLOv5's concatenated prediction.
+    pub anchor_row: usize,
+    /// The layers whose maps were fused.
+    pub layers: Vec<String>,
+    /// The largest value of the raw map.
+    pub peak: f32,
+    /// Whether the map has no signal.
+    pub empty: bool,
+    /// Why not, and which layer has one.
+    pub reason: Option<String>,
+    /// File name of the raw map, relative to the report.
+    pub map: Option<String>,
+    /// Where the cells of that map lie in the picture.
+    pub map_grid: Option<CellGrid>,
+}
+
+/// A raw map that was written.
+#[derive(Debug, Clone)]
+pub struct RawMap {
+    /// Relative to the reports.
+    pub file: String,
+    /// Where its cells lie.
+    pub grid: CellGrid,
+}
+
+impl Record {
+    /// `maps`: for each box its raw map, if one was written.
+    pub fn new(
+        model: &Model,
+        image: &str,
+        explanation: &Explanation,
+        options: &ExplainOptions,
+        maps: &[Option<RawMap>],
+    ) -> Self {
+        let map = &explanation.letterbox.map;
+        let name = |class_id: usize| model.names()[class_id].clone();
+        let entry = |(index, explained): (usize, &ExplainedBox)| {
+            let detection = &explained.detection;
+            let raw = maps.get(index).and_then(Option::as_ref);
+            DetectionEntry {
+                index,
+                class_id: detection.class_id,
+                class: name(detection.class_id),
+                confidence: detection.confidence,
+                logit: detection.logit,
+                box_image: map.to_image(&detection.box_input),
+                box_input: detection.box_input,
+                head: model.heads()[detection.head].rank,
+                anchor_row: detection.anchor_row,
+                layers: explained.layers.iter().map(|&layer| model.layers()[layer].path.clone()).collect(),
+                peak: explained.heatmap.peak(),
+                empty: explained.heatmap.no_signal().is_some(),
+                reason: explained.no_signal_reason(model),
+                map: raw.map(|raw| raw.file.clone()),
+                map_grid: raw.map(|raw| raw.grid),
+            }
+        };
+        let query = options.query.map(|query| {
+            let answer = explanation.answer.as_ref();
+            let winner = answer.and_then(|answer| answer.winner.as_ref());
+            QueryEntry {
+                class_id: query.class_id,
+                class: name(query.class_id),
+                box_image: query.target,
+                iou: answer.map(|answer| answer.iou),
+                winner: winner.map(|winner| WinnerEntry {
+                    class_id: winner.class_id,
+                    class: name(winner.class_id),
+                    confidence: winner.confidence,
+                    box_image: map.to_image(&winner.box_input),
+                }),
+            }
+        });
+        Self {
+            image: ImageEntry { path: image.to_owned(), width: map.image.width, height: map.image.height },
+            input: InputEntry {
+                width: map.input.width,
+                height: map.input.height,
+                scale: map.scale,
+                pad_x: map.pad_x,
+                pad_y: map.pad_y,
+            },
+            method: options.method.name(),
+            target: options.target.name(),
+            query,
+            detections: explanation.boxes.iter().enumerate().map(entry).collect(),
+        }
+    }
+}

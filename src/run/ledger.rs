@@ -1,0 +1,280 @@
+//! What became of the pictures: told as it happens, reported in the end.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    time::Instant,
+};
+
+use serde::Serialize;
+use yolo_cam::report::{CsvRow, HtmlEntry, Record, read_csv, read_html, write_csv, write_html};
+
+use super::{
+    messages::summary,
+    worker::{Done, Outcome, State},
+};
+use crate::{
+    Exit,
+    cli::{ExplainCommand, Reports, Verbosity},
+    progress::Progress,
+};
+
+/// Takes outcomes in the order of the inputs.
+pub struct Ledger<'a> {
+    command: &'a ExplainCommand,
+    /// How many pictures there are, if that is known.
+    total: Option<usize>,
+    progress: &'a Progress,
+    start: Instant,
+    taken: usize,
+    done: usize,
+    skipped: usize,
+    failed: usize,
+    interrupted: bool,
+    boxes: usize,
+    /// A file that belongs to no picture could not be written.
+    is_incomplete: bool,
+    rows: Vec<CsvRow>,
+    cards: Vec<HtmlEntry>,
+    /// Of the run that this one continues.
+    earlier: Earlier,
+    /// How many skipped pictures no earlier report knows.
+    unreported: usize,
+    /// Names and values that the page shows.
+    settings: Vec<(String, String)>,
+    /// Until nobody reads them any more.
+    writes_lines: bool,
+}
+
+/// What earlier reports say of pictures that need not be explained again.
+#[derive(Default)]
+struct Earlier {
+    rows: Vec<CsvRow>,
+    cards: Vec<HtmlEntry>,
+}
+
+impl Earlier {
+    fn read(command: &ExplainCommand) -> Self {
+        let Reports { csv, html, .. } = command.reports;
+        let is_wanted = |report: bool| report && command.skip_existing;
+        Self {
+            rows: if is_wanted(csv) { read_csv(&csv_path(command)) } else { Vec::new() },
+            cards: if is_wanted(html) { read_html(&html_path(command)) } else { Vec::new() },
+        }
+    }
+}
+
+fn csv_path(command: &ExplainCommand) -> PathBuf {
+    command.output_dir.join("report.csv")
+}
+
+fn html_path(command: &ExplainCommand) -> PathBuf {
+    command.output_dir.join("report.html")
+}
+
+/// One result, for scripts.
+#[derive(Serialize)]
+struct Line<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<ImagePath<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    files: &'a [PathBuf],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(flatten)]
+    record: Option<&'a Record>,
+}
+
+#[derive(Serialize)]
+struct ImagePath<'a> {
+    path: &'a str,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn new(
+        command: &'a ExplainCommand,
+        total: Option<usize>,
+        settings: Vec<(String, String)>,
+        progress: &'a Progress,
+    ) -> Self {
+        Self {
+            command,
+            total,
+            progress,
+            start: Instant::now(),
+            taken: 0,
+            done: 0,
+            skipped: 0,
+            failed: 0,
+            interrupted: false,
+            boxes: 0,
+            is_incomplete: false,
+            rows: Vec::new(),
+            cards: Vec::new(),
+            earlier: Earlier::read(command),
+            unreported: 0,
+            settings,
+            writes_lines: command.json_lines,
+        }
+    }
+
+    /// Tells what became of the next picture, and keeps what the reports need.
+    pub fn take(&mut self, outcome: Outcome) {
+        self.taken += 1;
+        for warning in &outcome.warnings {
+            self.progress.say(warning);
+        }
+        let image = outcome.image.as_str();
+        match outcome.state {
+            State::Done(results) => {
+                self.done += 1;
+                for result in results {
+                    self.take_result(image, result);
+                }
+            }
+            State::Skipped(file) => {
+                self.skipped += 1;
+                self.take_over(image);
+                self.tell(Verbosity::Normal, || format!("{image}: skipped, {} is there", file.display()));
+                self.line(&Line {
+                    status: "skipped",
+                    image: Some(ImagePath { path: image }),
+                    files: &[file],
+                    error: None,
+                    record: None,
+                });
+            }
+            State::Failed(error) => {
+                self.failed += 1;
+                let error = format!("{error:#}");
+                self.progress.say(&format!("error: {error}"));
+                self.line(&Line {
+                    status: "failed",
+                    image: Some(ImagePath { path: image }),
+                    files: &[],
+                    error: Some(error.clone()),
+                    record: None,
+                });
+                if self.command.reports.csv {
+                    self.rows.push(CsvRow::failed(image, &error));
+                }
+                if self.command.reports.html {
+                    self.cards.push(HtmlEntry::failed(image, &error));
+                }
+            }
+            State::Interrupted => {
+                self.taken -= 1;
+                self.interrupted = true;
+            }
+        }
+        self.progress.pictures.show(self.taken, self.total.unwrap_or(0));
+    }
+
+    /// From earlier reports, what they say of a picture that is skipped.
+    fn take_over(&mut self, image: &str) {
+        let (rows, cards) = (self.rows.len(), self.cards.len());
+        self.rows.extend(self.earlier.rows.iter().filter(|row| row.image() == image).cloned());
+        self.cards.extend(self.earlier.cards.iter().filter(|card| card.image == image).cloned());
+        let Reports { csv, html, .. } = self.command.reports;
+        let is_missing = (csv && self.rows.len() == rows) || (html && self.cards.len() == cards);
+        self.unreported += usize::from(is_missing);
+    }
+
+    fn take_result(&mut self, image: &str, result: Done) {
+        let Done { files, record, card, times } = &result;
+        self.boxes += record.detections.len();
+        let shown = match files.as_slice() {
+            [] => String::new(),
+            [only] => only.display().to_string(),
+            [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
+        };
+        self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(&record.detections)));
+        if self.command.verbosity >= Verbosity::Verbose {
+            self.progress.say(&format!("time: {times}"));
+        }
+        self.line(&Line { status: "done", image: None, files, error: None, record: Some(record) });
+        if self.command.reports.csv {
+            self.rows.extend(CsvRow::explained(record));
+        }
+        self.cards.extend(card.clone());
+    }
+
+    /// A line that says which picture of how many it is about.
+    fn tell(&self, level: Verbosity, text: impl FnOnce() -> String) {
+        if self.command.verbosity >= level {
+            let total = self.total.map(|total| format!("/{total}")).unwrap_or_default();
+            self.progress.say(&format!("[{}{total}] {}", self.taken, text()));
+        }
+    }
+
+    /// To stdout.
+    fn line(&mut self, line: &Line) {
+        if !self.writes_lines {
+            return;
+        }
+        let write = || -> io::Result<()> {
+            let mut out = io::stdout().lock();
+            serde_json::to_writer(&mut out, line)?;
+            out.write_all(b"\n")?;
+            out.flush()
+        };
+        if let Err(error) = write() {
+            self.writes_lines = false;
+            // A reader that has seen enough is no error: `yolo-cam --json-lines | head`.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.is_incomplete = true;
+                self.progress.say(&format!("error: --json-lines: {error}"));
+            }
+        }
+    }
+
+    /// Writes the reports of the run, and tells how it went.
+    pub fn close(mut self, is_stopped: bool) -> Exit {
+        if self.command.reports.csv {
+            self.report(write_csv(&csv_path(self.command), &self.rows));
+        }
+        if self.command.reports.html {
+            self.report(write_html(&html_path(self.command), &self.settings, &self.cards));
+        }
+        if self.unreported > 0 {
+            self.progress
+                .say(&format!("note: {} skipped pictures are in no earlier report, nor in this one", self.unreported));
+        }
+        self.interrupted |= is_stopped;
+        let is_worth_telling = self.taken > 1 || self.interrupted;
+        if self.failed > 0 || (self.command.verbosity >= Verbosity::Normal && is_worth_telling) {
+            self.progress.say(&self.closing_line());
+        }
+        match self {
+            Self { interrupted: true, .. } => Exit::Interrupted,
+            Self { failed: 0, is_incomplete: false, .. } => Exit::Fine,
+            _ => Exit::SomeFailed,
+        }
+    }
+
+    fn report(&mut self, written: yolo_cam::Result<()>) {
+        if let Err(error) = written {
+            self.is_incomplete = true;
+            self.progress.say(&format!("error: {error}"));
+        }
+    }
+
+    fn closing_line(&self) -> String {
+        let Self { done, skipped, failed, boxes, .. } = self;
+        let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        let mut line = format!("{done}{of} pictures done");
+        for (count, what) in [(skipped, "skipped"), (failed, "failed")] {
+            if *count > 0 {
+                line += &format!(", {count} {what}");
+            }
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        let boxes = if *boxes == 1 { "1 box".to_owned() } else { format!("{boxes} boxes") };
+        line += &format!("; {boxes} in {seconds:.1} s");
+        if self.interrupted {
+            line = format!("interrupted: {line}");
+        }
+        line
+    }
+}

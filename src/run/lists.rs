@@ -1,0 +1,83 @@
+//! Lists and texts on stdout.
+
+use std::io::{self, StdoutLock, Write};
+
+use anyhow::{Context, Result};
+use yolo_cam::{Method, explain::methods::Needs, geometry::Size};
+
+use super::load_model;
+use crate::{Exit, cli::LayersCommand};
+
+/// What `--target-layer` takes.
+pub fn layers(command: &LayersCommand) -> Result<Exit> {
+    let model = load_model(&command.model, false)?;
+    let side = model.input_side(Some(command.img_size));
+    let shapes = model.layer_shapes(Size { width: side, height: side })?;
+    let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
+    for (layer, shape) in model.layers().iter().zip(&shapes) {
+        let heads = (0..model.heads().len()).filter(|&head| layer.is_seen_by(head));
+        let heads = heads.map(|head| model.heads()[head].name()).collect::<Vec<_>>().join(" ");
+        let stride = match shape.as_slice() {
+            &[_, _, _, width] if width > 0 => (i64::from(side) / width).to_string(),
+            _ => "-".to_owned(),
+        };
+        let shape = shape.iter().skip(1).map(i64::to_string).collect::<Vec<_>>().join("x");
+        rows.push([
+            layer.path.clone(),
+            layer.class.clone(),
+            shape,
+            stride,
+            if heads.is_empty() { "-".into() } else { heads },
+        ]);
+    }
+    print_table(&rows)
+}
+
+/// What `--method` takes.
+pub fn methods() -> Result<Exit> {
+    let mut rows = vec![["METHOD", "NEEDS", "COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
+    for method in Method::ALL {
+        let info = method.info();
+        let (needs, cost) = match info.needs {
+            Needs::Gradient => ("gradient", "1 forward, 1 backward to the layer per box"),
+            Needs::Activations => ("activations", "1 forward"),
+            Needs::ForwardsByChannel if method == Method::AblationCam => {
+                ("forwards", "1 forward behind the layer per channel")
+            }
+            Needs::ForwardsByChannel => ("forwards", "1 forward per channel"),
+            Needs::Forwards => ("forwards", "1 forward per mask"),
+        };
+        let auto = match info.needs {
+            Needs::Forwards => "none",
+            _ if info.is_element_wise => "end, P4 and P3 of the backbone",
+            _ => "what feeds the box's head",
+        };
+        rows.push([info.name, needs, cost, auto, info.source, info.summary].map(str::to_owned));
+    }
+    print_table(&rows)
+}
+
+/// Writes rows to stdout, their cells below each other.
+fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<Exit> {
+    print(|out| write_table(out, rows))
+}
+
+/// Writes to stdout.
+pub fn print(write: impl FnOnce(&mut StdoutLock) -> io::Result<()>) -> Result<Exit> {
+    let mut out = io::stdout().lock();
+    match write(&mut out).and_then(|()| out.flush()) {
+        // The reader has seen enough: `yolo-cam layers | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Fine),
+        done => done.map(|()| Exit::Fine).context("stdout cannot be written"),
+    }
+}
+
+fn write_table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
+        writeln!(out, "{}", cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Does what the command line asks for.
+
+mod explain;
+mod interrupt;
+mod ledger;
+mod lists;
+mod messages;
+mod options;
+mod order;
+mod worker;
+
+use std::{fs, io::Write};
+
+use anyhow::{Result, bail};
+use yolo_cam::{ExportOptions, Model, model::FileKind};
+
+use crate::{
+    Exit,
+    cli::{Command, ExportCommand, ModelChoice},
+    weights,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use or an unusable model. What goes wrong with a picture is told, and shows in the exit code.
+pub fn run(command: Command) -> Result<Exit> {
+    match command {
+        Command::Explain(command) => explain::explain(&command),
+        Command::Layers(command) => lists::layers(&command),
+        Command::Export(command) => export(&command),
+        Command::Methods => lists::methods(),
+        Command::Print(text) => lists::print(|out| out.write_all(&text)),
+    }
+}
+
+fn note_rounding(img_size: u32, model: &Model) {
+    let side = model.input_side(Some(img_size));
+    if side != img_size {
+        let stride = model.max_stride();
+        eprintln!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+    }
+}
+
+fn export(command: &ExportCommand) -> Result<Exit> {
+    let model = load_model(&command.model, false)?;
+    let output = command.output.clone().unwrap_or_else(|| model.path().with_extension("torchscript"));
+    // Without --output, a checkpoint that is called .torchscript would overwrite itself.
+    let is_model =
+        fs::canonicalize(&output).is_ok_and(|file| fs::canonicalize(model.path()).is_ok_and(|own| own == file));
+    if is_model && model.kind() == FileKind::Checkpoint {
+        bail!("{output:?} is the model itself; give --output another file");
+    }
+    note_rounding(command.img_size, &model);
+    let options = ExportOptions { img_size: Some(command.img_size), half: command.half };
+    model.export(&output, &options)?;
+    let classes = model.names().len();
+    let precision = if command.half { "fp16" } else { "fp32" };
+    let side = model.input_side(options.img_size);
+    eprintln!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
+    Ok(Exit::Fine)
+}
+
+fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
+    if let Some(threads) = choice.threads {
+        tch::set_num_threads(threads.into());
+    }
+    let path = weights::find(&choice.path, weights::Search { offline: choice.offline, quiet })?;
+    // Even when told to be quiet: another model gives other results.
+    if path != choice.path {
+        eprintln!("note: {:?} not found; using {path:?}", choice.path);
+    }
+    Ok(Model::load(path, choice.device)?)
+}

@@ -1,0 +1,77 @@
+//! From what the user says, in names, to what the library takes, in numbers.
+
+use anyhow::{Result, bail};
+use yolo_cam::{
+    ExplainOptions, Model, TargetLayer,
+    detect::{DetectOptions, Query},
+    explain::check_target,
+};
+
+use crate::cli::ExplainCommand;
+
+/// The options of an explanation, checked against the model.
+pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
+    let target_layer = match &command.target_layers {
+        None => TargetLayer::Auto,
+        Some(names) => {
+            let layers = names.iter().map(|name| Ok(model.find_layer(name)?)).collect::<Result<Vec<_>>>()?;
+            TargetLayer::Layers(layers)
+        }
+    };
+    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
+    let options = ExplainOptions {
+        img_size: Some(command.img_size),
+        detect: DetectOptions {
+            conf_threshold: command.conf_threshold,
+            iou_threshold: command.iou_threshold,
+            max_det: command.top.map_or(command.max_det, |top| top.min(command.max_det)),
+            classes: command.classes.as_ref().map(class_ids).transpose()?,
+            agnostic: command.agnostic_nms,
+        },
+        query: query(command, model)?,
+        method: command.method,
+        method_options: command.method_options,
+        target: command.target,
+        contrast: command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?,
+        target_layer,
+        fuse: command.fuse.unwrap_or_default(),
+    };
+    check_target(model, &options)?;
+    Ok(options)
+}
+
+/// What the page of a run says of how it was made.
+pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)> {
+    let layers = command.target_layers.as_ref().map_or_else(|| "auto".to_owned(), |layers| layers.join(", "));
+    [
+        ("program", concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("command", std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")),
+        ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
+        ("method", command.method.name().to_owned()),
+        ("target", command.target.name().to_owned()),
+        ("layers", layers),
+        ("longest side of the input", format!("{} pixels", model.input_side(Some(command.img_size)))),
+        ("least confidence", command.conf_threshold.to_string()),
+        ("IoU threshold", command.iou_threshold.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The box that is asked for, of the class that is asked for.
+fn query(command: &ExplainCommand, model: &Model) -> Result<Option<Query>> {
+    let Some((target, class)) = &command.query else { return Ok(None) };
+    Ok(Some(Query { target: *target, class_id: class_id(class, model.names())? }))
+}
+
+/// The class that a user means by its number or name.
+fn class_id(class: &str, names: &[String]) -> Result<usize> {
+    if let Some(index) = names.iter().position(|name| name == class) {
+        return Ok(index);
+    }
+    match class.parse::<usize>() {
+        Ok(index) if index < names.len() => Ok(index),
+        Ok(index) => bail!("class {index} does not exist; the model has {} classes, numbered from 0", names.len()),
+        Err(_) => bail!("class {class:?} not found; the model's classes are: {}", names.join(", ")),
+    }
+}

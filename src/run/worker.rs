@@ -1,0 +1,323 @@
+//! One picture: read, explain, draw, write.
+
+use std::{
+    ops::ControlFlow,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Error, Result};
+use image::RgbImage;
+use yolo_cam::{
+    ExplainOptions, ExplainedBox, Explanation, Model, TargetLayer,
+    explain::{Group, Grouping, explain_watched},
+    picture, render,
+    report::{HtmlEntry, HtmlPictures, RawMap, Record, max_side, write_json, write_picture, write_raw},
+};
+
+use super::{
+    interrupt,
+    messages::{empty_maps, query_outcome},
+};
+use crate::{
+    cli::{ExplainCommand, Layout},
+    inputs::{Content, ResultNames},
+    progress::Bar,
+};
+
+/// One of the results that are made of each picture.
+pub struct ResultKind {
+    /// The layer, if each has a result of its own.
+    pub layer: Option<String>,
+    pub options: ExplainOptions,
+}
+
+impl ResultKind {
+    /// The names of this result of a picture whose results have `names`.
+    pub fn names(&self, names: &ResultNames) -> ResultNames {
+        match &self.layer {
+            None => names.clone(),
+            Some(layer) => names.with_suffix(&format!("-{layer}")),
+        }
+    }
+}
+
+/// A picture that is to be explained.
+pub struct Job {
+    /// As messages and reports name it.
+    pub image: String,
+    pub source: Source,
+}
+
+/// Where a picture is.
+pub enum Source {
+    Picture(Content, ResultNames),
+    /// It need not be explained: this result is there.
+    Existing(PathBuf),
+    /// Nowhere, and why.
+    Unusable(String),
+}
+
+/// What became of a picture.
+pub struct Outcome {
+    pub image: String,
+    /// What is to be told, in order.
+    pub warnings: Vec<String>,
+    pub state: State,
+}
+
+pub enum State {
+    /// One result for each kind.
+    Done(Vec<Done>),
+    /// It has this result already.
+    Skipped(PathBuf),
+    Failed(Error),
+    /// The user did not want to wait.
+    Interrupted,
+}
+
+/// A result that is written.
+pub struct Done {
+    /// The result pictures.
+    pub files: Vec<PathBuf>,
+    pub record: Record,
+    /// For the page, if there is to be one.
+    pub card: Option<HtmlEntry>,
+    pub times: String,
+}
+
+/// Explains one picture after the other.
+pub struct Worker<'a> {
+    model: Model,
+    /// Of libtorch; set in the thread that works.
+    threads: Option<i32>,
+    command: &'a ExplainCommand,
+    kinds: &'a [ResultKind],
+    steps: &'a Bar,
+    /// Where the page's pictures go, if there is to be one.
+    page: Option<HtmlPictures>,
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(
+        model: Model,
+        threads: i32,
+        command: &'a ExplainCommand,
+        kinds: &'a [ResultKind],
+        steps: &'a Bar,
+        page: Option<HtmlPictures>,
+    ) -> Self {
+        Self { model, threads: Some(threads), command, kinds, steps, page }
+    }
+
+    pub fn work(&mut self, job: Job) -> Outcome {
+        if let Some(threads) = self.threads.take() {
+            tch::set_num_threads(threads);
+        }
+        let mut warnings = Vec::new();
+        let (content, names) = match job.source {
+            Source::Existing(file) => return Outcome { image: job.image, warnings, state: State::Skipped(file) },
+            Source::Unusable(problem) => {
+                return Outcome { image: job.image, warnings, state: State::Failed(Error::msg(problem)) };
+            }
+            Source::Picture(content, names) => (content, names),
+        };
+        let state = match self.results(content, &job.image, &names, &mut warnings) {
+            Ok(done) => State::Done(done),
+            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
+            Err(error) => State::Failed(error),
+        };
+        Outcome { image: job.image, warnings, state }
+    }
+
+    fn results(
+        &self,
+        content: Content,
+        image: &str,
+        names: &ResultNames,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Done>> {
+        let start = Instant::now();
+        let picture = match content {
+            Content::File(path) => picture::read(path)?,
+            Content::Frame(picture) => picture,
+        };
+        let mut decode = start.elapsed();
+        let mut done = Vec::with_capacity(self.kinds.len());
+        for kind in self.kinds {
+            let names = kind.names(names);
+            done.push(self.result(&picture, image, &names, kind, decode, warnings)?);
+            decode = Duration::ZERO;
+        }
+        Ok(done)
+    }
+
+    fn result(
+        &self,
+        picture: &RgbImage,
+        image: &str,
+        names: &ResultNames,
+        kind: &ResultKind,
+        decode: Duration,
+        warnings: &mut Vec<String>,
+    ) -> Result<Done> {
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let mut watch = |done, total| {
+            self.steps.show(done, total);
+            if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let explanation =
+            explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_owned())?;
+        warnings.extend(empty_maps(image, &explanation, &self.model));
+        if let Some(query) = &kind.options.query {
+            let outcome = query_outcome(query, &explanation, &self.model, self.command.conf_threshold);
+            warnings.push(format!("query: {image}: {outcome}"));
+        }
+        lap();
+        let pictures = self.drawn(picture, &explanation, names, image, warnings)?;
+        let render = lap();
+        let maps = self.write_maps(names, &explanation)?;
+        let record = Record::new(&self.model, image, &explanation, &kind.options, &maps);
+        if self.command.reports.json {
+            write_json(&names.json(), &self.model, &record)?;
+        }
+        let card =
+            self.page.as_ref().map(|page| self.card(page, picture, &explanation, names, &record, kind)).transpose()?;
+        // Last, and the first of them at the very end: where it stands, all is complete.
+        for (file, picture) in pictures.iter().rev() {
+            write_picture(file, picture, self.command.quality)?;
+        }
+        let write = lap();
+        let timings = &explanation.timings;
+        let times = [
+            ("decode", decode),
+            ("letterbox", timings.letterbox),
+            ("forward", timings.forward),
+            ("detect", timings.detect),
+            ("backward", timings.backward),
+            ("render", render),
+            ("write", write),
+        ];
+        let times = times.map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3)).join(", ");
+        Ok(Done { files: pictures.into_iter().map(|(file, _)| file).collect(), record, card, times })
+    }
+
+    /// The result pictures with their files.
+    fn drawn(
+        &self,
+        picture: &RgbImage,
+        explanation: &Explanation,
+        names: &ResultNames,
+        image: &str,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(PathBuf, RgbImage)>> {
+        let target = names.picture();
+        let limit = max_side(&target);
+        let options = render::RenderOptions { max_side: limit, ..self.command.render.clone() };
+        let sheet = match self.command.layout {
+            Layout::Panels => render::panels(explanation, &self.model, &options)?,
+            Layout::Sheet => render::sheet(picture, explanation, &self.model, &options)?,
+            Layout::Side => {
+                let pair = render::side(picture, explanation, &self.model, &options)?;
+                return Ok(vec![(target, pair)]);
+            }
+            Layout::Overlay => {
+                let groups = explanation.groups(options.grouping);
+                if groups.is_empty() {
+                    return Ok(vec![(target, picture.clone())]);
+                }
+                let draw = |(index, group): (usize, &Group)| {
+                    let drawn = render::overlay(picture, explanation, group, &self.model, &options)?;
+                    let name = match options.grouping {
+                        // The first of them is known by its number.
+                        Grouping::Class => format!("{index}-{}", group_name(group, options.grouping)),
+                        _ => group_name(group, options.grouping),
+                    };
+                    Ok((names.picture_of(&name), drawn))
+                };
+                return groups.iter().enumerate().map(draw).collect();
+            }
+        };
+        if sheet.left_out > 0 {
+            let kind = target.extension().unwrap_or_default().to_string_lossy().into_owned();
+            warnings.push(format!(
+                "warning: {image}: {} panels, of the least confident boxes, are left out: a {kind} picture has at most \
+                 {limit} pixels a side; take --layout overlay, --top or --format png",
+                sheet.left_out
+            ));
+        }
+        Ok(vec![(target, sheet.picture)])
+    }
+
+    /// Writes what the page shows of a picture.
+    fn card(
+        &self,
+        page: &HtmlPictures,
+        picture: &RgbImage,
+        explanation: &Explanation,
+        names: &ResultNames,
+        record: &Record,
+        kind: &ResultKind,
+    ) -> Result<HtmlEntry> {
+        let large = HtmlPictures::large(picture);
+        // The page draws the boxes itself.
+        let options = render::RenderOptions {
+            heat: render::HeatArea::Full,
+            labels: false,
+            line_width: Some(0),
+            colorbar: false,
+            ..self.command.render.clone()
+        };
+        let heat = match explanation.groups(Grouping::All).first() {
+            Some(all) => render::overlay(&large, explanation, all, &self.model, &options)?,
+            None => large.clone(),
+        };
+        let files = page.write(names.source(), &large, &heat)?;
+        Ok(HtmlEntry::explained(record, kind.layer.clone(), files))
+    }
+
+    /// Writes each map that has a signal, and those of groups. Returns those of boxes.
+    fn write_maps(&self, names: &ResultNames, explanation: &Explanation) -> Result<Vec<Option<RawMap>>> {
+        let Some((format, size)) = self.command.raw else { return Ok(Vec::new()) };
+        let grouping = self.command.render.grouping;
+        if grouping != Grouping::Box {
+            for group in &explanation.groups(grouping) {
+                let name = names.map(&group_name(group, grouping), format.extension());
+                let heat = explanation.heat(group, self.command.render.normalize)?;
+                write_raw(&names.dir().join(name), &heat, format)?;
+            }
+        }
+        let write = |(index, explained): (usize, &ExplainedBox)| {
+            if explained.heatmap.no_signal().is_some() {
+                return Ok(None);
+            }
+            let file = names.map(&index.to_string(), format.extension());
+            write_raw(&names.dir().join(&file), &explanation.map(index, size)?, format)?;
+            Ok(Some(RawMap { file, grid: explanation.grid(index, size) }))
+        };
+        explanation.boxes.iter().enumerate().map(write).collect()
+    }
+}
+
+/// How files name a group of boxes: by the number of its box, by its class, or as all.
+fn group_name(group: &Group, grouping: Grouping) -> String {
+    match (grouping, group.class_id) {
+        (Grouping::Box, _) => group.boxes[0].to_string(),
+        (_, Some(class)) => format!("class{class}"),
+        (_, None) => "all".to_owned(),
+    }
+}
+
+/// A single result for each picture; where the layers' maps are not fused, one for each layer.
+pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> Vec<ResultKind> {
+    let layers = match &options.target_layer {
+        TargetLayer::Layers(layers) if !is_fused => layers.clone(),
+        _ => return vec![ResultKind { layer: None, options }],
+    };
+    let single = |layer: usize| ResultKind {
+        layer: Some(model.layers()[layer].path.clone()),
+        options: ExplainOptions { target_layer: TargetLayer::Layers(vec![layer]), ..options.clone() },
+    };
+    layers.into_iter().map(single).collect()
+}

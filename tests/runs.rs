@@ -1,0 +1,442 @@
+//! Runs over many pictures: their order, what stays of them when they are stopped, and what scripts see.
+
+mod common;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use common::{explain, files, report, temp, yolo_cam};
+use predicates::{prelude::*, str::contains};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PICTURES: [&str; 6] = ["cat-dog.jpg", "chelsea.png", "dog.jpg", "eagle.jpg", "horses.jpg", "person.jpg"];
+
+/// A folder with `count` copies of the bundled pictures.
+fn many_pictures(count: usize) -> TempDir {
+    let folder = temp();
+    for index in 0..count {
+        let picture = PICTURES[index % PICTURES.len()];
+        let copy = folder.path().join(format!("{index:03}-{picture}"));
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("images").join(picture), copy).expect("it is copied");
+    }
+    folder
+}
+
+fn lines(output: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(output).expect("it is UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+#[test]
+fn lines_on_stdout_tell_of_each_picture_in_the_order_of_the_inputs() {
+    let (pictures, output) = (many_pictures(8), temp());
+    fs::write(pictures.path().join("003-eagle.jpg"), b"").expect("it is written");
+    let run = explain(&pictures.path().to_string_lossy(), &output)
+        .args(["--json-lines", "--jobs", "4", "--report", "csv"])
+        .output()
+        .expect("it runs");
+    assert_eq!(run.status.code(), Some(1));
+    let lines = lines(&run.stdout);
+    let names: Vec<String> = lines
+        .iter()
+        .map(|line| line["image"]["path"].as_str().expect("a path").rsplit('/').next().expect("a name").to_owned())
+        .collect();
+    let mut sorted = names.clone();
+    sorted.sort();
+    assert_eq!(names, sorted);
+    assert_eq!(names.len(), 8);
+    assert_eq!(lines[3]["status"], "failed");
+    assert!(lines[3]["error"].as_str().is_some_and(|error| error.contains("is empty")));
+    assert_eq!(lines[2]["status"], "done");
+    assert_eq!(lines[2]["detections"].as_array().map(Vec::len), Some(4));
+    let file = lines[2]["files"][0].as_str().expect("a file");
+    assert!(Path::new(file).ends_with("002-dog-res.jpg") && Path::new(file).exists());
+    // The lines about them on stderr, and the table, have the same order.
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    let places: Vec<usize> = names.iter().map(|name| said.find(name.as_str()).expect("it is told")).collect();
+    assert!(places.is_sorted(), "{said}");
+    let table = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+    let mut rows: Vec<&str> = table.lines().skip(1).map(|row| row.split(',').next().unwrap_or_default()).collect();
+    rows.dedup();
+    assert_eq!(rows.len(), 8);
+    assert!(rows.is_sorted(), "{table}");
+}
+
+#[test]
+fn a_reader_that_stops_early_stops_nothing_else() {
+    let (pictures, output) = (many_pictures(6), temp());
+    let mut run = start(pictures.path(), output.path(), &["--json-lines", "-q"], Stdio::piped(), Stdio::inherit());
+    drop(run.stdout.take());
+    assert!(ends(&mut run).success());
+    assert_eq!(files(&output).len(), 6);
+}
+
+/// Starts the program as a script would, in the background.
+fn start(pictures: &Path, output: &Path, args: &[&str], stdout: Stdio, stderr: Stdio) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_yolo-cam"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("--img-path")
+        .arg(pictures)
+        .arg("--output-dir")
+        .arg(output)
+        .args(args)
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()
+        .expect("it starts")
+}
+
+/// Waits for the end, two minutes at most.
+fn ends(run: &mut Child) -> ExitStatus {
+    let status = (0..1200).find_map(|_| {
+        thread::sleep(Duration::from_millis(100));
+        run.try_wait().expect("it can be asked")
+    });
+    run.kill().expect("a child that has ended may be killed too");
+    status.expect("it ends")
+}
+
+#[cfg(unix)]
+fn signal(name: &str, run: &Child) {
+    let told = Command::new("kill").args([name, &run.id().to_string()]).status().expect("it runs");
+    assert!(told.success());
+}
+
+/// Every file has a final name, and is what its name says.
+fn assert_sound(folder: &Path) -> usize {
+    let mut sound = 0;
+    for entry in fs::read_dir(folder).expect("it can be listed") {
+        let path = entry.expect("it can be listed").path();
+        // What a killed run was writing.
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".yolo-cam-")) {
+            continue;
+        }
+        match path.extension().and_then(|ext| ext.to_str()).expect("an extension") {
+            "json" => drop(report(&path)),
+            "npy" => {
+                let file = fs::File::open(&path).expect("it opens");
+                <ndarray::Array2<f32> as ndarray_npy::ReadNpyExt>::read_npy(file).expect("it is sound");
+            }
+            "jpg" | "png" => drop(yolo_cam::picture::read(&path).expect("it is sound")),
+            "csv" => assert!(fs::read_to_string(&path).expect("it opens").ends_with('\n')),
+            "html" => assert!(fs::read_to_string(&path).expect("it opens").trim_end().ends_with("</html>")),
+            other => panic!("{other}: {path:?}"),
+        }
+        sound += 1;
+    }
+    sound
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_finishes_its_pictures_and_reports_them() {
+    let (pictures, output) = (many_pictures(60), temp());
+    let args = ["--report", "csv,json", "--raw", "--json-lines"];
+    let mut run = start(pictures.path(), output.path(), &args, Stdio::piped(), Stdio::piped());
+    let mut stdout = BufReader::new(run.stdout.take().expect("it is piped"));
+    let mut first = String::new();
+    for _ in 0..3 {
+        stdout.read_line(&mut first).expect("lines come");
+    }
+    signal("-INT", &run);
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(&mut stdout, &mut rest).expect("it is read");
+    let said = std::io::read_to_string(run.stderr.take().expect("it is piped")).expect("it is read");
+    assert_eq!(ends(&mut run).code(), Some(130), "{said}");
+    let done = first.lines().count() + lines(&rest).len();
+    assert!((3..60).contains(&done), "{done}");
+    assert!(said.contains(&format!("interrupted: {done} of 60 pictures done")), "{said}");
+    assert!(assert_sound(output.path()) > 2 * done, "a picture, a report and maps of each");
+    let table = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+    let mut images: Vec<&str> = table.lines().skip(1).map(|row| row.split(',').next().unwrap_or_default()).collect();
+    images.dedup();
+    assert_eq!(images.len(), done);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_method_of_many_passes_is_interrupted_within_a_picture() {
+    let output = temp();
+    let args = ["--method", "d-rise", "--masks", "100000", "--raw", "--report", "json", "-v"];
+    let mut run = start(Path::new("images/dog.jpg"), output.path(), &args, Stdio::inherit(), Stdio::piped());
+    // It tells of the model before it takes the first picture.
+    let stderr = BufReader::new(run.stderr.take().expect("it is piped"));
+    let mut said = stderr.lines().map_while(Result::ok);
+    assert!(said.any(|line| line.starts_with("time: model load")));
+    thread::sleep(Duration::from_millis(500));
+    signal("-TERM", &run);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(ends(&mut run).code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.starts_with("interrupted: 0 of 1 pictures done")), "{rest:?}");
+    assert_eq!(files(&output), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_run_leaves_no_broken_file_under_a_final_name() {
+    let pictures = many_pictures(12);
+    let mut sound = 0;
+    let mut broken_off = 0;
+    // Moments that differ from run to run, over the whole time that a run takes.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    for round in 0..10u64 {
+        let output = temp();
+        let args = ["-q", "--report", "csv,json", "--raw", "--raw-size", "image"];
+        let mut run = start(pictures.path(), output.path(), &args, Stdio::null(), Stdio::null());
+        let jitter = (u64::from(now.subsec_nanos()) / 1000).wrapping_mul(round * 7919 + 1) % 200;
+        thread::sleep(Duration::from_millis(400 + 200 * round + jitter));
+        broken_off += u32::from(run.try_wait().expect("it can be asked").is_none());
+        run.kill().expect("it is killed");
+        run.wait().expect("it has ended");
+        sound += assert_sound(output.path());
+    }
+    assert!(broken_off > 0, "some were killed on the way");
+    assert!(sound > 0, "some files were there");
+}
+
+#[test]
+fn an_output_folder_that_is_a_file_fails_every_picture_in_one_line() {
+    let output = temp();
+    let file = output.path().join("file");
+    fs::write(&file, "").expect("it is written");
+    yolo_cam()
+        .args(["--model-path", "weights/yolov5s.torchscript", "--img-path", "images", "--output-dir"])
+        .arg(&file)
+        .assert()
+        .code(1)
+        .stderr(contains("error: output folder").count(1).and(contains("cannot be created")))
+        .stderr(contains("0 of 6 pictures done, 6 failed").and(contains('\n').count(2)));
+}
+
+/// A disk of 1 MiB, in a mount namespace of its own, or `None` where this user may not mount.
+#[cfg(target_os = "linux")]
+fn on_small_disk(mount_point: &Path, script: &str) -> Option<std::process::Output> {
+    let script = format!("mount -t tmpfs -o size=1m none {mount_point:?} || exit 99; {script}");
+    let args = ["--mount", "--map-root-user", "sh", "-c", &script];
+    let output = Command::new("unshare").current_dir(env!("CARGO_MANIFEST_DIR")).args(args).output();
+    output.ok().filter(|output| output.status.code() != Some(99) && !is_refused(output))
+}
+
+#[cfg(target_os = "linux")]
+fn is_refused(output: &std::process::Output) -> bool {
+    String::from_utf8_lossy(&output.stderr).starts_with("unshare:")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_fails_the_pictures_that_have_no_room_and_leaves_no_half_of_them() {
+    let (disk, kept) = (temp(), temp());
+    let program = env!("CARGO_BIN_EXE_yolo-cam");
+    let script = format!(
+        "{program:?} --img-path images --output-dir {:?} --report csv --threads 1 --jobs 1; code=$?; \
+         cp {:?}/* {:?}; ls -A {:?} >&2; exit $code",
+        disk.path(),
+        disk.path(),
+        kept.path(),
+        disk.path(),
+    );
+    let Some(run) = on_small_disk(disk.path(), &script) else {
+        return eprintln!("skipped: this user may not mount a small disk");
+    };
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(!said.contains(".yolo-cam-"), "nothing temporary is left: {said}");
+    let sound = assert_sound(kept.path());
+    assert!((1..6).contains(&sound), "{said}");
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_with_the_same_reports() {
+    let (pictures, output, whole) = (many_pictures(6), temp(), temp());
+    let reports = ["--report", "csv,html", "--threads", "1"];
+    let all = pictures.path().to_string_lossy().into_owned();
+    explain(&all, &whole).args(reports).assert().success();
+    let first = pictures.path().join("00[0-2]-*").to_string_lossy().into_owned();
+    explain(&first, &output).args(reports).assert().success();
+    explain(&all, &output)
+        .args(reports)
+        .args(["--skip-existing", "--dry-run"])
+        .assert()
+        .success()
+        .stdout(contains(": skipped, ").count(3).and(contains(" -> ").count(3)));
+    explain(&all, &output)
+        .args(reports)
+        .arg("--skip-existing")
+        .assert()
+        .success()
+        .stderr(contains("3 of 6 pictures done, 3 skipped"));
+    assert_eq!(files(&output), files(&whole));
+    let read = |folder: &TempDir| fs::read_to_string(folder.path().join("report.csv")).expect("it is there");
+    assert_eq!(read(&output), read(&whole));
+    let cards = |folder: &TempDir| yolo_cam::report::read_html(&folder.path().join("report.html"));
+    assert_eq!(cards(&output), cards(&whole));
+    assert_eq!(cards(&whole).len(), 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_scripts_in_examples_do_what_they_say() {
+    let (pictures, output) = (many_pictures(3), temp());
+    let run = |script: &str, arguments: &[&Path]| {
+        let output = Command::new(format!("examples/{script}"))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("YOLO_CAM", env!("CARGO_BIN_EXE_yolo-cam"))
+            .arg("weights/yolov5s.torchscript")
+            .args(arguments)
+            .output()
+            .expect("it starts");
+        (output.status.code(), String::from_utf8(output.stdout).expect("it is UTF-8"))
+    };
+    let batch = || run("batch.sh", &[pictures.path(), output.path()]);
+    let (code, said) = batch();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("all pictures are explained") && output.path().join("report.html").exists());
+    fs::write(pictures.path().join("bad.jpg"), b"").expect("it is written");
+    let (code, said) = batch();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("some pictures failed"));
+
+    let grey = pictures.path().join("grey.png");
+    image::RgbImage::from_pixel(64, 64, image::Rgb([128; 3])).save(&grey).expect("it is written");
+    let (code, said) = run("classes.sh", &[Path::new("images/dog.jpg"), &grey, Path::new("missing.jpg")]);
+    assert_eq!(code, Some(1), "{said}");
+    for class in ["dog", "bicycle", "car", "truck"] {
+        assert!(said.contains(&format!("1 {class}\n")), "{said}");
+    }
+    assert!(said.contains(&format!("nothing in {}\n", grey.display())), "{said}");
+    assert!(said.contains("failed: missing.jpg\n"), "{said}");
+}
+
+#[test]
+fn completions_and_the_manual_know_every_flag() {
+    let printed = |args: &[&str]| {
+        let run = yolo_cam().args(args).output().expect("it runs");
+        assert!(run.status.success(), "{args:?}");
+        String::from_utf8(run.stdout).expect("it is UTF-8")
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("target-layer") && script.contains("export"), "{shell}");
+    }
+    let page = printed(&["man"]);
+    assert!(page.contains(".TH yolo-cam 1") && page.contains(r"\-\-target\-layer"), "{page}");
+    let page = printed(&["man", "export"]);
+    assert!(page.contains(r"yolo\-cam\-export") && page.contains(r"\-\-half"), "{page}");
+    yolo_cam().args(["man", "nothing"]).assert().code(2).stderr(contains("the commands are: layers, methods, export"));
+}
+
+#[test]
+fn each_layout_writes_its_files_at_its_resolution() {
+    let with = |args: &[&str]| {
+        let output = temp();
+        explain("images/dog.jpg", &output).args(args).assert().success();
+        let sizes = files(&output).into_iter().map(|name| {
+            let (width, height) = image::image_dimensions(output.path().join(&name)).expect("it is a picture");
+            (name, width, height)
+        });
+        sizes.collect::<Vec<_>>()
+    };
+    let sized = |name: &str, width, height| (name.to_owned(), width, height);
+    assert_eq!(with(&[]), [sized("dog-res.jpg", 5 * 640, 480)]);
+    let overlays: Vec<_> = (0..4).map(|index| sized(&format!("dog-res-{index}.png"), 768, 576)).collect();
+    assert_eq!(with(&["--layout", "overlay", "--format", "png"]), overlays);
+    let per_class = with(&["--layout", "overlay", "--per", "class", "--top", "1"]);
+    assert_eq!(per_class, [sized("dog-res-0-class16.jpg", 768, 576)]);
+    assert_eq!(with(&["--layout", "side", "--format", "webp"]), [sized("dog-res.webp", 2 * 768, 576)]);
+    // Five tiles of 480x360 in three rows, 8 pixels between them.
+    assert_eq!(with(&["--layout", "sheet"]), [sized("dog-res.jpg", 2 * 480 + 8, 3 * 360 + 16)]);
+    let none = with(&["--layout", "overlay", "--conf-thres", "1"]);
+    assert_eq!(none, [sized("dog-res.jpg", 768, 576)], "the picture alone");
+}
+
+#[test]
+fn quality_and_colours_change_the_file() {
+    let bytes = |args: &[&str]| {
+        let output = temp();
+        explain("images/dog.jpg", &output).args(args).assert().success();
+        fs::read(output.path().join("dog-res.jpg")).expect("it is there")
+    };
+    let plain = bytes(&[]);
+    assert!(bytes(&["--quality", "30"]).len() * 2 < plain.len());
+    for args in [
+        &["--colormap", "viridis"][..],
+        &["--heat", "full"],
+        &["--normalize", "image"],
+        &["--alpha", "0.9"],
+        &["--threshold", "0.5"],
+        &["--no-labels"],
+        &["--colorbar"],
+        &["--line-width", "9"],
+    ] {
+        assert!(bytes(args) != plain, "{args:?}");
+    }
+}
+
+/// Where the peak of a map lies in the picture, by what the report says of its cells.
+fn peak_in_picture(entry: &Value, values: &[f32]) -> [f64; 2] {
+    let grid = &entry["map_grid"];
+    let number = |key: &str| grid[key].as_f64().expect("a number");
+    let width = number("width") as usize;
+    assert_eq!(values.len(), width * number("height") as usize);
+    let peak = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).expect("it has cells");
+    let centre = |cell: usize, axis: &str| {
+        number(&format!("offset_{axis}")) + (cell as f64 + 0.5) * number(&format!("scale_{axis}"))
+    };
+    [centre(peak % width, "x"), centre(peak / width, "y")]
+}
+
+#[test]
+fn raw_maps_of_every_format_and_size_say_where_their_cells_lie() {
+    let mut peaks = Vec::new();
+    for (format, extension) in [("npy", "npy"), ("png16", "map.png"), ("tiff", "map.tiff")] {
+        for size in ["feature", "input", "image"] {
+            let output = temp();
+            // Wide enough for padding.
+            explain("images/person.jpg", &output)
+                .args(["--raw", format, "--raw-size", size, "--report", "json"])
+                .assert()
+                .success();
+            let report = report(&output.path().join("person-res.json"));
+            let entry = &report["detections"][1];
+            let file = entry["map"].as_str().expect("a file name");
+            assert_eq!(file, format!("person-res-1.{extension}"));
+            let values = values(&output.path().join(file));
+            if size == "image" {
+                assert_eq!(values.len(), 640 * 424);
+            }
+            peaks.push(peak_in_picture(entry, &values));
+        }
+    }
+    // The same place, up to a cell of 32 pixels at the layer and interpolation elsewhere.
+    for peak in &peaks {
+        let apart = |axis: usize| (peak[axis] - peaks[0][axis]).abs();
+        assert!(apart(0) <= 20.0 && apart(1) <= 20.0, "{peaks:?}");
+    }
+}
+
+fn values(path: &PathBuf) -> Vec<f32> {
+    match path.extension().and_then(|ext| ext.to_str()) {
+        Some("npy") => {
+            let file = fs::File::open(path).expect("it opens");
+            let map: ndarray::Array2<f32> = ndarray_npy::ReadNpyExt::read_npy(file).expect("it is an npy");
+            map.into_iter().collect()
+        }
+        Some("png") => image::open(path).expect("it is a PNG").into_luma16().iter().map(|&v| f32::from(v)).collect(),
+        _ => {
+            let file = fs::File::open(path).expect("it opens");
+            let mut decoder = tiff::decoder::Decoder::new(file).expect("it is a TIFF");
+            match decoder.read_image().expect("it is sound") {
+                tiff::decoder::DecodingResult::F32(values) => values,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
