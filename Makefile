@@ -12,6 +12,7 @@ demo: libtorch
 test: libtorch
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
+	cargo check --locked --release --lib --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps
 	cargo test --locked --release
 

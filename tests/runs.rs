@@ -202,6 +202,48 @@ fn a_killed_run_leaves_no_broken_file_under_a_final_name() {
 }
 
 #[test]
+fn bad_pictures_are_a_line_each_and_the_rest_is_done() {
+    let (pictures, output) = (temp(), temp());
+    let put = |name: &str, bytes: &[u8]| fs::write(pictures.path().join(name), bytes).expect("it is written");
+    let good = fs::read("images/eagle.jpg").expect("it is there");
+    put("a-zero.png", b"");
+    put("b-text.jpg", b"this is no picture");
+    put("c-truncated.jpg", &good[..good.len() / 3]);
+    // 30000x30000 pixels in a few bytes.
+    put(
+        "d-huge.gif",
+        b"GIF89a\x30\x75\x30\x75\x80\0\0\0\0\0\xff\xff\xff\x2c\0\0\0\0\x30\x75\x30\x75\0\x02\x02\x44\x01\0\x3b",
+    );
+    image::RgbImage::from_pixel(1, 1, image::Rgb([9; 3])).save(pictures.path().join("e-dot.png")).expect("written");
+    put("f-good.jpg", &good);
+    put("g-secret.jpg", &good);
+    #[cfg(unix)]
+    {
+        let hidden = std::os::unix::fs::PermissionsExt::from_mode(0);
+        fs::set_permissions(pictures.path().join("g-secret.jpg"), hidden).expect("it is ours");
+    }
+    // Root may read everything.
+    let is_secret = fs::read(pictures.path().join("g-secret.jpg")).is_err();
+    let run = explain(&pictures.path().to_string_lossy(), &output).output().expect("it runs");
+    assert_eq!(run.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    let reasons = [
+        ("a-zero.png", "is empty"),
+        ("b-text.jpg", "is no picture that can be read"),
+        ("c-truncated.jpg", "is a damaged picture: the JPEG breaks off"),
+        ("d-huge.gif", "is 30000x30000 pixels; at most"),
+    ];
+    for (name, reason) in reasons {
+        let lines: Vec<&str> = said.lines().filter(|line| line.contains(name)).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("error: ") && lines[0].contains(reason), "{name}: {lines:?}");
+    }
+    assert_eq!(said.contains("g-secret.jpg\": Permission denied"), is_secret, "{said}");
+    let failed = 4 + usize::from(is_secret);
+    assert!(said.contains(&format!("{} of 7 pictures done, {failed} failed", 7 - failed)), "{said}");
+    assert!(files(&output).contains(&"e-dot-res.png".to_owned()), "a picture of one pixel is a picture");
+}
+
+#[test]
 fn an_output_folder_that_is_a_file_fails_every_picture_in_one_line() {
     let output = temp();
     let file = output.path().join("file");

@@ -9,7 +9,7 @@ use std::{
 };
 
 use image::{
-    AnimationDecoder, DynamicImage, Frames, ImageResult, Limits, RgbImage,
+    AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageResult, Limits, RgbImage,
     codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder},
 };
 
@@ -22,7 +22,10 @@ pub fn is_animated(path: &Path) -> bool {
         let mut file = open(path)?;
         let start = file.fill_buf().ok()?;
         if start.starts_with(b"GIF8") {
-            return Some(GifDecoder::new(file).ok()?.into_frames().take(2).filter(Result::is_ok).count() == 2);
+            let decoder = GifDecoder::new(file).ok()?;
+            let (width, height) = decoder.dimensions();
+            let is_readable = u64::from(width) * u64::from(height) * 4 <= MAX_BYTES;
+            return Some(is_readable && decoder.into_frames().take(2).filter(Result::is_ok).count() == 2);
         }
         if start.starts_with(b"\x89PNG") {
             return PngDecoder::new(file).ok()?.is_apng().ok();
@@ -96,13 +99,13 @@ fn frames(mut file: impl BufRead + Seek + 'static) -> ImageResult<Frames<'static
     let start = file.fill_buf()?;
     if start.starts_with(b"GIF8") {
         let mut decoder = GifDecoder::new(file)?;
-        image::ImageDecoder::set_limits(&mut decoder, limits)?;
+        decoder.set_limits(limits)?;
         return Ok(decoder.into_frames());
     }
     if start.starts_with(b"\x89PNG") {
         return Ok(PngDecoder::with_limits(file, limits)?.apng()?.into_frames());
     }
     let mut decoder = WebPDecoder::new(file)?;
-    image::ImageDecoder::set_limits(&mut decoder, limits)?;
+    decoder.set_limits(limits)?;
     Ok(decoder.into_frames())
 }
