@@ -219,7 +219,7 @@ fn bad_pictures_are_a_line_each_and_the_rest_is_done() {
     put("g-secret.jpg", &good);
     #[cfg(unix)]
     {
-        let hidden = std::os::unix::fs::PermissionsExt::from_mode(0);
+        let hidden = std::os::unix::fs::PermissionsExt::from_mode(0o000);
         fs::set_permissions(pictures.path().join("g-secret.jpg"), hidden).expect("it is ours");
     }
     // Root may read everything.
