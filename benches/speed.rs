@@ -12,9 +12,10 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
     detect::Letterbox,
-    explain::{MethodOptions, explain, methods::Needs},
+    explain::{MapSize, MethodOptions, explain, methods::Needs},
     geometry::Size,
     picture,
+    shape::{ShapeOptions, shape},
 };
 
 const MODEL: &str = "weights/yolov5s.torchscript";
@@ -46,6 +47,9 @@ fn main() {
     let forward = explain_against_forward(&model, path);
     if wants("boxes") {
         further_boxes(&model, path, forward);
+    }
+    if wants("shapes") {
+        shapes(&model, path, forward);
     }
     if wants("methods") {
         methods(&model, path);
@@ -158,6 +162,25 @@ fn methods(model: &Model, path: &str) {
         );
         show(&format!("{} / gradcam, at model.9", method.name()), format!("{:.3}", this / gradcam), "at most 1.3");
     }
+}
+
+/// All numbers of the shape of a box's map, without its picture.
+fn shapes(model: &Model, path: &str, forward: f64) {
+    let picture = picture::read(path).expect("the picture is sound");
+    let explanation = explain(model, &picture, &ExplainOptions::default()).expect("it is explained");
+    let options = ShapeOptions::default();
+    let boxes = explanation.boxes.len();
+    let measure = || {
+        for (index, found) in explanation.boxes.iter().enumerate() {
+            let map = explanation.map(index, MapSize::Input).expect("it is scaled");
+            std::hint::black_box(
+                shape(map.view(), Some(&found.detection.box_input), &options).expect("it has a shape"),
+            );
+        }
+    };
+    let times = (0..ROUNDS).map(|_| time(measure).as_secs_f64() / boxes as f64).collect();
+    let share = median(times) / forward;
+    show("shape of a box / bare forward", format!("{:.1} %", share * 100.0), "at most 5 %");
 }
 
 /// Methods that run the network many times, against running it as often without them.

@@ -11,6 +11,7 @@ use yolo_cam::{
     geometry::BBox,
     render::{self, RenderOptions},
     report::RawFormat,
+    shape::{ShapeOptions, Threshold},
 };
 
 /// The program's.
@@ -43,6 +44,8 @@ enum Subcommands {
     Methods,
     /// Save a checkpoint as TorchScript, as YOLOv5's export.py does: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
+    /// Describe the largest region of masks or maps: contour, convex hull, moments, Fourier descriptors
+    Shape(ShapeCommandArgs),
     /// Print a script that completes commands and flags in a shell
     Completions {
         /// The shell
@@ -245,12 +248,73 @@ struct ExplainArgs {
     #[arg(long, help_heading = "Detection")]
     agnostic_nms: bool,
 
+    /// Describe the region that each map lights up: numbers in the reports, STEM-shape.png with contour, hull and spectrum
+    #[arg(long, help_heading = "Shape")]
+    shape: bool,
+    #[command(flatten)]
+    shape_args: ShapeArgs,
+
     /// Only warnings and errors
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
     /// Also model facts and where the time went
     #[arg(short, long, help_heading = "Messages")]
     verbose: bool,
+}
+
+/// How shapes are measured.
+#[derive(Debug, Args)]
+struct ShapeArgs {
+    /// From which share of its maximum on a map is lit; otsu: where it best parts into dark and bright
+    #[arg(long, value_name = "0..1|otsu", default_value = "0.5", value_parser = shape_threshold, help_heading = "Shape")]
+    shape_threshold: Threshold,
+    /// How many Fourier descriptors of the contour are reported
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Shape")]
+    descriptors: u16,
+    /// From how many positive and negative frequencies the contour is rebuilt
+    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Shape")]
+    reconstruct: u16,
+    /// How many frequencies are plotted
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "Shape")]
+    spectrum: u16,
+}
+
+impl From<ShapeArgs> for ShapeOptions {
+    fn from(args: ShapeArgs) -> Self {
+        Self {
+            threshold: args.shape_threshold,
+            descriptors: args.descriptors.into(),
+            reconstruct: args.reconstruct.into(),
+            spectrum: args.spectrum.into(),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct ShapeCommandArgs {
+    /// Masks or maps: pictures (their brightness counts) or .npy
+    #[arg(value_name = "FILE", required_unless_present = "points")]
+    files: Vec<PathBuf>,
+    /// Points instead, a row x,y for each: their convex hull is drawn
+    #[arg(long, value_name = "FILE.csv", conflicts_with_all = ["files", "compare"])]
+    points: Option<PathBuf>,
+    /// Compare two files: distance of their descriptors, and IoU
+    #[arg(long)]
+    compare: bool,
+    /// Folder for the results, created if missing
+    #[arg(long, value_name = "DIR", default_value = "outputs")]
+    output_dir: PathBuf,
+    /// Also write the numbers: json (STEM-shape.json for each file), csv (shape.csv)
+    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',')]
+    report: Vec<ShapeReport>,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ShapeReport {
+    Json,
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -382,6 +446,8 @@ pub enum Command {
     Methods,
     /// Save as TorchScript.
     Export(ExportCommand),
+    /// Measure shapes in files.
+    Shape(ShapeCommand),
     /// Write a text to stdout.
     Print(Vec<u8>),
 }
@@ -403,6 +469,18 @@ pub struct ExportCommand {
     pub output: Option<PathBuf>,
     pub img_size: u32,
     pub half: bool,
+}
+
+#[derive(Debug)]
+pub struct ShapeCommand {
+    pub files: Vec<PathBuf>,
+    /// Points instead of files.
+    pub points: Option<PathBuf>,
+    pub compare: bool,
+    pub output_dir: PathBuf,
+    pub json: bool,
+    pub csv: bool,
+    pub options: ShapeOptions,
 }
 
 #[derive(Debug)]
@@ -433,6 +511,8 @@ pub struct ExplainCommand {
     /// Extension of the result pictures; `None`: that of the input.
     pub format: Option<&'static str>,
     pub quality: u8,
+    /// `None`: shapes are not measured.
+    pub shape: Option<ShapeOptions>,
     /// `None` is `auto`.
     pub target_layers: Option<Vec<String>>,
     /// `None`: a result for each layer.
@@ -488,6 +568,7 @@ impl Cli {
                 img_size: args.img_size,
                 half: args.half,
             })),
+            Some(Subcommands::Shape(args)) => args.validated().map(Command::Shape),
             Some(Subcommands::Completions { shell }) => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), NAME, &mut script);
@@ -517,6 +598,23 @@ fn manual_page(command: Option<&str>) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     clap_mangen::Man::new(page).render(&mut text)?;
     Ok(text)
+}
+
+impl ShapeCommandArgs {
+    fn validated(self) -> Result<ShapeCommand> {
+        if self.compare && self.files.len() != 2 {
+            bail!("--compare takes two files; {} given", self.files.len());
+        }
+        Ok(ShapeCommand {
+            files: self.files,
+            points: self.points,
+            compare: self.compare,
+            output_dir: self.output_dir,
+            json: self.report.iter().any(|report| matches!(report, ShapeReport::Json)),
+            csv: self.report.iter().any(|report| matches!(report, ShapeReport::Csv)),
+            options: self.shape.into(),
+        })
+    }
 }
 
 impl ModelArgs {
@@ -606,6 +704,7 @@ impl ExplainArgs {
                 Format::Webp => "webp",
             }),
             quality: self.quality,
+            shape: self.shape.then(|| self.shape_args.into()),
             target_layers,
             fuse: match self.fuse {
                 Fuse::Mean => Some(yolo_cam::Fuse::Mean),
@@ -730,6 +829,14 @@ fn corners(text: &str) -> Result<BBox, String> {
             Ok(BBox { x1, y1, x2, y2 })
         }
         _ => Err("expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2".into()),
+    }
+}
+
+fn shape_threshold(text: &str) -> Result<Threshold, String> {
+    match text.parse() {
+        _ if text == "otsu" => Ok(Threshold::Otsu),
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(Threshold::Share(share)),
+        _ => Err("expected a number above 0 and up to 1, or otsu".into()),
     }
 }
 

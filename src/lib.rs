@@ -36,6 +36,7 @@ pub mod model;
 pub mod picture;
 pub mod render;
 pub mod report;
+pub mod shape;
 mod tensor;
 
 pub use self::{

@@ -23,7 +23,7 @@ fn flags(arguments: &[&str]) -> Vec<String> {
 #[test]
 fn the_readme_names_every_flag() {
     let readme = page("README.md");
-    for command in [&[][..], &["layers"], &["methods"], &["export"], &["completions"], &["man"]] {
+    for command in [&[][..], &["layers"], &["methods"], &["export"], &["shape"], &["completions"], &["man"]] {
         let flags = flags(command);
         assert!(flags.contains(&"--help".to_owned()), "{command:?}: {flags:?}");
         for flag in

@@ -358,6 +358,76 @@ fn the_scripts_in_examples_do_what_they_say() {
 }
 
 #[test]
+fn shapes_are_drawn_and_their_numbers_are_in_all_reports() {
+    let output = temp();
+    explain("images/dog.jpg", &output)
+        .args(["--shape", "--report", "json,csv", "--descriptors", "6", "--raw", "npy", "--raw-size", "input"])
+        .assert()
+        .success();
+    assert_eq!(image::image_dimensions(output.path().join("dog-shape.png")).expect("a picture"), (2 * 640, 4 * 480));
+    let report = report(&output.path().join("dog-res.json"));
+    let table = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+    assert!(
+        table.lines().next().is_some_and(|header| header.contains("shape_area") && header.contains("shape_solidity"))
+    );
+    for (index, detection) in report["detections"].as_array().expect("a list").iter().enumerate() {
+        let shape = &detection["shape"];
+        assert_eq!(shape["descriptors"].as_array().map(Vec::len), Some(6));
+        let solidity = shape["solidity"].as_f64().expect("a number");
+        assert!((0.1..=1.0).contains(&solidity));
+        assert!(table.contains(&format!(",{},", shape["area"])), "{table}");
+
+        // The same region, measured by the command that takes files.
+        let map = output.path().join(format!("dog-res-{index}.npy"));
+        yolo_cam()
+            .args(["shape", "--report", "json", "--descriptors", "6", "--output-dir"])
+            .arg(output.path())
+            .arg(&map)
+            .assert()
+            .success()
+            .stdout(contains(format!("area {} px", shape["area"])));
+        let own = common::report(&output.path().join(format!("dog-res-{index}-shape.json")));
+        assert_eq!(own["perimeter"], shape["perimeter"]);
+        assert_eq!(own["descriptors"], shape["descriptors"]);
+    }
+}
+
+#[test]
+fn masks_are_compared_points_get_a_hull_and_bad_files_a_line() {
+    let output = temp();
+    let mask = |name: &str, left: u32| {
+        let path = output.path().join(name);
+        let is_lit = |x: u32, y: u32| (left..left + 100).contains(&x) && (20..80).contains(&y);
+        let pixel = |x, y| image::Luma([if is_lit(x, y) { 255u8 } else { 0 }]);
+        image::GrayImage::from_fn(300, 100, pixel).save(&path).expect("it is written");
+        path
+    };
+    let shape = |files: &[&PathBuf], args: &[&str]| {
+        let mut command = yolo_cam();
+        command.arg("shape").args(files).args(args).arg("--output-dir").arg(output.path()).assert()
+    };
+    let (a, b) = (mask("a.png", 10), mask("b.png", 60));
+    // Half of each 100x60 is shared: a third of the union.
+    shape(&[&a, &b], &["--compare"]).success().stdout(contains("compared: descriptor distance 0.0000, IoU 0.3333"));
+    shape(&[&a], &["--compare"]).code(2).stderr(contains("--compare takes two files; 1 given"));
+    let missing = output.path().join("missing.png");
+    let black = output.path().join("black.png");
+    image::GrayImage::new(9, 9).save(&black).expect("it is written");
+    shape(&[&missing, &a, &black], &["--report", "csv"])
+        .code(1)
+        .stderr(contains("missing.png\": No such file").and(contains("black.png\": the map lights up nothing")))
+        .stdout(contains("a.png: area 6000 px"));
+    let table = fs::read_to_string(output.path().join("shape.csv")).expect("it is there");
+    assert_eq!(table.lines().count(), 4, "{table}");
+
+    let points = output.path().join("points.csv");
+    fs::write(&points, "x,y\n0,0\n4,0\n4,3\n0,3\n2,1\n").expect("it is written");
+    let points = points.to_string_lossy();
+    shape(&[], &["--points", &points]).success().stdout(contains("5 points, hull of 4 corners, area 12, perimeter 14"));
+    assert!(output.path().join("points-hull.png").exists());
+}
+
+#[test]
 fn completions_and_the_manual_know_every_flag() {
     let printed = |args: &[&str]| {
         let run = yolo_cam().args(args).output().expect("it runs");

@@ -11,9 +11,16 @@ use super::{expand::PICTURES, extension};
 /// The ending of a result's stem.
 const RESULT_SUFFIX: &str = "-res";
 
-/// Whether a file is called like a result picture or map: `STEM-res`, `STEM-res-0`, `STEM-res-0-class16`, `STEM-res-all`.
+/// The ending of the stem of a picture of shapes.
+const SHAPE_SUFFIX: &str = "-shape";
+
+/// Whether a file is called like a result picture or map: `STEM-res`, `STEM-res-0`, `STEM-res-0-class16`, `STEM-res-all`,
+/// `STEM-shape`.
 pub(super) fn is_result(path: &Path) -> bool {
     let stem = stem(path);
+    if stem.ends_with(SHAPE_SUFFIX) {
+        return true;
+    }
     let Some((_, behind)) = stem.rsplit_once(RESULT_SUFFIX) else { return false };
     let is_part = |part: &str| {
         let number = part.strip_prefix("class").unwrap_or(part);
@@ -54,6 +61,11 @@ impl ResultNames {
     /// `STEM`: what tells this picture from the others of the run.
     pub fn source(&self) -> &str {
         self.stem.strip_suffix(RESULT_SUFFIX).unwrap_or(&self.stem)
+    }
+
+    /// `STEM-shape.png`.
+    pub fn shape(&self) -> PathBuf {
+        self.dir.join(format!("{}{SHAPE_SUFFIX}.png", self.source()))
     }
 
     /// `STEM-res.json`.

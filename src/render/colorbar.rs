@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 
-use super::{RenderOptions, label};
+use super::{RenderOptions, label, text};
 use crate::picture::paste;
 
 /// What lies between and beside panels.
@@ -37,13 +37,13 @@ pub(super) fn beside(picture: RgbImage, panel: &RgbImage, options: &RenderOption
             wide.put_pixel(x, (top + y).min(height - 1), color);
         }
     }
-    for (text, share) in [("1", 0.0f32), ("0.5", 0.5), ("0", 1.0)] {
+    for (mark, share) in [("1", 0.0f32), ("0.5", 0.5), ("0", 1.0)] {
         // Where there is no room for three lines, only the ends.
-        if text == "0.5" && height < 4 * unit {
+        if mark == "0.5" && height < 4 * unit {
             continue;
         }
         let middle = top as f32 + share * (rows - 1) as f32;
-        label::draw_text(&mut wide, (left + unit + unit / 4, middle), unit, text);
+        text::draw_left(&mut wide, ((left + unit + unit / 4) as f32, middle), unit, mark);
     }
     wide
 }

@@ -1,20 +1,14 @@
-//! Text on pictures.
+//! Labels of boxes.
 
-use std::sync::LazyLock;
-
-use ab_glyph::{FontRef, PxScale};
+use ab_glyph::PxScale;
 use image::{Rgb, RgbImage};
 use imageproc::{
     drawing::{draw_filled_rect_mut, draw_text_mut, text_size},
     rect::Rect,
 };
 
-use super::{colormap::ink_on, size_of};
+use super::{colormap::ink_on, size_of, text::FONT};
 use crate::geometry::{BBox, Size};
-
-static FONT: LazyLock<FontRef> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("fonts/NotoSans-Regular.ttf")).expect("the bundled font is sound")
-});
 
 /// Text heights in pixels: a share of the picture's shorter side, within what can be read and what is not coarse.
 const HEIGHT_SHARE: f32 = 0.042;
@@ -100,12 +94,6 @@ fn places(b: &BBox, line: &Line, picture: Size) -> [Rect; 6] {
 pub(super) fn line_height(picture: &RgbImage) -> u32 {
     let wanted = picture.width().min(picture.height()) as f32 * HEIGHT_SHARE;
     wanted.clamp(MIN_HEIGHT, MAX_HEIGHT).ceil() as u32
-}
-
-/// Draws `text`, `height` pixels high, in black, from column `at.0` on, its middle at row `at.1`.
-pub(super) fn draw_text(picture: &mut RgbImage, at: (u32, f32), height: u32, text: &str) {
-    let top = (at.1 - height as f32 / 2.0).round() as i32;
-    draw_text_mut(picture, Rgb([0; 3]), at.0 as i32, top, PxScale::from(height as f32), &*FONT, text);
 }
 
 /// Draws `text` on a dark plate in the middle of `b`.

@@ -5,6 +5,7 @@ mod colormap;
 mod heat;
 mod label;
 mod layout;
+pub(crate) mod text;
 
 use image::{Rgb, RgbImage};
 use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};

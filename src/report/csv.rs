@@ -5,7 +5,7 @@ use std::{borrow::Cow, io, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::Record;
-use crate::{error::Result, files::write_atomically};
+use crate::{error::Result, files::write_atomically, shape::ShapeNumbers};
 
 /// A row of the table. A picture without boxes has a row without a box, one that failed a row with its error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,28 @@ pub struct CsvRow {
     empty: Option<bool>,
     reason: Option<String>,
     map: Option<String>,
+    shape_threshold: Option<f32>,
+    shape_others: Option<usize>,
+    shape_area: Option<usize>,
+    shape_perimeter: Option<f64>,
+    shape_centroid_x: Option<f64>,
+    shape_centroid_y: Option<f64>,
+    shape_x1: Option<f32>,
+    shape_y1: Option<f32>,
+    shape_x2: Option<f32>,
+    shape_y2: Option<f32>,
+    shape_orientation: Option<f64>,
+    shape_major_axis: Option<f64>,
+    shape_minor_axis: Option<f64>,
+    shape_hull_area: Option<f64>,
+    shape_solidity: Option<f64>,
+    shape_circularity: Option<f64>,
+    shape_inside_box: Option<f64>,
+    shape_box_iou: Option<f64>,
+    shape_descriptors: Option<String>,
+    shape_rebuild_mean: Option<f64>,
+    shape_rebuild_hausdorff: Option<f64>,
+    shape_degenerate: Option<String>,
     error: Option<String>,
 }
 
@@ -63,9 +85,44 @@ impl CsvRow {
             empty: Some(detection.empty),
             reason: detection.reason.clone(),
             map: detection.map.clone(),
-            ..picture.clone()
+            ..picture.clone().with_shape(detection.shape.as_ref())
         };
         record.detections.iter().map(row).collect()
+    }
+
+    /// The row of a map or mask that was measured by itself.
+    pub fn measured(file: &str, shape: &ShapeNumbers) -> Self {
+        Self { image: file.to_owned(), ..Self::default() }.with_shape(Some(shape))
+    }
+
+    fn with_shape(self, shape: Option<&ShapeNumbers>) -> Self {
+        let Some(shape) = shape else { return self };
+        let descriptors: Vec<String> = shape.descriptors.iter().map(f64::to_string).collect();
+        Self {
+            shape_threshold: Some(shape.threshold),
+            shape_others: Some(shape.others),
+            shape_area: Some(shape.area),
+            shape_perimeter: Some(shape.perimeter),
+            shape_centroid_x: Some(shape.centroid[0]),
+            shape_centroid_y: Some(shape.centroid[1]),
+            shape_x1: Some(shape.bounding_box.x1),
+            shape_y1: Some(shape.bounding_box.y1),
+            shape_x2: Some(shape.bounding_box.x2),
+            shape_y2: Some(shape.bounding_box.y2),
+            shape_orientation: Some(shape.orientation),
+            shape_major_axis: Some(shape.major_axis),
+            shape_minor_axis: Some(shape.minor_axis),
+            shape_hull_area: Some(shape.hull_area),
+            shape_solidity: Some(shape.solidity),
+            shape_circularity: Some(shape.circularity),
+            shape_inside_box: shape.inside_box,
+            shape_box_iou: shape.box_iou,
+            shape_descriptors: Some(descriptors.join(" ")),
+            shape_rebuild_mean: shape.rebuild_error.map(|error| error.mean),
+            shape_rebuild_hausdorff: shape.rebuild_error.map(|error| error.hausdorff),
+            shape_degenerate: shape.degenerate.clone(),
+            ..self
+        }
     }
 
     /// The row of a picture that failed.

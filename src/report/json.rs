@@ -39,8 +39,16 @@ pub fn write_json(path: &Path, model: &Model, record: &Record) -> Result<()> {
     let model = ModelEntry { path: model.path().to_string_lossy(), kind: model.kind().name(), classes: model.names() };
     let tool = concat!("yolo-cam ", env!("CARGO_PKG_VERSION"));
     let report = JsonReport { schema: SCHEMA, tool, model, record };
+    write_value(path, &report)
+}
+
+/// Writes a value as indented JSON.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn write_value(path: &Path, value: &impl Serialize) -> Result<()> {
     write_atomically(path, |out| {
-        serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::other)?;
+        serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::other)?;
         out.write_all(b"\n")
     })
 }

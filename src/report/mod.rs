@@ -10,7 +10,7 @@ mod record;
 pub use self::{
     csv::{CsvRow, read_csv, write_csv},
     html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, write_html},
-    json::write_json,
+    json::{write_json, write_value},
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
     record::{DetectionEntry, ImageEntry, InputEntry, QueryEntry, RawMap, Record, WinnerEntry},

@@ -6,6 +6,7 @@ use crate::{
     explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
     model::Model,
+    shape::ShapeNumbers,
 };
 
 /// All that is known of one picture's explanation. Serialises as the documentation says.
@@ -113,6 +114,9 @@ pub struct DetectionEntry {
     pub map: Option<String>,
     /// Where the cells of that map lie in the picture.
     pub map_grid: Option<CellGrid>,
+    /// The shape of what the map lights up, in pixels of the network's input; `None` if nobody asked, or there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<ShapeNumbers>,
 }
 
 /// A raw map that was written.
@@ -125,13 +129,14 @@ pub struct RawMap {
 }
 
 impl Record {
-    /// `maps`: for each box its raw map, if one was written.
+    /// `maps`: for each box its raw map, if one was written; `shapes`: its shape, if it was measured.
     pub fn new(
         model: &Model,
         image: &str,
         explanation: &Explanation,
         options: &ExplainOptions,
         maps: &[Option<RawMap>],
+        shapes: &[Option<ShapeNumbers>],
     ) -> Self {
         let map = &explanation.letterbox.map;
         let name = |class_id: usize| model.names()[class_id].clone();
@@ -154,6 +159,7 @@ impl Record {
                 reason: explained.no_signal_reason(model),
                 map: raw.map(|raw| raw.file.clone()),
                 map_grid: raw.map(|raw| raw.grid),
+                shape: shapes.get(index).cloned().flatten(),
             }
         };
         let query = options.query.map(|query| {

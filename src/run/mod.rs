@@ -7,6 +7,7 @@ mod lists;
 mod messages;
 mod options;
 mod order;
+mod shape;
 mod worker;
 
 use std::{fs, io::Write};
@@ -30,6 +31,7 @@ pub fn run(command: Command) -> Result<Exit> {
         Command::Layers(command) => lists::layers(&command),
         Command::Export(command) => export(&command),
         Command::Methods => lists::methods(),
+        Command::Shape(command) => shape::shape(&command),
         Command::Print(text) => lists::print(|out| out.write_all(&text)),
     }
 }

@@ -10,9 +10,10 @@ use anyhow::{Context, Error, Result};
 use image::RgbImage;
 use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model, TargetLayer,
-    explain::{Group, Grouping, explain_watched},
+    explain::{Group, Grouping, MapSize, explain_watched},
     picture, render,
     report::{HtmlEntry, HtmlPictures, RawMap, Record, max_side, write_json, write_picture, write_raw},
+    shape::{Shape, ShapeNumbers, draw_shapes, shape},
 };
 
 use super::{
@@ -178,7 +179,8 @@ impl<'a> Worker<'a> {
         let pictures = self.drawn(picture, &explanation, names, image, warnings)?;
         let render = lap();
         let maps = self.write_maps(names, &explanation)?;
-        let record = Record::new(&self.model, image, &explanation, &kind.options, &maps);
+        let shapes = self.shapes(names, &explanation)?;
+        let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
         if self.command.reports.json {
             write_json(&names.json(), &self.model, &record)?;
         }
@@ -248,6 +250,31 @@ impl<'a> Worker<'a> {
             ));
         }
         Ok(vec![(target, sheet.picture)])
+    }
+
+    /// Measures and draws what each map lights up, if that is wanted.
+    fn shapes(&self, names: &ResultNames, explanation: &Explanation) -> Result<Vec<Option<ShapeNumbers>>> {
+        let Some(options) = &self.command.shape else { return Ok(Vec::new()) };
+        let size = MapSize::Input;
+        let measure = |(index, explained): (usize, &ExplainedBox)| -> Result<Option<Shape>> {
+            let map = explanation.map(index, size)?;
+            let b = explained.detection.box_input.clipped(explanation.letterbox.map.input);
+            // A map without signal has no shape; why is told anyway.
+            Ok(shape(map.view(), Some(&b), options).ok().filter(|_| explained.heatmap.no_signal().is_none()))
+        };
+        let shapes = explanation.boxes.iter().enumerate().map(measure).collect::<Result<Vec<_>>>()?;
+        let title = |explained: &ExplainedBox| {
+            let detection = &explained.detection;
+            format!("{} {:.2}", self.model.names()[detection.class_id], detection.confidence)
+        };
+        let titled = shapes.iter().zip(&explanation.boxes);
+        let drawn: Vec<(&Shape, String)> =
+            titled.filter_map(|(shape, explained)| Some((shape.as_ref()?, title(explained)))).collect();
+        if !drawn.is_empty() {
+            let picture = draw_shapes(&explanation.letterbox.image, &drawn, options);
+            write_picture(&names.shape(), &picture, self.command.quality)?;
+        }
+        Ok(shapes.into_iter().map(|shape| shape.map(|shape| shape.numbers)).collect())
     }
 
     /// Writes what the page shows of a picture.
