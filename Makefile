@@ -4,9 +4,9 @@ LIBTORCH_VERSION := 2.13.0
 
 .PHONY: demo test bench fuzz libtorch build
 
-# Explains the pictures in images/ with the model in weights/; the results are in outputs/.
+# Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
-	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json
+	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html
 
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once.
 test: libtorch

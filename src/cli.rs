@@ -128,7 +128,8 @@ struct ExplainArgs {
     /// One panel for all boxes, with the largest of their maps
     #[arg(long, conflicts_with = "per", help_heading = "Input and output")]
     merged: bool,
-    /// Also write each map as numbers: npy (f32), png16 (65535 is the map's largest value) or tiff (f32)
+    /// Also write each map as numbers: npy (f32), png16 (65535 is the map's largest value) or tiff (f32); and the JSON
+    /// report, which says where their cells lie
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, default_missing_value = "npy", help_heading = "Input and output")]
     raw: Option<Raw>,
     /// Resolution of these maps: that of the layer, of the network's input, or of the picture
@@ -667,7 +668,8 @@ impl ExplainArgs {
             output_dir: self.output_dir,
             raw: self.raw.map(|format| (format.into(), self.raw_size.into())),
             reports: Reports {
-                json: self.report.iter().any(|report| matches!(report, Report::Json)),
+                // It says where the cells of raw maps lie.
+                json: self.raw.is_some() || self.report.iter().any(|report| matches!(report, Report::Json)),
                 csv: self.report.iter().any(|report| matches!(report, Report::Csv)),
                 html: self.report.iter().any(|report| matches!(report, Report::Html)),
             },

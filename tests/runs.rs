@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use common::{explain, files, report, temp, yolo_cam};
@@ -115,7 +115,7 @@ fn assert_sound(folder: &Path) -> usize {
     for entry in fs::read_dir(folder).expect("it can be listed") {
         let path = entry.expect("it can be listed").path();
         // What a killed run was writing.
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".yolo-cam-")) {
+        if path.is_dir() || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".yolo-cam-")) {
             continue;
         }
         match path.extension().and_then(|ext| ext.to_str()).expect("an extension") {
@@ -182,20 +182,30 @@ fn a_method_of_many_passes_is_interrupted_within_a_picture() {
 #[test]
 fn a_killed_run_leaves_no_broken_file_under_a_final_name() {
     let pictures = many_pictures(12);
+    let begin = |output: &TempDir| {
+        let args = ["-q", "--report", "csv,json,html", "--raw", "--raw-size", "image"];
+        start(pictures.path(), output.path(), &args, Stdio::null(), Stdio::null())
+    };
+    let whole = temp();
+    let clock = Instant::now();
+    assert!(ends(&mut begin(&whole)).success());
+    let duration = clock.elapsed();
     let mut sound = 0;
     let mut broken_off = 0;
     // Moments that differ from run to run, over the whole time that a run takes.
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    for round in 0..10u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+    for round in 0..10u32 {
         let output = temp();
-        let args = ["-q", "--report", "csv,json", "--raw", "--raw-size", "image"];
-        let mut run = start(pictures.path(), output.path(), &args, Stdio::null(), Stdio::null());
-        let jitter = (u64::from(now.subsec_nanos()) / 1000).wrapping_mul(round * 7919 + 1) % 200;
-        thread::sleep(Duration::from_millis(400 + 200 * round + jitter));
+        let mut run = begin(&output);
+        let jitter = f64::from(now.subsec_micros().wrapping_mul(round * 7919 + 1) % 1000) / 1000.0;
+        thread::sleep(duration.mul_f64((f64::from(round) + jitter) / 10.0));
         broken_off += u32::from(run.try_wait().expect("it can be asked").is_none());
         run.kill().expect("it is killed");
         run.wait().expect("it has ended");
         sound += assert_sound(output.path());
+        if output.path().join("report-files").exists() {
+            sound += assert_sound(&output.path().join("report-files"));
+        }
     }
     assert!(broken_off > 0, "some were killed on the way");
     assert!(sound > 0, "some files were there");
