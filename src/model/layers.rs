@@ -78,6 +78,20 @@ impl Layers {
             .map(|(_, layer)| layer.path.clone())
     }
 
+    /// Indices of the layers that no other layer contains.
+    pub fn outermost(&self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..self.list.len()).filter(|&index| {
+            let path = &self.list[index].path;
+            let contains = |outer: &Layer| path.strip_prefix(&outer.path).is_some_and(|rest| rest.starts_with('.'));
+            !self.list[..index].iter().any(contains)
+        })
+    }
+
+    /// The path of the module that holds the head convolutions.
+    pub fn head_module(&self) -> &str {
+        &self.head_module
+    }
+
     /// Index of the layer that feeds `heads[head]`: the outermost module with that output.
     pub fn feed_of(&self, head: usize, heads: &[Head]) -> Result<usize> {
         self.list.iter().position(|layer| layer.feeds(head)).ok_or_else(|| Error::LayerUnusable {

@@ -7,6 +7,7 @@ mod file_kind;
 mod head;
 mod layers;
 mod metadata;
+mod shuffle;
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -197,6 +198,11 @@ impl Model {
     /// All layers at which a box can be explained, in order of execution, an outer one before those inside it.
     pub fn layers(&self) -> &[Layer] {
         &self.layers.list
+    }
+
+    /// Indices in [`layers`](Self::layers) of those that no other layer contains.
+    pub fn outermost_layers(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.layers.outermost()
     }
 
     /// Index in [`layers`](Self::layers) of the layer that a user means by `model.23.cv3.act`,

@@ -11,7 +11,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include <ATen/Context.h>
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -69,15 +71,17 @@ auto guarded(char **error, decltype(std::declval<F>()()) failed, F body) noexcep
   return failed;
 }
 
-// Weights become f32, channels_last (about 15 % faster on a CPU), and take no part in autograd.
+// Weights become f32, channels_last (about 15 % faster on a CPU). A copy only where they are not so already.
+at::Tensor prepared(const at::Tensor &tensor) {
+  if (!tensor.is_floating_point()) return tensor;
+  auto format = tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/false, format);
+}
+
+// And they take no part in autograd.
 void prepare_weights(torch::jit::Module &module) {
   torch::NoGradGuard no_grad;
-  auto prepare = [](at::Tensor tensor) {
-    tensor.requires_grad_(false);
-    if (!tensor.is_floating_point()) return;
-    auto format = tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-    tensor.set_data(tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/false, format));
-  };
+  auto prepare = [](at::Tensor tensor) { tensor.requires_grad_(false).set_data(prepared(tensor)); };
   for (const auto &parameter : module.parameters()) prepare(parameter);
   for (const auto &buffer : module.buffers()) prepare(buffer);
 }
@@ -100,6 +104,45 @@ void prepare_constants(Graph &graph, c10::Device device) {
     torch::jit::WithInsertPoint before(node);
     node->output()->replaceAllUsesWith(graph.insertConstant(wanted));
   }
+}
+
+// The tensor that a chain of attributes of the module leads to; undefined if `value` is something else.
+at::Tensor attribute_of(const torch::jit::Module &module, Value *value) {
+  std::vector<std::string> names;
+  for (; value->node()->kind() == prim::GetAttr; value = value->node()->input())
+    names.push_back(value->node()->s(c10::attr::name));
+  if (value->node()->kind() != prim::Param || value->offset() != 0) return {};
+  c10::IValue found = module._ivalue();
+  for (auto name = names.rbegin(); name != names.rend(); ++name) found = found.toObject()->getAttr(*name);
+  return found.isTensor() ? found.toTensor() : at::Tensor();
+}
+
+// With a single thread libtorch leaves oneDNN out of 1x1 convolutions. It is up to 1.3 times faster for a whole network,
+// and gives the figures of more threads.
+void prefer_onednn(Graph &graph, const torch::jit::Module &module, c10::Device device) {
+  if (!device.is_cpu() || !at::hasMKLDNN() || !at::globalContext().userEnabledMkldnn()) return;
+  static const auto traced = c10::Symbol::fromQualString("aten::_convolution");
+  static const auto onednn = c10::Symbol::fromQualString("aten::mkldnn_convolution");
+  std::vector<Node *> replaced;
+  for (Node *node : graph.block()->nodes()) {
+    bool is_traced = node->kind() == traced;
+    if (!is_traced && node->kind() != aten::conv2d) continue;
+    bool is_transposed = is_traced && torch::jit::constant_as<bool>(node->input(6)).value_or(true);
+    // Of conv2d one variant has its padding as a word.
+    if (is_transposed || node->input(4)->type()->kind() != c10::TypeKind::ListType) continue;
+    auto weight = attribute_of(module, node->input(1));
+    bool is_pointwise = weight.defined() && weight.dim() == 4 && weight.size(2) == 1 && weight.size(3) == 1;
+    if (!is_pointwise || weight.scalar_type() != at::kFloat) continue;
+    torch::jit::WithInsertPoint before(node);
+    auto format = static_cast<int64_t>(at::MemoryFormat::ChannelsLast);
+    Value *input = graph.insert(aten::contiguous, {node->input(0)}, {torch::jit::NamedValue("memory_format", format)});
+    Value *groups = node->input(is_traced ? 8 : 6);
+    Value *output = graph.insert(
+        onednn, {input, node->input(1), node->input(2), node->input(4), node->input(3), node->input(5), groups});
+    node->output()->replaceAllUsesWith(output);
+    replaced.push_back(node);
+  }
+  for (Node *node : replaced) node->destroy();
 }
 
 std::string join(const std::string &scope, const std::string &name) {
@@ -130,6 +173,7 @@ class Expansion {
     n_original_outputs_ = graph->outputs().size();
     expand(*block->nodes().begin(), block->return_node(), "");
     prepare_constants(*graph, source.device);
+    prefer_onednn(*graph, source.module, source.device);
   }
 
   // The outputs that `on_call` registered, in that order, in place of the module's own.
@@ -342,7 +386,8 @@ int yc_builder_child(yc_builder *builder, size_t parent, const char *name, size_
 int yc_builder_tensor(yc_builder *builder, size_t module, const char *name, const yc_tensor *tensor, int is_buffer,
                       char **error) {
   return guarded(error, -1, [&] {
-    builder->modules.at(module).register_parameter(name, tensor->requires_grad_(false), is_buffer);
+    // One by one, so that the weights are never there in both forms.
+    builder->modules.at(module).register_parameter(name, prepared(tensor->requires_grad_(false)), is_buffer);
     return 0;
   });
 }
@@ -359,7 +404,6 @@ yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *devic
     c10::Device target(device);
     auto module = builder->modules.at(root);
     module.to(target);
-    prepare_weights(module);
     return new yc_module{std::move(module), target};
   });
 }

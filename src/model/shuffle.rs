@@ -1,0 +1,118 @@
+//! Weights that lost what was learnt, for tests of whether maps depend on it.
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use tch::Tensor;
+
+use super::Model;
+use crate::{
+    error::{Error, Result},
+    tensor::values,
+};
+
+impl Model {
+    /// Paths of the outermost modules that have weights, against the order of execution: the head's first, `model.24`,
+    /// `model.23`, …, `model.0`.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if there is not enough memory.
+    pub fn weighted_modules(&self) -> Result<Vec<String>> {
+        let weights = self.weights()?;
+        let has_weights = |path: &str| weights.iter().any(|(name, _)| is_inside(name, path));
+        let outer = self.layers.outermost().map(|index| self.layers.list[index].path.as_str());
+        let paths = outer.chain([self.layers.head_module()]).filter(|path| has_weights(path));
+        let mut paths: Vec<String> = paths.map(str::to_owned).collect();
+        paths.reverse();
+        Ok(paths)
+    }
+
+    /// Shuffles the values of each weight and bias inside the module `path`, in memory: what was learnt is gone, the
+    /// range of the activations stays. Handles that [`share`](Self::share) gave see it too. The same `seed` gives the same
+    /// weights.
+    ///
+    /// # Errors
+    /// [`Error::LayerNotFound`] if nothing inside has weights; [`Error::Libtorch`].
+    pub fn shuffle_weights(&self, path: &str, seed: u64) -> Result<()> {
+        let mut is_found = false;
+        for ((name, tensor), stream) in self.weights()?.iter().zip(0..) {
+            if !is_inside(name, path) {
+                continue;
+            }
+            is_found = true;
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(stream);
+            let mut shuffled = values(tensor)?;
+            for last in (1..shuffled.len()).rev() {
+                // Fisher and Yates; the bias of this scaling is below 2⁻³².
+                let other = ((u128::from(random.next_u64()) * (last as u128 + 1)) >> 64) as usize;
+                shuffled.swap(last, other);
+            }
+            overwrite(tensor, &Tensor::from_slice(&shuffled).f_view(tensor.size().as_slice())?)?;
+        }
+        if is_found { Ok(()) } else { Err(Error::LayerNotFound { name: path.to_owned(), similar: None }) }
+    }
+
+    /// Overwrites the weights by those of another handle of the same file.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the networks differ.
+    pub fn restore_weights(&self, from: &Self) -> Result<()> {
+        let (own, from) = (self.weights()?, from.weights()?);
+        if own.len() != from.len() {
+            return Err(Error::Libtorch(format!("{} weights cannot take the values of {}", own.len(), from.len())));
+        }
+        own.iter().zip(&from).try_for_each(|((_, own), (_, from))| overwrite(own, from))
+    }
+
+    fn weights(&self) -> Result<Vec<(String, Tensor)>> {
+        let mut tensors = self.module.tensors()?;
+        tensors.retain(|(name, tensor)| {
+            (name.ends_with("weight") || name.ends_with("bias")) && tensor.is_floating_point()
+        });
+        Ok(tensors)
+    }
+}
+
+fn is_inside(name: &str, path: &str) -> bool {
+    name.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn overwrite(tensor: &Tensor, values: &Tensor) -> Result<()> {
+    tch::no_grad(|| tensor.shallow_clone().f_copy_(values))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn shuffled_weights_change_the_network_and_restored_ones_bring_it_back() {
+        let file = "weights/yolov5s.torchscript";
+        let (intact, model) = (Model::load(file, Device::Cpu).unwrap(), Model::load(file, Device::Cpu).unwrap());
+        let modules = model.weighted_modules().unwrap();
+        assert_eq!((modules[0].as_str(), modules[1].as_str()), ("model.24", "model.23"));
+        assert_eq!(modules.last().map(String::as_str), Some("model.0"));
+        assert!(!modules.contains(&"model.22".to_owned()), "a concatenation has none");
+        let input = Tensor::full([1, 3, 64, 64], 0.5, (Kind::Float, Device::Cpu));
+        let run = |model: &Model| model.forward(&input, &[]).unwrap();
+        let before = run(&model);
+        model.shuffle_weights("model.24", 0).unwrap();
+        let after = run(&model);
+        let differs = |a: &Tensor, b: &Tensor| a.f_sub(b).unwrap().abs().max().double_value(&[]) > 1e-3;
+        assert!(differs(&before.heads[0], &after.heads[0]), "the head is another");
+        assert!(!differs(&before.head_inputs[0], &after.head_inputs[0]), "what feeds it is not");
+        let sorted = |model: &Model| {
+            let mut values = values(&model.head_weights[0].0).unwrap();
+            values.sort_by(f32::total_cmp);
+            values
+        };
+        assert_eq!(sorted(&model), sorted(&intact), "the same values elsewhere");
+        model.restore_weights(&intact).unwrap();
+        assert!(!differs(&before.heads[0], &run(&model).heads[0]));
+        assert!(matches!(model.shuffle_weights("model.22", 0), Err(Error::LayerNotFound { .. })));
+    }
+}
