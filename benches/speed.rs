@@ -11,8 +11,9 @@ use std::{
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
-    detect::Letterbox,
-    explain::{MapSize, MethodOptions, explain, methods::Needs},
+    detect::{DetectOptions, Letterbox, detect},
+    eval::{Candidate, Crew, CurveOptions, Objects, Scene, evaluate, random_map},
+    explain::{MapSize, MethodOptions, explain, methods::Needs, unwatched},
     geometry::Size,
     picture,
     shape::{ShapeOptions, shape},
@@ -64,6 +65,9 @@ fn main() {
     }
     if wants("folders") {
         folders(&model, path, picture_dir.path());
+    }
+    if wants("evaluation") {
+        evaluation(&model, path);
     }
     if wants("stages") {
         stages(path, picture_dir.path(), forward);
@@ -153,7 +157,7 @@ fn methods(model: &Model, path: &str) {
     let target_layer = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
     let with = |method| ExplainOptions { method, target_layer: target_layer.clone(), ..ExplainOptions::default() };
     for method in Method::ALL.into_iter().filter(|method| method.info().needs == Needs::Gradient) {
-        if method == Method::GradCam {
+        if method == Method::GradCam || !method.takes_layers() {
             continue;
         }
         let (this, gradcam) = alternate(
@@ -223,6 +227,43 @@ fn perturbations(model: &Model, path: &str) {
             "more than 1",
         );
     }
+}
+
+/// Pictures that are changed along the curves of a map, against bare batched forward passes of as many.
+fn evaluation(model: &Model, path: &str) {
+    const STEPS: usize = 49;
+    let picture = picture::read(path).expect("the picture is sound");
+    let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
+    let input = letterbox.tensor(Device::Cpu);
+    let heads = model.forward(&input, &[]).expect("it runs").heads;
+    let detections = detect(model, &heads, &DetectOptions::default()).expect("it is decoded");
+    let map = random_map(letterbox.map.input, 0, 0);
+    let candidates = [Candidate { detection: 0, map: &map }];
+    let detected = Objects::detected(&detections, &detections);
+    let scene = Scene { input: &input, detections: &detections, detected: &detected, labels: None };
+    let threads = tch::get_num_threads().max(1) as usize;
+    let mut crew = Crew::new(model, threads).expect("it is shared");
+    let options = CurveOptions { steps: Some(STEPS), ..CurveOptions::default() };
+    // Both curves without their ends.
+    let changed = 2 * (STEPS as i64 - 1);
+    let batch = input.repeat([8, 1, 1, 1]);
+    // Once each is five seconds.
+    let rounds: Vec<(f64, f64)> = (0..6)
+        .map(|_| {
+            let curves =
+                time(|| evaluate(&mut crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated"));
+            let bare = time(|| (0..changed / 8).for_each(|_| drop(model.forward(&batch, &[]).expect("it runs"))));
+            (curves.as_secs_f64(), bare.as_secs_f64())
+        })
+        .skip(1)
+        .collect();
+    let (curves, bare): (Vec<f64>, Vec<f64>) = rounds.into_iter().unzip();
+    let (curves, bare) = (median(curves), median(bare));
+    show(
+        "evaluation: perturbed pictures per second / bare batched forward",
+        format!("{:.3}", bare / curves),
+        "at least 0.9",
+    );
 }
 
 fn forward_against_cmodule(model: &Model) {

@@ -69,6 +69,15 @@ pub enum Error {
         reason: std::io::Error,
     },
 
+    /// Labels can't be read.
+    #[error("labels {path:?}: {problem}")]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what was expected.
+        problem: String,
+    },
+
     /// Two arrays do not fit each other.
     #[error(
         "activations of shape {activations:?} and gradients of shape {gradients:?} do not fit; expected equal [K, h, w]"

@@ -25,14 +25,16 @@
 //! ```
 //!
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`detect`] (decoding) → [`mod@explain`] →
-//! [`render`] and [`report`].
+//! [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
 
 pub mod detect;
 mod error;
+pub mod eval;
 pub mod explain;
 mod files;
 pub mod geometry;
 pub mod model;
+pub mod parallel;
 pub mod picture;
 pub mod render;
 pub mod report;

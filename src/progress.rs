@@ -1,6 +1,9 @@
 //! Progress on stderr, where that is a terminal.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -40,6 +43,56 @@ impl Bar {
     pub fn show(&self, done: usize, total: usize) {
         self.0.set_length(total as u64);
         self.0.set_position(done as u64);
+    }
+}
+
+/// How far a run is whose jobs take long: whole jobs, and shares of those that workers have under way.
+pub struct Meter {
+    bar: Bar,
+    /// How many jobs there are, if that is known.
+    total: Option<usize>,
+    finished: AtomicUsize,
+    /// For each worker how much of its job is done, in thousandths.
+    shares: Vec<AtomicUsize>,
+}
+
+impl Meter {
+    pub fn new(is_wanted: bool, total: Option<usize>, workers: usize) -> Self {
+        let template = match total {
+            Some(_) => "{bar:40} {percent} % measured, {eta} left",
+            None => "{spinner} measuring for {elapsed}",
+        };
+        let shares = (0..workers).map(|_| AtomicUsize::new(0)).collect();
+        Self { bar: Bar::with_template(is_wanted, template), total, finished: AtomicUsize::new(0), shares }
+    }
+
+    /// `share` of the job of a worker is done, 0 to 1.
+    pub fn show(&self, worker: usize, share: f64) {
+        self.shares[worker].store((share * 1e3) as usize, Ordering::Relaxed);
+        let parts: usize = self.shares.iter().map(|share| share.load(Ordering::Relaxed)).sum();
+        let finished = self.finished.load(Ordering::Relaxed);
+        self.bar.show(finished * 1000 + parts, self.total.unwrap_or(finished + self.shares.len()) * 1000);
+    }
+
+    /// A worker is done with its job.
+    pub fn finish(&self, worker: usize) {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        self.show(worker, 0.0);
+    }
+
+    /// So many jobs need not be done.
+    pub fn skip(&self, jobs: usize) {
+        self.finished.fetch_add(jobs, Ordering::Relaxed);
+    }
+
+    /// Writes a line to stderr, above the bar.
+    pub fn say(&self, line: &str) {
+        self.bar.0.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.0.finish_and_clear();
     }
 }
 

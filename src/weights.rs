@@ -190,7 +190,7 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     if let Some(announced) = announced.filter(|&announced| announced != length) {
         bail!("it broke off after {length} of {announced} bytes");
     }
-    let sha256: String = sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex(&sha256.finalize());
     official.check(file.path(), length, &sha256)?;
     #[cfg(unix)]
     fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
@@ -211,6 +211,25 @@ fn agent() -> Agent {
 /// An error and its causes, without line breaks.
 fn one_line(error: &anyhow::Error) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The SHA-256 of a file.
+pub fn sha256(path: &Path) -> Result<String> {
+    let unreadable = || format!("{path:?} cannot be read");
+    let mut file = fs::File::open(path).with_context(unreadable)?;
+    let mut sum = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).with_context(unreadable)? {
+            0 => return Ok(hex(&sum.finalize())),
+            count => sum.update(&buffer[..count]),
+        }
+    }
+}
+
+/// In hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -17,6 +17,17 @@ pub enum Fuse {
     Product,
 }
 
+impl Fuse {
+    /// The name in options and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Max => "max",
+            Self::Product => "product",
+        }
+    }
+}
+
 /// Joins maps at the resolution of the finest: each from 0 to 1, those without signal left out. Where none has one, the
 /// first is returned as it is.
 ///

@@ -56,6 +56,17 @@ impl Heatmap {
         Self { values: Array2::zeros(cells), peak: 0.0, no_signal: Some(NoSignal::HeadUnseen) }
     }
 
+    /// The same cells in the same order with another contrast: (x ÷ peak)^`exponent`.
+    pub(super) fn sharpened(self, exponent: f32) -> Self {
+        match self.no_signal {
+            Some(_) => self,
+            None => {
+                let peak = self.peak;
+                Self::new(self.values.mapv_into(|value| (value / peak).powf(exponent)))
+            }
+        }
+    }
+
     /// `[h, w]` ≥ 0, not normalised. Meaningless where [`no_signal`](Self::no_signal) is.
     pub fn values(&self) -> &Array2<f32> {
         &self.values

@@ -19,6 +19,7 @@ use image::RgbImage;
 use ndarray::Array3;
 use tch::{Kind, Tensor};
 
+pub(crate) use self::tracker::{Likeness, Tracker};
 pub use self::{
     fuse::Fuse,
     grid::{CellGrid, MapSize},
@@ -39,7 +40,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TargetLayer {
     /// What suits the method: for pooled ones the feature map that feeds the box's own head, for element-wise ones the
-    /// end of the backbone with its P4 and P3 stages.
+    /// end of the backbone with its P4 and P3 stages, for [`Method::Best`] with all of them.
     #[default]
     Auto,
     /// Indices in [`Model::layers`]; the maps of those that the box's head sees are fused.
@@ -90,13 +91,24 @@ impl ExplainedBox {
         names(&self.layers, model)
     }
 
-    /// In one line, why the map has no signal and which layer has one; `None` if it has.
+    /// In one line, why the map has no signal and which layer that was tried has one; `None` if it has.
     pub fn no_signal_reason(&self, model: &Model) -> Option<String> {
+        let reason = self.why_no_signal(model)?;
+        Some(match &self.working_layers {
+            _ if self.layers.is_empty() => reason,
+            Some(working) => format!("{reason}; --target-layer {} works", names(working, model)),
+            None => format!("{reason}; no other layer that was tried has a signal either"),
+        })
+    }
+
+    /// In one line, why the map has no signal; `None` if it has.
+    pub fn why_no_signal(&self, model: &Model) -> Option<String> {
+        let why = self.heatmap.no_signal()?;
         if self.layers.is_empty() {
             return Some("the box was found behind none of the masks; more of them (--masks) may help".into());
         }
         let layer = self.layer_names(model);
-        let reason = match self.heatmap.no_signal()? {
+        Some(match why {
             NoSignal::HeadUnseen => {
                 let head = model.heads()[self.detection.head].name();
                 format!("{layer} does not feed the {head} head, which this box comes from")
@@ -104,10 +116,6 @@ impl ExplainedBox {
             NoSignal::NothingPositive => format!("nothing at {layer} speaks for this box (no cell is above zero)"),
             NoSignal::Constant => format!("all cells of the map at {layer} are the same"),
             NoSignal::NotFinite => format!("the map at {layer} has infinite or undefined values"),
-        };
-        Some(match &self.working_layers {
-            Some(working) => format!("{reason}; --target-layer {} works", names(working, model)),
-            None => format!("{reason}; no other layer that was tried has a signal either"),
         })
     }
 }
@@ -153,6 +161,10 @@ pub fn unwatched(_done: usize, _total: usize) -> ControlFlow<()> {
 
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
+
+/// The exponent by which [`Method::Best`] raises the contrast of its maps: most heat is then in the box, as measured
+/// (docs/evaluation.md), and the order of the cells stays.
+const CONTRAST: f32 = 2.5;
 
 /// How many channels show whether a layer has a signal for methods that run the network for each.
 const TRIAL_CHANNELS: usize = 32;
@@ -241,6 +253,25 @@ pub fn explain_input(
     explain_tensor(model, input, options, watch).map(|(boxes, _, timings)| (boxes, timings))
 }
 
+/// Explains detections that were found before, in a picture that is the network's input: without a search for layers
+/// where empty maps have a signal.
+///
+/// `input` as in [`explain_input`]; `detections`: of this picture and this network, or of the same network with other weights.
+///
+/// # Errors
+/// [`Error::Libtorch`] if the network can't run on it; [`Error::Interrupted`] if `watch` says so.
+pub fn explain_found(
+    model: &Model,
+    input: &Tensor,
+    detections: Vec<Detection>,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<Vec<ExplainedBox>> {
+    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let forward = plan.forward(model, input)?;
+    explain_detections(model, input, &forward, &plan, detections, options, watch)
+}
+
 fn explain_tensor(
     model: &Model,
     input: &Tensor,
@@ -252,10 +283,7 @@ fn explain_tensor(
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
 
-    let forward = match plan.is_at_heads(model) {
-        true => model.forward_to_heads(input, &plan.taps)?,
-        false => model.forward(input, &plan.taps)?,
-    };
+    let forward = plan.forward(model, input)?;
     timings.forward = lap();
     let answer = match &options.query {
         Some(query) => best_match(model, &forward.heads, query)?,
@@ -396,7 +424,8 @@ impl<'a> Gradients<'a> {
         }
         let parts = self.options.target.parts().iter();
         let parts = parts.map(|&part| fused(self.maps(detection, layers, part)?, self.options.fuse));
-        fused(parts.collect::<Result<Vec<_>>>()?, Fuse::Max)
+        let map = fused(parts.collect::<Result<Vec<_>>>()?, Fuse::Max)?;
+        Ok(if self.options.method == Method::Best { map.sharpened(CONTRAST) } else { map })
     }
 
     /// The map of one scalar at each of the layers.
@@ -443,7 +472,7 @@ fn find_working_layers(
     let channels = options.method_options.max_channels.map_or(TRIAL_CHANNELS, |most| most.min(TRIAL_CHANNELS));
     let method_options = MethodOptions { max_channels: Some(channels), ..options.method_options };
     let options = ExplainOptions { method_options, ..options.clone() };
-    let single = plan::outermost(model.layers()).rev().map(|layer| TargetLayer::Layers(vec![layer]));
+    let single = model.outermost_layers().rev().map(|layer| TargetLayer::Layers(vec![layer]));
     let mut trials = 0;
     for target in [TargetLayer::Auto].into_iter().chain(single) {
         // A hint must not fail a picture that is explained.

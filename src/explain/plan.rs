@@ -1,9 +1,13 @@
 //! At which layers the boxes of each head are explained.
 
+use std::iter;
+
+use tch::Tensor;
+
 use super::{Method, TargetLayer, methods::Needs};
 use crate::{
     error::Result,
-    model::{Layer, Model},
+    model::{Forward, Layer, Model},
 };
 
 /// Which layers are tapped, and which of them explain the boxes of which head.
@@ -33,7 +37,11 @@ impl Plan {
         let layers_of: Vec<Vec<usize>> = match target {
             TargetLayer::Layers(layers) => heads.clone().map(|head| seen(layers, head)).collect(),
             TargetLayer::Auto => {
-                let stages = if method.info().is_element_wise { backbone_stages(model)? } else { Vec::new() };
+                let stages = match method {
+                    Method::Best => backbone_stages(model, |_| true)?,
+                    _ if method.info().is_element_wise => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
+                    _ => Vec::new(),
+                };
                 let of_head = |head: usize| match seen(&stages, head) {
                     layers if layers.is_empty() => Ok(vec![model.feed_of(head)?]),
                     layers => Ok(layers),
@@ -59,24 +67,32 @@ impl Plan {
         Ok(Self { taps, layers_of, asked, feed_of })
     }
 
+    /// Runs the network with the taps of this plan.
+    pub fn forward(&self, model: &Model, input: &Tensor) -> Result<Forward> {
+        match self.is_at_heads(model) {
+            true => model.forward_to_heads(input, &self.taps),
+            false => model.forward(input, &self.taps),
+        }
+    }
+
     /// Whether the boxes of each head are explained at that head's own input, and nowhere else.
-    pub fn is_at_heads(&self, model: &Model) -> bool {
+    fn is_at_heads(&self, model: &Model) -> bool {
         let is_own = |(head, layers): (usize, &Vec<usize>)| model.feed_of(head).is_ok_and(|feed| *layers == [feed]);
         // Where two heads have the same input there are fewer taps.
         self.taps.len() == self.layers_of.len() && self.layers_of.iter().enumerate().all(is_own)
     }
 }
 
-/// The end of the backbone, and its P4 and P3 stages: of the layers before the first upsampling the last block at the
-/// largest stride, and the last layers at strides 16 and 8. In YOLOv5s model.9, model.6 and model.4.
+/// The end of the backbone, and its stages at the strides that are wanted: of the layers before the first upsampling the
+/// last block at the largest stride, and the last layers at the others. In YOLOv5s model.9, and model.6, 4, 2 and 0 at
+/// strides 16, 8, 4 and 2.
 ///
-/// Element-wise maps collapse into one cell at a head's own input. Those of these three, fused, were the most faithful
-/// of the sets that were compared.
-fn backbone_stages(model: &Model) -> Result<Vec<usize>> {
+/// Element-wise maps collapse into one cell at a head's own input; here they show the object (docs/evaluation.md).
+fn backbone_stages(model: &Model, is_wanted: fn(u32) -> bool) -> Result<Vec<usize>> {
     let strides = model.layer_strides()?;
     let layers = model.layers();
     let mut backbone: Vec<(usize, u32)> = Vec::new();
-    for index in outermost(layers) {
+    for index in model.outermost_layers() {
         let Some(stride) = strides[index] else { continue };
         if backbone.last().is_some_and(|&(_, last)| stride < last) {
             break;
@@ -90,15 +106,7 @@ fn backbone_stages(model: &Model) -> Result<Vec<usize>> {
     };
     // The head begins with a single convolution, before it scales up.
     let end = last_at(deepest, |layer| layer.class != "Conv").or_else(|| last_at(deepest, |_| true));
-    let stages = [16, 8].into_iter().filter(|&stride| stride < deepest).map(|stride| last_at(stride, |_| true));
+    let halvings = iter::successors(Some(deepest / 2), |&stride| Some(stride / 2)).take_while(|&stride| stride > 1);
+    let stages = halvings.filter(|&stride| is_wanted(stride)).map(|stride| last_at(stride, |_| true));
     Ok([end].into_iter().chain(stages).flatten().collect())
-}
-
-/// Indices of the layers that no other layer contains.
-pub(super) fn outermost(layers: &[Layer]) -> impl DoubleEndedIterator<Item = usize> {
-    (0..layers.len()).filter(|&index| {
-        let path = &layers[index].path;
-        let contains = |outer: &Layer| path.strip_prefix(&outer.path).is_some_and(|rest| rest.starts_with('.'));
-        !layers[..index].iter().any(contains)
-    })
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// How alike the classes of a prediction and of the tracked box are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Likeness {
+pub(crate) enum Likeness {
     /// The probability of the box's class.
     SameClass,
     /// The cosine between the vectors of class probabilities.
@@ -22,7 +22,7 @@ pub(super) enum Likeness {
 
 /// Scores detections by the best prediction for them: IoU · objectness · likeness of class, 0 to 1. Not by the same
 /// anchor: another may take over.
-pub(super) struct Tracker<'a> {
+pub(crate) struct Tracker<'a> {
     heads: &'a [Head],
     detections: &'a [Detection],
     likeness: Likeness,
@@ -55,19 +55,33 @@ impl<'a> Tracker<'a> {
     /// For each picture of a batch the score of each detection. `heads`: `[N, C, h, w]`.
     pub fn scores(&self, heads: &[Tensor]) -> Result<Vec<Vec<f32>>> {
         let pictures = heads.first().map_or(0, |head| head.size()[0] as usize);
-        let mut best = vec![vec![0.0f32; self.detections.len()]; pictures];
+        let all: Vec<usize> = (0..self.detections.len()).collect();
+        self.scores_of(heads, &vec![all.as_slice(); pictures])
+    }
+
+    /// For each picture of a batch the score of the detections that are `wanted` of it, by their indices. `heads`:
+    /// `[N, C, h, w]`.
+    pub fn scores_of(&self, heads: &[Tensor], wanted: &[&[usize]]) -> Result<Vec<Vec<f32>>> {
+        let pictures = wanted.len();
+        let mut best: Vec<Vec<f32>> = wanted.iter().map(|wanted| vec![0.0; wanted.len()]).collect();
         for (head, raw) in self.heads.iter().zip(heads) {
             let (values, height, width) = cells(raw)?;
             // libtorch's threads are idle meanwhile.
             let share = pictures.div_ceil(tch::get_num_threads().max(1) as usize);
             let each = values.len() / pictures;
+            let improve_all = |best: &mut [Vec<f32>], wanted: &[&[usize]], values: &[f32]| {
+                for ((best, wanted), values) in best.iter_mut().zip(wanted).zip(values.chunks_exact(each)) {
+                    self.improve(best, wanted, head, values, (height, width));
+                }
+            };
+            if share == pictures {
+                improve_all(&mut best, wanted, &values);
+                continue;
+            }
             thread::scope(|scope| {
-                for (best, values) in best.chunks_mut(share).zip(values.chunks(share * each)) {
-                    scope.spawn(move || {
-                        for (best, values) in best.iter_mut().zip(values.chunks_exact(each)) {
-                            self.improve(best, head, values, (height, width));
-                        }
-                    });
+                let parts = best.chunks_mut(share).zip(wanted.chunks(share)).zip(values.chunks(share * each));
+                for ((best, wanted), values) in parts {
+                    scope.spawn(|| improve_all(best, wanted, values));
                 }
             });
         }
@@ -75,7 +89,14 @@ impl<'a> Tracker<'a> {
     }
 
     /// `values`: those of one head for one picture.
-    fn improve(&self, best: &mut [f32], head: &Head, values: &[f32], (height, width): (usize, usize)) {
+    fn improve(
+        &self,
+        best: &mut [f32],
+        wanted: &[usize],
+        head: &Head,
+        values: &[f32],
+        (height, width): (usize, usize),
+    ) {
         let mut rows = values.chunks_exact(head.channels_per_anchor);
         for cell in 0..height * width {
             for (anchor, raw) in (0..head.anchors.len()).zip(&mut rows) {
@@ -85,10 +106,11 @@ impl<'a> Tracker<'a> {
                     continue;
                 }
                 let b = decode_box(head, anchor, (cell / width, cell % width), |channel| raw[channel]);
-                for ((best, detection), classes) in best.iter_mut().zip(self.detections).zip(&self.classes) {
+                for (best, &index) in best.iter_mut().zip(wanted) {
+                    let detection = &self.detections[index];
                     let limit = b.iou(&detection.box_input) * objectness;
                     if limit > *best {
-                        *best = best.max(limit * self.likeness(raw, detection.class_id, classes));
+                        *best = best.max(limit * self.likeness(raw, detection.class_id, &self.classes[index]));
                     }
                 }
             }

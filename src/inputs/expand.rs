@@ -44,6 +44,15 @@ impl Source {
     }
 }
 
+/// An input, or a part of one, that leads to no picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// As the user named it.
+    pub input: String,
+    /// Why, in one line.
+    pub problem: String,
+}
+
 /// How inputs are searched.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
@@ -55,19 +64,21 @@ pub struct Search<'a> {
 
 /// What `inputs` mean, in their order: files and folders; patterns such as `site/*.jpg`; `@list.txt`, a file with one of
 /// these on each line; `-`, such a list on `stdin`. What is named twice is taken once. Names of existing files are never patterns.
-pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> Vec<Result<Source, String>> {
+pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> Vec<Result<Source, Unusable>> {
+    let unusable = |input: &Path, problem| Unusable { input: input.display().to_string(), problem };
     let mut found = Vec::new();
     for input in inputs {
         match list::of(input, &mut stdin) {
             Some(Ok(entries)) => {
                 let entries = entries.into_iter().flat_map(|entry| {
-                    let told = move |problem: String| format!("{}: {problem}", entry.place);
-                    expanded(&entry.path, search).into_iter().map(move |path| path.map_err(&told))
+                    let paths = expanded(&entry.path, search).into_iter();
+                    let told = move |problem: String| unusable(&entry.path, format!("{}: {problem}", entry.place));
+                    paths.map(move |path| path.map_err(&told))
                 });
                 found.extend(entries);
             }
-            Some(Err(problem)) => found.push(Err(problem)),
-            None => found.extend(expanded(input, search)),
+            Some(Err(problem)) => found.push(Err(unusable(input, problem))),
+            None => found.extend(expanded(input, search).into_iter().map(|path| path.map_err(|e| unusable(input, e)))),
         }
     }
     let mut taken = HashSet::new();
@@ -112,6 +123,9 @@ fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     found
 }
 
+/// Folders with the pictures of reports, in the output folder.
+const RESULT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
+
 /// The pictures and videos of a folder, sorted by path. Results of earlier runs, and with `recursive` hidden folders, are left out.
 fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let output = search.output_dir.canonicalize().ok();
@@ -124,7 +138,9 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let is_entered = |folder: &Path| {
         let is_hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let is_output = output.is_some() && folder.canonicalize().ok() == output;
-        let is_of_output = holds_results && folder.parent() == Some(path) && folder.ends_with("report-files");
+        let is_of_output = holds_results
+            && folder.parent() == Some(path)
+            && folder.file_name().is_some_and(|name| RESULT_FOLDERS.iter().any(|own| name == *own));
         !is_hidden && !is_output && !is_of_output
     };
     let depth = if search.recursive { usize::MAX } else { 1 };

@@ -16,7 +16,7 @@ use image::RgbImage;
 
 use self::{animation::Animation, video::Video};
 pub use self::{
-    expand::{Search, Source, sources},
+    expand::{Search, Source, Unusable, sources},
     names::{Existing, Namer, ResultNames},
 };
 
@@ -38,7 +38,7 @@ pub enum Content {
 
 /// All pictures of a run. Videos are opened when it is their turn, and one frame of them is in memory.
 pub struct Items {
-    sources: vec::IntoIter<Result<Source, String>>,
+    sources: vec::IntoIter<Result<Source, Unusable>>,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
     /// Every how many-th frame is taken.
@@ -55,7 +55,7 @@ struct OpenFrames {
 }
 
 impl Items {
-    pub fn new(sources: Vec<Result<Source, String>>, every: NonZeroU32, namer: Namer) -> Self {
+    pub fn new(sources: Vec<Result<Source, Unusable>>, every: NonZeroU32, namer: Namer) -> Self {
         let has_frames = sources.iter().any(|source| matches!(source, Ok(Source::Video(_) | Source::Animation(_))));
         Self { total: (!has_frames).then_some(sources.len()), sources: sources.into_iter(), every, namer, open: None }
     }
@@ -69,7 +69,7 @@ impl Items {
     pub fn planned(mut self) -> impl Iterator<Item = Result<(String, ResultNames), String>> {
         let sources = std::mem::take(&mut self.sources);
         sources.map(move |source| {
-            let source = source?;
+            let source = source.map_err(|unusable| unusable.problem)?;
             let image = source.path().display().to_string();
             Ok(match &source {
                 Source::Picture(path) => (image, self.namer.names(path)),
@@ -116,7 +116,7 @@ impl Iterator for Items {
             }
             let source = match self.sources.next()? {
                 Ok(source) => source,
-                Err(problem) => return Some(Item { image: String::new(), content: Err(problem) }),
+                Err(Unusable { input, problem }) => return Some(Item { image: input, content: Err(problem) }),
             };
             let image = source.path().display().to_string();
             if let Source::Picture(path) = source {

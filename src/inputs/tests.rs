@@ -22,7 +22,8 @@ fn search(output_dir: &Path, recursive: bool) -> Search<'_> {
 /// What `input` means, relative to `folder`; problems as they are.
 fn found(folder: &Path, input: &Path, search: Search) -> Vec<Result<String, String>> {
     let relative = |source: Source| source.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-    sources(&[input.to_owned()], search, Cursor::new("")).into_iter().map(|source| source.map(relative)).collect()
+    let sources = sources(&[input.to_owned()], search, Cursor::new(""));
+    sources.into_iter().map(|source| source.map(relative).map_err(|unusable| unusable.problem)).collect()
 }
 
 fn ok(names: &[&str]) -> Vec<Result<String, String>> {
@@ -104,6 +105,9 @@ fn an_empty_folder_is_told() {
     let folder = temp();
     let problem = found(folder.path(), folder.path(), search(Path::new("out"), false)).remove(0).unwrap_err();
     assert!(problem.contains("has no pictures") && problem.contains("--recursive"), "{problem}");
+    let sources = sources(&[folder.path().to_owned()], search(Path::new("out"), false), Cursor::new(""));
+    let mut items = Items::new(sources, NonZeroU32::MIN, Namer::new(Path::new("out"), None));
+    assert_eq!(items.next().unwrap().image, folder.path().display().to_string(), "reports name it");
 }
 
 /// A GIF of three frames: red; a green dot on it; all blue.
@@ -167,9 +171,15 @@ fn a_gif_of_one_frame_is_a_picture() {
 
 /// A video of grey levels: 20, 40, 60, ... at 10 frames per second; `None` (said on stderr) without ffmpeg.
 fn video(path: &Path, frames: u32) -> Option<()> {
-    let source = format!("color=black:size=64x48:rate=10,format=gray,geq=lum=20*(N+1),trim=end_frame={frames}");
+    encoded(path, frames, "10", &["-c:v", "mpeg4", "-q:v", "1"])
+}
+
+/// The same at `rate` frames per second, as ffmpeg encodes it with `codec`.
+fn encoded(path: &Path, frames: u32, rate: &str, codec: &[&str]) -> Option<()> {
+    let source = format!("color=black:size=64x48:rate={rate},format=gray,geq=lum=20*(N+1),trim=end_frame={frames}");
     let made = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &source, "-c:v", "mpeg4", "-q:v", "1"])
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &source])
+        .args(codec)
         .arg(path)
         .status();
     match made {
@@ -203,6 +213,27 @@ fn every_nth_frame_of_a_video_is_the_right_one() {
 }
 
 #[test]
+fn no_frame_is_lost_at_any_rate_and_depth() {
+    let folder = temp();
+    let kinds: [(&str, &str, &[&str]); 4] = [
+        ("slow.avi", "0.5", &["-c:v", "mpeg4"]),
+        ("odd.mkv", "7.3", &["-c:v", "mpeg4"]),
+        ("fast.mp4", "240", &["-c:v", "mpeg4"]),
+        ("ten-bits.mkv", "10", &["-c:v", "ffv1", "-pix_fmt", "yuv420p10le"]),
+    ];
+    for (name, rate, codec) in kinds {
+        let path = folder.path().join(name);
+        if encoded(&path, 30, rate, codec).is_none() {
+            return;
+        }
+        for (every, expected) in [(1, (0..30).collect::<Vec<u64>>()), (7, vec![0, 7, 14, 21, 28])] {
+            let frames = Video::open(&path, every).unwrap().map(|frame| frame.unwrap().0);
+            assert_eq!(frames.collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_video_that_is_none_is_one_line() {
     let folder = temp();
     let path = put(folder.path(), "clip.mp4");
@@ -214,6 +245,7 @@ fn a_video_that_is_none_is_one_line() {
     let problem = items.remove(0).content.err().unwrap();
     assert!(problem.contains("clip.mp4\" cannot be read as a video; ffmpeg says: "), "{problem}");
     assert_eq!(problem.lines().count(), 1);
+    assert!(!problem.contains("0x"), "the same in every run: {problem}");
 }
 
 #[test]

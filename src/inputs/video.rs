@@ -32,15 +32,16 @@ impl Video {
         if let Err(error) = std::fs::File::open(path) {
             return Err(format!("{name}: {error}"));
         }
-        // Times that fit the output's rate exactly, so that ffmpeg neither repeats frames nor drops any.
-        let filter = format!(r"select=not(mod(n\,{every})),setpts=N/(25*TB)");
+        // A time base and times that fit the output's rate exactly, so that ffmpeg neither repeats frames nor drops any.
+        let filter = format!(r"select=not(mod(n\,{every})),settb=1/25,setpts=N");
         // A name may begin with a hyphen, or look like a URL.
         let mut input = OsString::from("file:");
         input.push(path);
         let mut ffmpeg = Command::new("ffmpeg")
             .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-i"])
             .arg(input)
-            .args(["-map", "0:v:0", "-vf", &filter, "-r", "25", "-f", "image2pipe", "-c:v", "ppm", "-"])
+            .args(["-map", "0:v:0", "-vf", &filter, "-r", "25"])
+            .args(["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -70,7 +71,7 @@ impl Video {
         let complaint = self.complaint.take().and_then(|thread| thread.join().ok()).flatten();
         let frames = self.next / self.every;
         let reason = match (complaint, status) {
-            (Some(line), _) => line,
+            (Some(line), _) => without_addresses(&line),
             (None, Ok(status)) if !status.success() => format!("it ended with {status}"),
             (None, Err(error)) => error.to_string(),
             (None, Ok(_)) if frames == 0 => "it found no frames".to_owned(),
@@ -118,6 +119,13 @@ impl Drop for Video {
             self.end();
         }
     }
+}
+
+/// ffmpeg says where its parts are in memory, `[mov @ 0x55d0] ...`, which differs from run to run.
+fn without_addresses(line: &str) -> String {
+    let mut parts = line.split(" @ 0x");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| line + part.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
 }
 
 /// The next picture of a stream of binary PPMs with 8 bits; `None` at its end.

@@ -148,13 +148,13 @@ pub fn read_csv(path: &Path) -> Vec<CsvRow> {
 ///
 /// # Errors
 /// [`crate::Error::Io`].
-pub fn write_csv(path: &Path, rows: &[CsvRow]) -> Result<()> {
+pub fn write_csv<Row: Serialize + Default>(path: &Path, rows: &[Row]) -> Result<()> {
     write_atomically(path, |out| {
         let mut writer = csv::Writer::from_writer(out);
         if rows.is_empty() {
             // The header is known from a row only.
             let mut header = csv::Writer::from_writer(Vec::new());
-            header.serialize(CsvRow::default()).map_err(io::Error::other)?;
+            header.serialize(Row::default()).map_err(io::Error::other)?;
             let text = header.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
             let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
             let fields = std::str::from_utf8(first).map_err(io::Error::other)?.split(',');
@@ -182,7 +182,7 @@ mod tests {
         assert!(header.starts_with("image,image_width,") && header.ends_with(",error"), "{header}");
         assert_eq!(read_csv(&path), [CsvRow::failed("a, \"b\".jpg", "is\nempty")]);
         assert!(row.starts_with("\"a, \"\"b\"\".jpg\",,") && row.ends_with(",\"is\nempty\"\n"), "{row}");
-        write_csv(&path, &[]).unwrap();
+        write_csv::<CsvRow>(&path, &[]).unwrap();
         assert_eq!(read(), format!("{header}\n"));
     }
 }

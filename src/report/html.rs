@@ -19,7 +19,7 @@ use crate::{
 };
 
 const TEMPLATE: &str = include_str!("html/gallery.html");
-const STYLE: &str = include_str!("html/gallery.css");
+const STYLE: &str = concat!(include_str!("html/base.css"), include_str!("html/gallery.css"));
 const SCRIPT: &str = include_str!("html/gallery.js");
 
 /// Folder of the page's pictures, beside the page.
@@ -147,8 +147,14 @@ impl HtmlPictures {
     }
 }
 
+/// Text for inside an element or an attribute of HTML.
+pub(super) fn escaped(text: &str) -> String {
+    let replaced = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    replaced.replace('"', "&quot;").replace('\'', "&#39;")
+}
+
 /// A file name as a part of a URL (RFC 3986): all bytes but unreserved ones are percent-encoded.
-fn url_segment(name: &str) -> String {
+pub fn url_segment(name: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
@@ -183,7 +189,7 @@ pub fn write_html(path: &Path, settings: &[(String, String)], entries: &[HtmlEnt
     })
 }
 
-fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
+pub(super) fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
     text.split_once(mark).ok_or_else(|| io::Error::other(format!("the template has no {mark}")))
 }
 

@@ -1,6 +1,7 @@
 //! From an explanation to files: one file here for each output format.
 
 mod csv;
+mod eval_page;
 mod html;
 mod json;
 mod picture;
@@ -9,7 +10,8 @@ mod record;
 
 pub use self::{
     csv::{CsvRow, read_csv, write_csv},
-    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, write_html},
+    eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
+    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, url_segment, write_html},
     json::{write_json, write_value},
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},

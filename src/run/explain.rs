@@ -8,15 +8,15 @@ use std::{
 };
 
 use anyhow::Result;
-use yolo_cam::{Model, explain::methods::Needs, report::HtmlPictures};
+use yolo_cam::{Model, explain::methods::Needs, parallel::in_order, report::HtmlPictures};
 
 use super::{
     interrupt,
     ledger::Ledger,
     lists::print,
-    load_model, note_rounding,
+    load_named_model, note_rounding,
     options::{explain_options, settings},
-    order::in_order,
+    tell_memory, tell_model,
     worker::{Job, ResultKind, Source, Worker, result_kinds},
 };
 use crate::{
@@ -32,33 +32,28 @@ const MOST_WORKERS: usize = 4;
 pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let start = Instant::now();
     let is_talkative = command.verbosity >= Verbosity::Normal;
-    let mut model = load_model(&command.model, !is_talkative)?;
-    if let Some(names) = &command.names {
-        model.set_names(names.clone())?;
-    }
+    let model = load_named_model(&command.model, command.pictures.names.as_deref(), !is_talkative)?;
     let kinds = result_kinds(explain_options(command, &model)?, command.fuse.is_some(), &model);
     if is_talkative {
-        note_rounding(command.img_size, &model);
+        note_rounding(command.detection.img_size, &model);
     }
-    let search = Search { recursive: command.recursive, output_dir: &command.output_dir };
-    let sources = sources(&command.inputs, search, io::stdin().lock());
-    let namer = Namer::new(&command.output_dir, command.format);
-    let items = Items::new(sources, command.every, namer);
-    let existing = command.skip_existing.then(|| Existing::in_folder(&command.output_dir));
+    let search = Search { recursive: command.pictures.recursive, output_dir: &command.pictures.output_dir };
+    let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
+    let namer = Namer::new(&command.pictures.output_dir, command.format);
+    let items = Items::new(sources, command.pictures.every, namer);
+    let existing = command.skip_existing.then(|| Existing::in_folder(&command.pictures.output_dir));
     if command.dry_run {
         return list(items, &kinds, existing.as_ref());
     }
     let total = items.total();
-    if let Err(error) = fs::create_dir_all(&command.output_dir) {
-        eprintln!("error: output folder {:?} cannot be created: {error}", command.output_dir);
+    if let Err(error) = fs::create_dir_all(&command.pictures.output_dir) {
+        eprintln!("error: output folder {:?} cannot be created: {error}", command.pictures.output_dir);
         let count = total.map(|total| format!("0 of {total} pictures done, {total} failed"));
         eprintln!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
     if command.verbosity >= Verbosity::Verbose {
-        let heads: Vec<String> = model.heads().iter().map(|head| head.name()).collect();
-        eprintln!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
-        eprintln!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+        tell_model(&model, start);
     }
     interrupt::install()?;
 
@@ -82,15 +77,13 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let mut items = items;
     let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
     let jobs = jobs.map(|item| job(item, &kinds, existing.as_ref()));
-    let page = if command.reports.html { Some(HtmlPictures::new(&command.output_dir)?) } else { None };
+    let page = if command.reports.html { Some(HtmlPictures::new(&command.pictures.output_dir)?) } else { None };
     let workers = crew(model, workers, threads, command, &kinds, &progress.steps, page)?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
     let exit = ledger.close(interrupt::is_stopped());
-    if command.verbosity >= Verbosity::Verbose
-        && let Some(peak) = peak_memory()
-    {
-        eprintln!("memory: peak {peak} MiB");
+    if command.verbosity >= Verbosity::Verbose {
+        tell_memory();
     }
     Ok(exit)
 }
@@ -109,13 +102,6 @@ fn crew<'a>(
     let mut models = (1..count).map(|_| Ok(model.share()?)).collect::<Result<Vec<Model>>>()?;
     models.push(model);
     Ok(models.into_iter().map(|model| Worker::new(model, threads, command, kinds, steps, page.clone())).collect())
-}
-
-/// The most memory that this process has held so far, in MiB, where the system tells (Linux).
-fn peak_memory() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(kibibytes.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1024)
 }
 
 /// What is to be done for a picture: nothing, where all its results are there.

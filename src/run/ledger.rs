@@ -65,11 +65,11 @@ impl Earlier {
 }
 
 fn csv_path(command: &ExplainCommand) -> PathBuf {
-    command.output_dir.join("report.csv")
+    command.pictures.output_dir.join("report.csv")
 }
 
 fn html_path(command: &ExplainCommand) -> PathBuf {
-    command.output_dir.join("report.html")
+    command.pictures.output_dir.join("report.html")
 }
 
 /// One result, for scripts.

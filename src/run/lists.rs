@@ -49,6 +49,7 @@ pub fn methods() -> Result<Exit> {
         };
         let auto = match info.needs {
             Needs::Forwards => "none",
+            _ if method == Method::Best => "all stages of the backbone",
             _ if info.is_element_wise => "end, P4 and P3 of the backbone",
             _ => "what feeds the box's head",
         };
@@ -58,7 +59,7 @@ pub fn methods() -> Result<Exit> {
 }
 
 /// Writes rows to stdout, their cells below each other.
-fn print_table<const N: usize>(rows: &[[String; N]]) -> Result<Exit> {
+fn print_table(rows: &[impl AsRef<[String]>]) -> Result<Exit> {
     print(|out| write_table(out, rows))
 }
 
@@ -72,11 +73,13 @@ pub fn print(write: impl FnOnce(&mut StdoutLock) -> io::Result<()>) -> Result<Ex
     }
 }
 
-fn write_table<const N: usize>(out: &mut impl Write, rows: &[[String; N]]) -> io::Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
+pub fn write_table(out: &mut impl Write, rows: &[impl AsRef<[String]>]) -> io::Result<()> {
+    let columns = rows.iter().map(|row| row.as_ref().len()).max().unwrap_or(0);
+    let cell = |row: &[String], column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let width = |column: usize| rows.iter().map(|row| cell(row.as_ref(), column)).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
+        let cells = row.as_ref().iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>();
         writeln!(out, "{}", cells.join("  ").trim_end())?;
     }
     Ok(())

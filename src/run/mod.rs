@@ -1,16 +1,16 @@
 //! Does what the command line asks for.
 
+mod eval;
 mod explain;
 mod interrupt;
 mod ledger;
 mod lists;
 mod messages;
 mod options;
-mod order;
 mod shape;
 mod worker;
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, time::Instant};
 
 use anyhow::{Result, bail};
 use yolo_cam::{ExportOptions, Model, model::FileKind};
@@ -29,6 +29,7 @@ pub fn run(command: Command) -> Result<Exit> {
     match command {
         Command::Explain(command) => explain::explain(&command),
         Command::Layers(command) => lists::layers(&command),
+        Command::Eval(command) => eval::eval(&command),
         Command::Export(command) => export(&command),
         Command::Methods => lists::methods(),
         Command::Shape(command) => shape::shape(&command),
@@ -41,6 +42,22 @@ fn note_rounding(img_size: u32, model: &Model) {
     if side != img_size {
         let stride = model.max_stride();
         eprintln!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+    }
+}
+
+/// What the model is, and how long it took to load since `start`.
+fn tell_model(model: &Model, start: Instant) {
+    let heads: Vec<String> = model.heads().iter().map(|head| head.name()).collect();
+    eprintln!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
+    eprintln!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+}
+
+/// The most memory that this process has held so far, where the system tells (Linux).
+fn tell_memory() {
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    if let Some(kibibytes) = kibibytes.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()) {
+        eprintln!("memory: peak {} MiB", kibibytes / 1024);
     }
 }
 
@@ -61,6 +78,15 @@ fn export(command: &ExportCommand) -> Result<Exit> {
     let side = model.input_side(options.img_size);
     eprintln!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
     Ok(Exit::Fine)
+}
+
+/// With the class names that the user gives.
+fn load_named_model(choice: &ModelChoice, names: Option<&[String]>, quiet: bool) -> Result<Model> {
+    let mut model = load_model(choice, quiet)?;
+    if let Some(names) = names {
+        model.set_names(names.to_vec())?;
+    }
+    Ok(model)
 }
 
 fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {

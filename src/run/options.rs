@@ -7,37 +7,56 @@ use yolo_cam::{
     explain::check_target,
 };
 
-use crate::cli::ExplainCommand;
+use crate::cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand};
 
 /// The options of an explanation, checked against the model.
 pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
-    let target_layer = match &command.target_layers {
-        None => TargetLayer::Auto,
-        Some(names) => {
-            let layers = names.iter().map(|name| Ok(model.find_layer(name)?)).collect::<Result<Vec<_>>>()?;
-            TargetLayer::Layers(layers)
-        }
-    };
-    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
     let options = ExplainOptions {
-        img_size: Some(command.img_size),
-        detect: DetectOptions {
-            conf_threshold: command.conf_threshold,
-            iou_threshold: command.iou_threshold,
-            max_det: command.top.map_or(command.max_det, |top| top.min(command.max_det)),
-            classes: command.classes.as_ref().map(class_ids).transpose()?,
-            agnostic: command.agnostic_nms,
-        },
+        img_size: Some(command.detection.img_size),
+        detect: detect_options(&command.detection, model)?,
         query: query(command, model)?,
         method: command.method,
         method_options: command.method_options,
         target: command.target,
         contrast: command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?,
-        target_layer,
+        target_layer: target_layer(command.target_layers.as_deref(), model)?,
         fuse: command.fuse.unwrap_or_default(),
     };
     check_target(model, &options)?;
     Ok(options)
+}
+
+/// The options of one of the explanations that are measured, checked against the model.
+pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -> Result<ExplainOptions> {
+    let options = ExplainOptions {
+        img_size: Some(command.detection.img_size),
+        detect: detect_options(&command.detection, model)?,
+        method: choice.method,
+        method_options: command.method_options,
+        target: command.target,
+        target_layer: target_layer(choice.layers.as_deref(), model)?,
+        fuse: command.fuse,
+        ..ExplainOptions::default()
+    };
+    check_target(model, &options)?;
+    Ok(options)
+}
+
+fn detect_options(choice: &DetectionChoice, model: &Model) -> Result<DetectOptions> {
+    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
+    Ok(DetectOptions {
+        conf_threshold: choice.conf_threshold,
+        iou_threshold: choice.iou_threshold,
+        max_det: choice.top.map_or(choice.max_det, |top| top.min(choice.max_det)),
+        classes: choice.classes.as_ref().map(class_ids).transpose()?,
+        agnostic: choice.agnostic_nms,
+    })
+}
+
+fn target_layer(names: Option<&[String]>, model: &Model) -> Result<TargetLayer> {
+    let Some(names) = names else { return Ok(TargetLayer::Auto) };
+    let layers = names.iter().map(|name| Ok(model.find_layer(name)?)).collect::<Result<Vec<_>>>()?;
+    Ok(TargetLayer::Layers(layers))
 }
 
 /// What the page of a run says of how it was made.
@@ -50,9 +69,9 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
         ("method", command.method.name().to_owned()),
         ("target", command.target.name().to_owned()),
         ("layers", layers),
-        ("longest side of the input", format!("{} pixels", model.input_side(Some(command.img_size)))),
-        ("least confidence", command.conf_threshold.to_string()),
-        ("IoU threshold", command.iou_threshold.to_string()),
+        ("longest side of the input", format!("{} pixels", model.input_side(Some(command.detection.img_size)))),
+        ("least confidence", command.detection.conf_threshold.to_string()),
+        ("IoU threshold", command.detection.iou_threshold.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

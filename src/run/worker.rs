@@ -172,7 +172,7 @@ impl<'a> Worker<'a> {
             explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_owned())?;
         warnings.extend(empty_maps(image, &explanation, &self.model));
         if let Some(query) = &kind.options.query {
-            let outcome = query_outcome(query, &explanation, &self.model, self.command.conf_threshold);
+            let outcome = query_outcome(query, &explanation, &self.model, self.command.detection.conf_threshold);
             warnings.push(format!("query: {image}: {outcome}"));
         }
         lap();

@@ -60,6 +60,9 @@ pub enum Method {
     AblationCam,
     /// Random masks weighted by what is still found behind them.
     DRise,
+    /// What measured best ([`crate::eval`], docs/evaluation.md): [`Method::ElementWise`] at more
+    /// layers, with more contrast.
+    Best,
 }
 
 /// What a method takes besides activations and gradients.
@@ -114,7 +117,7 @@ pub struct MethodInfo {
 
 impl Method {
     /// All methods.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::GradCam,
         Self::GradCamPp,
         Self::XGradCam,
@@ -127,6 +130,7 @@ impl Method {
         Self::ScoreCam,
         Self::AblationCam,
         Self::DRise,
+        Self::Best,
     ];
 
     /// What is known of the method.
@@ -169,11 +173,21 @@ impl Method {
                 needs: Needs::ForwardsByChannel,
                 ..pooled("ablationcam", "channels weighted by what is lost without them", "Desai et al., WACV 2020")
             },
+            Self::Best => element_wise(
+                "best",
+                "elementwise at more layers, with more contrast: what measured best",
+                "docs/evaluation.md",
+            ),
             Self::DRise => MethodInfo {
                 needs: Needs::Forwards,
                 ..pooled("d-rise", "random masks weighted by what is found behind them", "arXiv 2006.03204")
             },
         }
+    }
+
+    /// Whether it can be told where to look: some look at no layer, and one has its own.
+    pub fn takes_layers(self) -> bool {
+        self.info().needs != Needs::Forwards && self != Self::Best
     }
 
     /// The name in options and reports.
@@ -194,7 +208,7 @@ impl Method {
             Self::GradCamPp => grad_cam_pp(acts, grads),
             Self::XGradCam => xgrad_cam(acts, grads),
             Self::HiResCam => hires_cam(acts, grads),
-            Self::ElementWise => element_wise(acts, grads),
+            Self::ElementWise | Self::Best => element_wise(acts, grads),
             Self::LayerCam => layer_cam(acts, grads),
             Self::Odam => odam(acts, grads, options.smooth),
             Self::EigenCam => eigen_cam(acts),

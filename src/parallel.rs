@@ -1,4 +1,4 @@
-//! Several pictures at once, their results in order.
+//! Several jobs at once.
 
 use std::{
     collections::BTreeMap,
@@ -6,16 +6,42 @@ use std::{
     thread,
 };
 
-/// Hands `jobs` to `workers` as these get free, and what they make of them to `done`, in the order of the jobs.
+/// Hands `jobs` to `workers` as these get free, and what they make of them to `done`, in the order of the jobs: what is
+/// early waits for those before it.
 ///
-/// At most one job for each worker is taken and not done.
+/// At most one job for each worker is under way.
 pub fn in_order<J, D: Send>(
     jobs: impl Iterator<Item = J> + Send,
     workers: Vec<impl FnMut(J) -> D + Send>,
     mut done: impl FnMut(D),
 ) {
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    numbered(jobs, workers, |index, result| {
+        early.insert(index, result);
+        while let Some(result) = early.remove(&next) {
+            done(result);
+            next += 1;
+        }
+    });
+}
+
+/// The same in the order in which they are done: nothing waits.
+pub fn as_done<J, D: Send>(
+    jobs: impl Iterator<Item = J> + Send,
+    workers: Vec<impl FnMut(J) -> D + Send>,
+    mut done: impl FnMut(D),
+) {
+    numbered(jobs, workers, |_, result| done(result));
+}
+
+fn numbered<J, D: Send>(
+    jobs: impl Iterator<Item = J> + Send,
+    workers: Vec<impl FnMut(J) -> D + Send>,
+    mut done: impl FnMut(usize, D),
+) {
     let jobs = Mutex::new(jobs.enumerate());
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(workers.len());
     thread::scope(|scope| {
         for mut work in workers {
             let (jobs, sender) = (&jobs, sender.clone());
@@ -31,15 +57,7 @@ pub fn in_order<J, D: Send>(
             });
         }
         drop(sender);
-        let mut early = BTreeMap::new();
-        let mut next = 0;
-        for (index, result) in receiver {
-            early.insert(index, result);
-            while let Some(result) = early.remove(&next) {
-                done(result);
-                next += 1;
-            }
-        }
+        receiver.into_iter().for_each(|(index, result)| done(index, result));
     });
 }
 
@@ -70,6 +88,26 @@ mod tests {
         in_order(jobs, vec![worker; 4], |result| results.push(result));
         assert_eq!(results, (0..200).collect::<Vec<_>>());
         assert!(most.load(Ordering::SeqCst) <= 4, "{most:?}");
+    }
+
+    #[test]
+    fn nothing_waits_for_a_slow_job() {
+        let handed_over = AtomicUsize::new(0);
+        let worker = |job: usize| {
+            // The first job is done when all others have been handed over.
+            while job == 0 && handed_over.load(Ordering::SeqCst) < 50 {
+                thread::yield_now();
+            }
+            job
+        };
+        let mut results = Vec::new();
+        as_done(0..51, vec![worker; 2], |result| {
+            results.push(result);
+            handed_over.fetch_add(1, Ordering::SeqCst);
+        });
+        assert_eq!(results.last(), Some(&0));
+        results.sort_unstable();
+        assert_eq!(results, (0..51).collect::<Vec<_>>());
     }
 
     #[test]

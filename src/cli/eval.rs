@@ -1,0 +1,210 @@
+//! Measuring maps: `eval` one method, `compare` several.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use yolo_cam::{Fuse, Target, eval::CurveOptions, explain::MethodOptions};
+
+use super::{
+    shared::{
+        DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
+        Verbosity, check_method, target_layers, trimmed,
+    },
+    values::{Fuse as FuseValue, Method, Protocol},
+};
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The method; 'yolo-cam methods' tells more
+    #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
+    method: Method,
+    /// Layers to explain at: auto, or names separated by commas, whose maps are fused
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
+    target_layer: Vec<String>,
+    /// Also randomise the weights from the head down, module by module, and tell how much of the maps is left
+    #[arg(long, help_heading = "Evaluation")]
+    sanity: bool,
+    #[command(flatten)]
+    measure: MeasureArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The methods
+    #[arg(
+        long,
+        value_name = "A,B,...",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "gradcam,gradcam++,xgradcam,hirescam,elementwise,layercam,eigencam,eigengradcam,best",
+        help_heading = "Explanation"
+    )]
+    methods: Vec<Method>,
+    /// Where each of them looks: auto, or a layer; several whose maps are fused are joined by +: model.9+model.6+model.4
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
+    layers: Vec<String>,
+    #[command(flatten)]
+    measure: MeasureArgs,
+}
+
+/// What both commands take.
+#[derive(Debug, Args)]
+struct MeasureArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO [default: the model's own boxes]
+    #[arg(long, value_name = "PATH", help_heading = "Input and output")]
+    labels: Option<PathBuf>,
+    /// Go on where an earlier run into the same folder was stopped, or add to it
+    #[arg(long, help_heading = "Input and output")]
+    skip_existing: bool,
+    /// How deletion and insertion are measured
+    #[arg(long, value_enum, default_value_t = Protocol::Drise, help_heading = "Evaluation")]
+    protocol: Protocol,
+    /// Steps from the whole picture to nothing [default: as the protocol has it]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000), help_heading = "Evaluation")]
+    steps: Option<u16>,
+    /// How many changed pictures run at once on a GPU. On the CPU each runs by itself, one on each thread: that is as fast
+    /// there, and gives the same figures for any number of threads
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Evaluation")]
+    batch: u16,
+    /// Random numbers: of fills, the order of equal pixels, the random baseline, bootstrap samples, and d-rise's masks
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Evaluation")]
+    seed: u64,
+    /// How the maps of several layers are joined
+    #[arg(long, value_enum, default_value_t = FuseValue::Mean, help_heading = "Explanation")]
+    fuse: FuseValue,
+    #[command(flatten)]
+    method_args: MethodArgs,
+    #[command(flatten)]
+    detection: DetectionArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+/// A method and the layers that it looks at; `None` is `auto`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub method: yolo_cam::Method,
+    pub layers: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+pub struct EvalCommand {
+    /// Which of the two commands, and what its files are called.
+    pub name: &'static str,
+    pub model: ModelChoice,
+    pub pictures: PictureChoice,
+    pub detection: DetectionChoice,
+    /// What is measured, at least one.
+    pub choices: Vec<Choice>,
+    pub fuse: Fuse,
+    pub target: Target,
+    pub method_options: MethodOptions,
+    pub curves: CurveOptions,
+    pub labels: Option<PathBuf>,
+    pub sanity: bool,
+    pub skip_existing: bool,
+    pub verbosity: Verbosity,
+}
+
+impl EvalCommand {
+    /// The flags with which an explanation has the maps of `method` at `layers`: `auto`, or paths joined by commas.
+    pub fn flags(&self, method: yolo_cam::Method, layers: &str) -> String {
+        use yolo_cam::Method as M;
+        let Self { target, fuse, method_options: own, .. } = self;
+        let plain = MethodOptions::default();
+        let is_fused = layers.contains(',') || (layers == "auto" && method.info().is_element_wise);
+        let mut flags = vec![format!("--method {}", method.name())];
+        let mut add = |applies: bool, flag: String| {
+            if applies {
+                flags.push(flag)
+            }
+        };
+        add(layers != "auto", format!("--target-layer {layers}"));
+        add(*target != Target::default(), format!("--target {}", target.name()));
+        add(is_fused && *fuse != Fuse::default(), format!("--fuse {}", fuse.name()));
+        add(method == M::Odam && own.smooth > 0.0, format!("--smooth {}", own.smooth));
+        add(method == M::DRise && own.masks != plain.masks, format!("--masks {}", own.masks));
+        add(method == M::DRise && own.seed != plain.seed, format!("--seed {}", own.seed));
+        if let Some(most) = own.max_channels {
+            add(matches!(method, M::ScoreCam | M::AblationCam), format!("--max-channels {most}"));
+        }
+        flags.join(" ")
+    }
+}
+
+impl EvalArgs {
+    pub fn validated(self) -> Result<EvalCommand> {
+        let layers = target_layers(self.target_layer)?;
+        let choice = Choice { method: self.method.into(), layers };
+        let command = self.measure.validated("eval", vec![choice])?;
+        Ok(EvalCommand { sanity: self.sanity, ..command })
+    }
+}
+
+impl CompareArgs {
+    pub fn validated(self) -> Result<EvalCommand> {
+        let layers = trimmed(self.layers).into_iter().map(|layers| match layers.as_str() {
+            "auto" => None,
+            names => Some(names.split('+').map(|name| name.trim().to_owned()).collect::<Vec<_>>()),
+        });
+        let layers: Vec<Option<Vec<String>>> = layers.collect();
+        let mut choices = Vec::new();
+        for method in self.methods.into_iter().map(yolo_cam::Method::from) {
+            for layers in &layers {
+                // Some look at no layer, or have their own.
+                let layers = layers.clone().filter(|_| method.takes_layers());
+                let choice = Choice { method, layers };
+                if !choices.contains(&choice) {
+                    choices.push(choice);
+                }
+            }
+        }
+        self.measure.validated("compare", choices)
+    }
+}
+
+impl MeasureArgs {
+    fn validated(self, name: &'static str, choices: Vec<Choice>) -> Result<EvalCommand> {
+        // Not --batch: sums over masks round differently in other batches.
+        let (target, method_options) = self.method_args.split(self.seed, MethodOptions::default().batch);
+        // One of several may take it.
+        let is_smoothed = choices.iter().any(|choice| choice.method == yolo_cam::Method::Odam);
+        let checked = MethodOptions { smooth: if is_smoothed { 0.0 } else { method_options.smooth }, ..method_options };
+        for Choice { method, layers } in &choices {
+            check_method(*method, target, layers.as_deref(), &checked)?;
+        }
+        let fuse = match self.fuse {
+            FuseValue::Mean => Fuse::Mean,
+            FuseValue::Max => Fuse::Max,
+            FuseValue::Product => Fuse::Product,
+            FuseValue::None => {
+                bail!("--fuse none gives several maps for a box; take 'yolo-cam compare' with several --layers")
+            }
+        };
+        Ok(EvalCommand {
+            name,
+            model: self.model.validated()?,
+            pictures: self.pictures.validated()?,
+            detection: self.detection.into(),
+            choices,
+            fuse,
+            target,
+            method_options,
+            curves: CurveOptions {
+                protocol: self.protocol.into(),
+                steps: self.steps.map(usize::from),
+                batch: self.batch.into(),
+                seed: self.seed,
+            },
+            labels: self.labels,
+            sanity: false,
+            skip_existing: self.skip_existing,
+            verbosity: self.messages.into(),
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! The main job: what is explained, how, and what is written.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use yolo_cam::{
+    explain::{Grouping, MapSize, MethodOptions},
+    geometry::BBox,
+    render::{self, RenderOptions},
+    report::RawFormat,
+    shape::ShapeOptions,
+};
+
+use super::{
+    shape::ShapeArgs,
+    shared::{
+        DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
+        Verbosity, check_method, is_gradient_free, target_layers,
+    },
+    values::{
+        Colormap, Format, Fuse, HeatArea, Layout, Method, Normalize, Per, Raw, RawSize, Report, corners, fraction,
+    },
+};
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    #[command(flatten)]
+    detection: DetectionArgs,
+    #[command(flatten)]
+    method_args: MethodArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+
+    /// A panel for each box, or for all boxes of a class with the largest of their maps
+    #[arg(long, value_enum, default_value_t = Per::Box, help_heading = "Input and output")]
+    per: Per,
+    /// One panel for all boxes, with the largest of their maps
+    #[arg(long, conflicts_with = "per", help_heading = "Input and output")]
+    merged: bool,
+    /// Also write each map as numbers: npy (f32), png16 (65535 is the map's largest value) or tiff (f32); and the JSON
+    /// report, which says where their cells lie
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, default_missing_value = "npy", help_heading = "Input and output")]
+    raw: Option<Raw>,
+    /// Resolution of these maps: that of the layer, of the network's input, or of the picture
+    #[arg(long, value_enum, default_value_t = RawSize::Feature, requires = "raw", help_heading = "Input and output")]
+    raw_size: RawSize,
+    /// Also write reports: json (STEM-res.json for each picture), csv (report.csv, a row for each
+    /// box), html (report.html, a gallery; its pictures are in report-files/)
+    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', help_heading = "Input and output")]
+    report: Vec<Report>,
+    /// Tell of each picture in a line of JSON on stdout
+    #[arg(long, help_heading = "Input and output")]
+    json_lines: bool,
+    /// Leave out pictures whose results are there: goes on where an earlier run was stopped
+    #[arg(long, help_heading = "Input and output")]
+    skip_existing: bool,
+    /// Only list the pictures and what their results would be called
+    #[arg(long, help_heading = "Input and output")]
+    dry_run: bool,
+    /// Pictures that are explained at the same time [default: as suits the cores, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = "Input and output")]
+    jobs: Option<u16>,
+
+    /// panels: the network's input, then a panel for each box; overlay: a picture for each box at the picture's own resolution,
+    /// STEM-res-INDEX; sheet: tiles in rows; side: the picture, and beside it the same with all boxes
+    #[arg(long, value_enum, default_value_t = Layout::Panels, help_heading = "Drawing")]
+    layout: Layout,
+    /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for overlay and side]
+    #[arg(long, value_enum, help_heading = "Drawing")]
+    heat: Option<HeatArea>,
+    /// What is hottest: the peak of each box's own map, or the largest of all boxes of the picture
+    #[arg(long, value_enum, default_value_t = Normalize::Box, help_heading = "Drawing")]
+    normalize: Normalize,
+    /// How heat becomes colour
+    #[arg(long, value_enum, default_value_t = Colormap::Jet, help_heading = "Drawing")]
+    colormap: Colormap,
+    /// A bar on the right that tells which colour stands for how much
+    #[arg(long, help_heading = "Drawing")]
+    colorbar: bool,
+    /// Share of the heat's colour
+    #[arg(long, value_name = "0..1", default_value_t = 0.5, value_parser = fraction, help_heading = "Drawing")]
+    alpha: f32,
+    /// Heat below this is not drawn
+    #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = fraction, help_heading = "Drawing")]
+    threshold: f32,
+    /// Boxes without class and confidence
+    #[arg(long, help_heading = "Drawing")]
+    no_labels: bool,
+    /// Thickness of the boxes' lines in pixels [default: 1/320 of the picture's longest side]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
+    line_width: Option<u16>,
+    /// Format of the result pictures [default: that of the input]
+    #[arg(long, value_enum, help_heading = "Drawing")]
+    format: Option<Format>,
+    /// Quality of JPEG results; the other formats lose nothing
+    #[arg(long, value_name = "1..100", default_value_t = yolo_cam::report::DEFAULT_QUALITY, value_parser = clap::value_parser!(u8).range(1..=100), help_heading = "Drawing")]
+    quality: u8,
+
+    /// Layers to explain at: auto (what suits the method), or names such as model_23_cv3_act, model.23.cv3.act or 23,
+    /// separated by commas
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
+    target_layer: Vec<String>,
+    /// How the maps of several layers are joined; none: a result for each
+    #[arg(long, value_enum, default_value_t = Fuse::Mean, help_heading = "Explanation")]
+    fuse: Fuse,
+    /// How activations and gradients become a map; 'yolo-cam methods' tells more
+    #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
+    method: Method,
+    /// Explain why the box's class rather than this one (number or name): the logit of this is subtracted
+    #[arg(long, value_name = "CLASS", help_heading = "Explanation")]
+    contrast: Option<String>,
+    /// Which random masks d-rise takes: the same seed gives the same map
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Explanation")]
+    seed: u64,
+    /// How many changed pictures scorecam, ablationcam and d-rise run at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Explanation")]
+    batch: u16,
+
+    /// Explain the best prediction for this box (corners in pixels of the picture) instead of the detections, however low
+    /// its confidence: why was this missed? Needs --class
+    #[arg(long = "box", value_name = "X1,Y1,X2,Y2", allow_hyphen_values = true, value_parser = corners, requires = "class", help_heading = "Detection")]
+    query: Option<BBox>,
+    /// The class, number or name, that the box of --box should have
+    #[arg(long, value_name = "CLASS", requires = "query", help_heading = "Detection")]
+    class: Option<String>,
+    /// Describe the region that each map lights up: numbers in the reports, STEM-shape.png with contour, hull and spectrum
+    #[arg(long, help_heading = "Shape")]
+    shape: bool,
+    #[command(flatten)]
+    shape_args: ShapeArgs,
+}
+
+#[derive(Debug)]
+pub struct ExplainCommand {
+    pub model: ModelChoice,
+    pub pictures: PictureChoice,
+    /// Format and resolution of raw maps, if they are wanted.
+    pub raw: Option<(RawFormat, MapSize)>,
+    pub reports: Reports,
+    pub json_lines: bool,
+    pub skip_existing: bool,
+    pub dry_run: bool,
+    /// `None`: as suits the cores.
+    pub jobs: Option<u16>,
+    pub layout: Layout,
+    pub render: RenderOptions,
+    /// Extension of the result pictures; `None`: that of the input.
+    pub format: Option<&'static str>,
+    pub quality: u8,
+    /// `None`: shapes are not measured.
+    pub shape: Option<ShapeOptions>,
+    /// `None` is `auto`.
+    pub target_layers: Option<Vec<String>>,
+    /// `None`: a result for each layer.
+    pub fuse: Option<yolo_cam::Fuse>,
+    pub method: yolo_cam::Method,
+    pub target: yolo_cam::Target,
+    /// Number or name.
+    pub contrast: Option<String>,
+    pub method_options: MethodOptions,
+    pub detection: DetectionChoice,
+    /// A box in pixels of the picture, and its class by number or name.
+    pub query: Option<(BBox, String)>,
+    pub verbosity: Verbosity,
+}
+
+/// Which reports are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reports {
+    pub json: bool,
+    pub csv: bool,
+    pub html: bool,
+}
+
+impl ExplainArgs {
+    pub fn validated(self) -> Result<ExplainCommand> {
+        let target_layers = target_layers(self.target_layer)?;
+        let (target, method_options) = self.method_args.split(self.seed, self.batch.into());
+        if self.contrast.is_some() && target != yolo_cam::Target::Logit {
+            bail!("--contrast compares class logits; take --target logit with it");
+        }
+        if is_gradient_free(self.method.into()) && self.contrast.is_some() {
+            bail!(
+                "--contrast needs a gradient, which --method {} does without",
+                yolo_cam::Method::from(self.method).name()
+            );
+        }
+        let method = check_method(self.method.into(), target, target_layers.as_deref(), &method_options)?;
+        Ok(ExplainCommand {
+            model: self.model.validated()?,
+            pictures: self.pictures.validated()?,
+            raw: self.raw.map(|format| (format.into(), self.raw_size.into())),
+            reports: Reports {
+                // It says where the cells of raw maps lie.
+                json: self.raw.is_some() || self.report.iter().any(|report| matches!(report, Report::Json)),
+                csv: self.report.iter().any(|report| matches!(report, Report::Csv)),
+                html: self.report.iter().any(|report| matches!(report, Report::Html)),
+            },
+            json_lines: self.json_lines,
+            skip_existing: self.skip_existing,
+            dry_run: self.dry_run,
+            jobs: self.jobs,
+            layout: self.layout,
+            render: RenderOptions {
+                grouping: match (self.merged, self.per) {
+                    (true, _) => Grouping::All,
+                    (false, Per::Class) => Grouping::Class,
+                    (false, Per::Box) => Grouping::Box,
+                },
+                heat: match (self.heat, self.layout) {
+                    (Some(HeatArea::Box), _) | (None, Layout::Panels | Layout::Sheet) => render::HeatArea::Box,
+                    (Some(HeatArea::Full), _) | (None, Layout::Overlay | Layout::Side) => render::HeatArea::Full,
+                },
+                normalize: match self.normalize {
+                    Normalize::Box => yolo_cam::explain::Normalize::Box,
+                    Normalize::Image => yolo_cam::explain::Normalize::Image,
+                },
+                colormap: self.colormap.into(),
+                alpha: self.alpha,
+                threshold: self.threshold,
+                labels: !self.no_labels,
+                colorbar: self.colorbar,
+                line_width: self.line_width.map(u32::from),
+                ..RenderOptions::default()
+            },
+            format: self.format.map(|format| match format {
+                Format::Jpg => "jpg",
+                Format::Png => "png",
+                Format::Webp => "webp",
+            }),
+            quality: self.quality,
+            shape: self.shape.then(|| self.shape_args.into()),
+            target_layers,
+            fuse: match self.fuse {
+                Fuse::Mean => Some(yolo_cam::Fuse::Mean),
+                Fuse::Max => Some(yolo_cam::Fuse::Max),
+                Fuse::Product => Some(yolo_cam::Fuse::Product),
+                Fuse::None => None,
+            },
+            method,
+            target,
+            contrast: self.contrast,
+            method_options,
+            detection: self.detection.into(),
+            query: self.query.zip(self.class.map(|class| class.trim().to_owned())),
+            verbosity: self.messages.into(),
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! The command line's flags, made into validated options. clap's types stop here.
+
+mod eval;
+mod explain;
+mod shape;
+mod shared;
+mod values;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use self::{
+    eval::{Choice as EvalChoice, EvalCommand},
+    explain::{ExplainCommand, Reports},
+    shape::ShapeCommand,
+    shared::{DetectionChoice, ModelChoice, Verbosity},
+    values::Layout,
+};
+use self::{
+    eval::{CompareArgs, EvalArgs},
+    explain::ExplainArgs,
+    shape::ShapeCommandArgs,
+    shared::ModelArgs,
+    values::img_size,
+};
+
+/// The program's.
+const NAME: &str = "yolo-cam";
+
+#[derive(Debug, Parser)]
+#[command(name = NAME, version, about, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "\
+Examples:
+  yolo-cam --model-path yolov5s.pt --img-path images/cat-dog.jpg
+  yolo-cam --model-path best.torchscript --names helmet,vest --img-path site/ --report json
+  yolo-cam --img-path images/dog.jpg --box 60,100,500,420 --class person
+  yolo-cam layers --model-path best.torchscript
+  yolo-cam eval --model-path best.pt --img-path site/ --labels site/labels --method best
+  yolo-cam compare --img-path images/ --methods gradcam,elementwise,best
+  yolo-cam export --model-path best.pt --output best.torchscript
+
+Exit codes: 0 all fine; 1 some pictures failed, the others are done; 2 wrong use or unusable model.")]
+/// Shows what a YOLOv5 detector looked at: for every box that it draws, a heatmap of what made it say so
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+    #[command(flatten)]
+    explain: ExplainArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// List the layers that --target-layer takes: path, class, output shape, stride, and the heads that see it
+    Layers(LayersArgs),
+    /// List the methods that --method takes: what they need, what they cost, where they come from
+    Methods,
+    /// Measure how far the maps of a method can be trusted: deletion and insertion, pointing games, beside baselines
+    Eval(EvalArgs),
+    /// Measure several methods at several layers on the same pictures, and recommend one
+    Compare(CompareArgs),
+    /// Save a checkpoint as TorchScript, as YOLOv5's export.py does: decoded boxes, names and stride in config.txt
+    Export(ExportArgs),
+    /// Describe the largest region of masks or maps: contour, convex hull, moments, Fourier descriptors
+    Shape(ShapeCommandArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page of the program or of one of its commands, for man(1)
+    Man {
+        /// The command
+        command: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ExportArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// The file to write [default: the model's, with .torchscript]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Side of the input that the file says it is for, in pixels, rounded up to a multiple of the largest stride; it
+    /// runs at any other too
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size())]
+    img_size: u32,
+    /// Weights of 16 bits: half the size
+    #[arg(long)]
+    half: bool,
+}
+
+#[derive(Debug, Args)]
+struct LayersArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Longest side of the input for which shapes are shown, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size())]
+    img_size: u32,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Command {
+    /// Explain pictures.
+    Explain(Box<ExplainCommand>),
+    /// List layers.
+    Layers(LayersCommand),
+    /// List methods.
+    Methods,
+    /// Measure maps.
+    Eval(Box<EvalCommand>),
+    /// Save as TorchScript.
+    Export(ExportCommand),
+    /// Measure shapes in files.
+    Shape(ShapeCommand),
+    /// Write a text to stdout.
+    Print(Vec<u8>),
+}
+
+#[derive(Debug)]
+pub struct ExportCommand {
+    pub model: ModelChoice,
+    /// `None`: beside the model.
+    pub output: Option<PathBuf>,
+    pub img_size: u32,
+    pub half: bool,
+}
+
+#[derive(Debug)]
+pub struct LayersCommand {
+    pub model: ModelChoice,
+    pub img_size: u32,
+}
+
+impl Cli {
+    /// The validated options.
+    ///
+    /// # Errors
+    /// If a value means nothing, or libtorch has no such device.
+    pub fn into_command(self) -> Result<Command> {
+        match self.command {
+            Some(Subcommands::Layers(args)) => {
+                Ok(Command::Layers(LayersCommand { model: args.model.validated()?, img_size: args.img_size }))
+            }
+            Some(Subcommands::Methods) => Ok(Command::Methods),
+            Some(Subcommands::Eval(args)) => args.validated().map(Box::new).map(Command::Eval),
+            Some(Subcommands::Compare(args)) => args.validated().map(Box::new).map(Command::Eval),
+            Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
+                model: args.model.validated()?,
+                output: args.output,
+                img_size: args.img_size,
+                half: args.half,
+            })),
+            Some(Subcommands::Shape(args)) => args.validated().map(Command::Shape),
+            Some(Subcommands::Completions { shell }) => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), NAME, &mut script);
+                Ok(Command::Print(script))
+            }
+            Some(Subcommands::Man { command }) => manual_page(command.as_deref()).map(Command::Print),
+            None => self.explain.validated().map(Box::new).map(Command::Explain),
+        }
+    }
+}
+
+/// In roff.
+fn manual_page(command: Option<&str>) -> Result<Vec<u8>> {
+    let mut program = Cli::command();
+    // Gives subcommands their full names.
+    program.build();
+    let page = match command {
+        None => program,
+        Some(name) => match program.find_subcommand(name) {
+            Some(command) => command.clone().display_name(format!("{NAME}-{name}")),
+            None => {
+                let names: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+                bail!("command {name:?} not found; the commands are: {}", names.join(", "))
+            }
+        },
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page).render(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain(args: &[&str]) -> Result<ExplainCommand> {
+        match Cli::try_parse_from([&["yolo-cam"], args].concat())?.into_command()? {
+            Command::Explain(command) => Ok(*command),
+            _ => bail!("not explain"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_known_tools_flags_are_taken() {
+        let command = explain(&[
+            "--model-path",
+            "best.pt",
+            "--img-path",
+            "a.jpg",
+            "b/",
+            "--output-dir",
+            "out",
+            "--img-size",
+            "320",
+            "--target-layer",
+            "model_23_cv3_act",
+            "--method",
+            "gradcam",
+            "--device",
+            "cpu",
+            "--names",
+            "helmet, vest",
+        ])
+        .unwrap();
+        assert_eq!(command.pictures.inputs, [PathBuf::from("a.jpg"), PathBuf::from("b/")]);
+        assert_eq!(command.pictures.names.unwrap(), ["helmet", "vest"]);
+        assert_eq!(command.target_layers.unwrap(), ["model_23_cv3_act"]);
+        assert_eq!(command.detection.img_size, 320);
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let command = explain(&[]).unwrap();
+        assert_eq!(command.model.path, PathBuf::from("yolov5s.pt"));
+        assert_eq!(command.pictures.inputs, [PathBuf::from("images/")]);
+        assert_eq!(command.pictures.output_dir, PathBuf::from("outputs"));
+        let detection = &command.detection;
+        assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (0.4, 0.45, 300));
+        assert_eq!(command.target_layers, None);
+        assert_eq!(command.verbosity, Verbosity::Normal);
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for args in [
+            ["--conf-thres", "1.5"],
+            ["--iou-thres", "x"],
+            ["--conf-thres", "NaN"],
+            ["--img-size", "0"],
+            ["--max-det", "0"],
+            ["--threads", "0"],
+            ["--device", "tpu"],
+            ["--device", "cuda:x"],
+            ["--names", "a,,b"],
+        ] {
+            assert!(explain(&args).is_err(), "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Flags that several commands have.
+
+use std::{num::NonZeroU32, path::PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use tch::Device;
+use yolo_cam::{
+    Method, Target as ExplainTarget,
+    explain::{MethodOptions, methods::Needs},
+};
+
+use super::values::{Target, device, fraction, img_size, smooth};
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// A YOLOv5 model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the
+    /// same stem with .torchscript there; an official model (yolov5n, s, m, l, x, with 6 or -seg behind) is downloaded
+    #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
+    model_path: PathBuf,
+    /// Download nothing
+    #[arg(long, help_heading = "Model")]
+    offline: bool,
+    /// Where to run: cpu, cuda or cuda:N
+    #[arg(long, default_value = "cpu", help_heading = "Model")]
+    device: String,
+    /// Threads of libtorch [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
+    threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct PictureArgs {
+    /// Class names in order, overriding the file's own
+    #[arg(long, value_name = "A,B,...", value_delimiter = ',', help_heading = "Model")]
+    names: Option<Vec<String>>,
+    /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or
+    /// - for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken
+    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "images/", help_heading = "Input and output")]
+    img_path: Vec<PathBuf>,
+    /// Look into the folders within folders too
+    #[arg(long, help_heading = "Input and output")]
+    recursive: bool,
+    /// Of videos and animations take only every N-th frame
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Input and output")]
+    every: NonZeroU32,
+    /// Folder for the results, created if missing
+    #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Input and output")]
+    output_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DetectionArgs {
+    /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride
+    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size(), help_heading = "Detection")]
+    img_size: u32,
+    /// Least confidence of a box
+    #[arg(long, value_name = "0..1", default_value_t = 0.4, value_parser = fraction, help_heading = "Detection")]
+    conf_thres: f32,
+    /// Boxes of one class that overlap more than this (IoU) count as one
+    #[arg(long, value_name = "0..1", default_value_t = 0.45, value_parser = fraction, help_heading = "Detection")]
+    iou_thres: f32,
+    /// Most boxes in one picture
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
+    max_det: u32,
+    /// Explain only the most confident boxes, so many
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
+    top: Option<u32>,
+    /// Only these classes, by number or name [default: all]
+    #[arg(long, value_name = "CLASS", num_args = 1.., value_delimiter = ',', help_heading = "Detection")]
+    classes: Option<Vec<String>>,
+    /// Let boxes of different classes suppress each other
+    #[arg(long, help_heading = "Detection")]
+    agnostic_nms: bool,
+}
+
+/// What methods take, whatever they are used for.
+#[derive(Debug, Args)]
+pub struct MethodArgs {
+    /// What is explained of a box: its class (logit, prob), objectness (obj), both (conf), an edge in pixels (x1, y1, x2,
+    /// y2), its size (w, h), or all edges and the class at once (odam)
+    #[arg(long, value_enum, default_value_t = Target::Logit, help_heading = "Explanation")]
+    target: Target,
+    /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
+    #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
+    smooth: f32,
+    /// How many random masks d-rise takes
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
+    masks: u32,
+    /// Let scorecam and ablationcam look only at so many channels, those that vary most [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
+    max_channels: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct MessageArgs {
+    /// Only warnings and errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Messages")]
+    quiet: bool,
+    /// Also model facts and where the time went
+    #[arg(short, long, help_heading = "Messages")]
+    verbose: bool,
+}
+
+/// Where the model comes from and where it runs.
+#[derive(Debug)]
+pub struct ModelChoice {
+    /// As given: the file may stand elsewhere.
+    pub path: PathBuf,
+    pub offline: bool,
+    pub device: Device,
+    pub threads: Option<u16>,
+}
+
+/// Which pictures there are, and where results go.
+#[derive(Debug)]
+pub struct PictureChoice {
+    pub names: Option<Vec<String>>,
+    pub inputs: Vec<PathBuf>,
+    pub recursive: bool,
+    /// Every how many-th frame is taken.
+    pub every: NonZeroU32,
+    pub output_dir: PathBuf,
+}
+
+/// Which predictions become detections.
+#[derive(Debug)]
+pub struct DetectionChoice {
+    pub img_size: u32,
+    pub conf_threshold: f32,
+    pub iou_threshold: f32,
+    pub max_det: usize,
+    pub top: Option<usize>,
+    /// Numbers or names.
+    pub classes: Option<Vec<String>>,
+    pub agnostic_nms: bool,
+}
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+impl ModelArgs {
+    pub fn validated(self) -> Result<ModelChoice> {
+        Ok(ModelChoice {
+            path: self.model_path,
+            offline: self.offline,
+            device: device(&self.device)?,
+            threads: self.threads,
+        })
+    }
+}
+
+impl PictureArgs {
+    pub fn validated(self) -> Result<PictureChoice> {
+        let names = self.names.map(trimmed);
+        if names.as_ref().is_some_and(|names| names.iter().any(String::is_empty)) {
+            bail!("--names has an empty name; expected names separated by single commas");
+        }
+        Ok(PictureChoice {
+            names,
+            inputs: self.img_path,
+            recursive: self.recursive,
+            every: self.every,
+            output_dir: self.output_dir,
+        })
+    }
+}
+
+impl From<DetectionArgs> for DetectionChoice {
+    fn from(args: DetectionArgs) -> Self {
+        Self {
+            img_size: args.img_size,
+            conf_threshold: args.conf_thres,
+            iou_threshold: args.iou_thres,
+            max_det: args.max_det as usize,
+            top: args.top.map(|top| top as usize),
+            classes: args.classes.map(trimmed),
+            agnostic_nms: args.agnostic_nms,
+        }
+    }
+}
+
+impl MethodArgs {
+    /// The target, and the options with what commands have by themselves.
+    pub fn split(self, seed: u64, batch: usize) -> (ExplainTarget, MethodOptions) {
+        let options = MethodOptions {
+            smooth: self.smooth,
+            masks: self.masks as usize,
+            seed,
+            max_channels: self.max_channels.map(|channels| channels as usize),
+            batch,
+        };
+        (self.target.into(), options)
+    }
+}
+
+impl From<MessageArgs> for Verbosity {
+    fn from(args: MessageArgs) -> Self {
+        match (args.quiet, args.verbose) {
+            (true, _) => Self::Quiet,
+            (_, true) => Self::Verbose,
+            _ => Self::Normal,
+        }
+    }
+}
+
+pub fn trimmed(list: Vec<String>) -> Vec<String> {
+    list.iter().map(|item| item.trim().to_owned()).collect()
+}
+
+/// The layers that `--target-layer` names; `None` for `auto`.
+pub fn target_layers(names: Vec<String>) -> Result<Option<Vec<String>>> {
+    let names = trimmed(names);
+    match names.as_slice() {
+        [only] if only == "auto" => Ok(None),
+        layers if layers.iter().any(|layer| layer == "auto") => {
+            bail!("--target-layer takes auto or names of layers, not both")
+        }
+        _ => Ok(Some(names)),
+    }
+}
+
+/// Whether a method runs the network instead of taking a gradient.
+pub fn is_gradient_free(method: Method) -> bool {
+    matches!(method.info().needs, Needs::ForwardsByChannel | Needs::Forwards)
+}
+
+/// Whether a method goes with the target, the layers and the options.
+pub fn check_method(
+    method: Method,
+    target: ExplainTarget,
+    layers: Option<&[String]>,
+    options: &MethodOptions,
+) -> Result<Method> {
+    let name = method.name();
+    if is_gradient_free(method) && target != ExplainTarget::Logit {
+        bail!("--target needs a gradient, which --method {name} does without: it tracks the confidence");
+    }
+    if method == Method::DRise && layers.is_some() {
+        bail!("--method d-rise looks at the picture, not at a layer; leave --target-layer out");
+    }
+    if method == Method::Best && layers.is_some() {
+        bail!("--method best brings its layers along; leave --target-layer out, or take --method elementwise");
+    }
+    if options.smooth > 0.0 && method != Method::Odam {
+        bail!("--smooth is for --method odam only");
+    }
+    Ok(method)
+}

@@ -1,0 +1,49 @@
+//! Whether a map can be trusted: how well it names what the detector needs, and how much of it lies on the object.
+//!
+//! ```
+//! use yolo_cam::{ExplainOptions, Model, eval::*, explain, explain::unwatched, picture};
+//!
+//! let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+//! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &ExplainOptions::default())?;
+//! let input = explanation.letterbox.tensor(model.device());
+//! let dog = explanation.boxes[0].detection.clone();
+//! let size = explanation.letterbox.map.input;
+//!
+//! // Its map against one that knows nothing of the model.
+//! let map = explanation.boxes[0].heatmap.normalized(size)?;
+//! let gaussian = gaussian_map(size, &dog.box_input);
+//! let candidates = [Candidate { detection: 0, map: &map }, Candidate { detection: 0, map: &gaussian }];
+//! let all: Vec<_> = explanation.boxes.iter().map(|explained| explained.detection.clone()).collect();
+//! let detected = Objects::detected(&[dog.clone()], &all);
+//! let scene = Scene { input: &input, detections: &[dog], detected: &detected, labels: None };
+//! let options = CurveOptions { steps: Some(4), ..CurveOptions::default() };
+//! let mut crew = Crew::new(&model, 1)?;
+//! for figures in evaluate(&mut crew, &scene, &candidates, &options, &mut unwatched)? {
+//!     let Curves { deletion, insertion } = &figures.curves;
+//!     println!("{:.2} {:.2} {:.2}", deletion.area, insertion.area, figures.detected.energy_pointing_game);
+//! }
+//! # Ok::<(), yolo_cam::Error>(())
+//! ```
+
+mod baseline;
+mod crew;
+mod curve;
+mod evaluate;
+mod labels;
+pub mod metrics;
+mod protocol;
+mod randomization;
+mod stats;
+mod summary;
+
+pub use self::{
+    baseline::{gaussian_map, picture_seed, random_map},
+    crew::Crew,
+    curve::{Curve, CurveOptions, Curves, curves},
+    evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
+    labels::{Label, Labels},
+    protocol::{Fill, Protocol},
+    randomization::{Randomization, Randomized},
+    stats::{Mean, bootstrap, rank_correlation},
+    summary::{Band, Case, Cost, Explainer, LocalizationMeans, Row, Sample, Summary},
+};

@@ -1,0 +1,107 @@
+//! Whether maps depend on what the network learnt.
+
+use ndarray::s;
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::rank_correlation;
+use crate::{
+    detect::Detection,
+    error::{Error, Result},
+    explain::{ExplainOptions, ExplainedBox, Watch, explain_found},
+    geometry::{BBox, Size},
+    model::Model,
+};
+
+/// Maps are compared at the input's size divided by this.
+const CELL: u32 = 8;
+
+/// What is left of the maps after a module was randomised, and all those behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Randomized {
+    /// The module, `model.23`.
+    pub module: String,
+    /// For each detection the rank correlation (Spearman's, -1 to 1) of its map with the original; `None` where either has no
+    /// signal.
+    pub correlations: Vec<Option<f64>>,
+    /// The same of the part inside the box. A map of one box is high near it for any weights, since nothing else is in the
+    /// prediction's field of view: over the whole picture that alone correlates.
+    pub inside: Vec<Option<f64>>,
+}
+
+/// A model whose weights are randomised module by module, from the head down, each on top of those before.
+///
+/// A method whose maps stay as they are shows edges of the picture, not what the network learnt. Each box is explained where
+/// it was found: its prediction, whatever the randomised network makes of it.
+///
+/// Adebayo et al., NeurIPS 2018 (cascading randomisation), <https://arxiv.org/abs/1810.03292>. Weights are shuffled within
+/// their tensors rather than drawn anew.
+pub struct Randomization {
+    random: Model,
+    modules: Vec<String>,
+}
+
+impl Randomization {
+    /// Loads the file of `model` again: the weights of `model` itself stay as they are.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn new(model: &Model) -> Result<Self> {
+        let random = Model::load(model.path(), model.device())?;
+        let modules = random.weighted_modules()?;
+        Ok(Self { random, modules })
+    }
+
+    /// How maps change, from the head down. `model`: the intact one; `input`: `[1, 3, H, W]`; `original`: the maps of
+    /// `model`, made with `options`; the same `seed` gives the same weights. `watch` is told of modules.
+    ///
+    /// # Errors
+    /// As [`explain_found`].
+    pub fn run(
+        &self,
+        model: &Model,
+        input: &Tensor,
+        original: &[ExplainedBox],
+        options: &ExplainOptions,
+        seed: u64,
+        watch: &mut Watch,
+    ) -> Result<Vec<Randomized>> {
+        self.random.restore_weights(model)?;
+        let detections: Vec<Detection> = original.iter().map(|explained| explained.detection.clone()).collect();
+        let size = input.size();
+        let cells = |side: i64| (side as u32 / CELL).max(1);
+        let size = Size { width: cells(size[3]), height: cells(size[2]) };
+        let mut left = Vec::with_capacity(self.modules.len());
+        for (done, module) in self.modules.iter().enumerate() {
+            self.random.shuffle_weights(module, seed)?;
+            let mut within = |_, _| watch(done, self.modules.len());
+            let random = explain_found(&self.random, input, detections.clone(), options, &mut within)?;
+            let pairs = original.iter().zip(random);
+            let both = pairs.map(|(original, random)| correlations(original, &random, size));
+            let (correlations, inside) = both.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            left.push(Randomized { module: module.clone(), correlations, inside });
+            if watch(done + 1, self.modules.len()).is_break() {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Of two maps at `size`: everywhere, and inside the box.
+fn correlations(a: &ExplainedBox, b: &ExplainedBox, size: Size) -> Result<(Option<f64>, Option<f64>)> {
+    if a.heatmap.no_signal().is_some() || b.heatmap.no_signal().is_some() {
+        return Ok((None, None));
+    }
+    let maps = [a.heatmap.upsampled(size)?, b.heatmap.upsampled(size)?];
+    let [all_a, all_b] = maps.each_ref().map(|map| map.iter().copied().collect::<Vec<f32>>());
+    let BBox { x1, y1, x2, y2 } = a.detection.box_input;
+    let cells = |from: f32, to: f32, end: u32| {
+        let end = end as usize;
+        let cell = |at: f32| ((at / CELL as f32).round().max(0.0) as usize).min(end);
+        cell(from)..cell(to)
+    };
+    let place = s![cells(y1, y2, size.height), cells(x1, x2, size.width)];
+    let [in_a, in_b] = maps.each_ref().map(|map| map.slice(place).iter().copied().collect::<Vec<f32>>());
+    Ok((rank_correlation(&all_a, &all_b), rank_correlation(&in_a, &in_b)))
+}

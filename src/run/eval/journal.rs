@@ -1,0 +1,216 @@
+//! What was measured, line by line: a run that was stopped goes on from there.
+
+use std::{
+    collections::BTreeSet,
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::measure::Record;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    yolo_cam: String,
+    /// All that figures depend on.
+    settings: Map<String, Value>,
+}
+
+/// A file of records, a line each.
+pub struct Journal {
+    path: PathBuf,
+    settings: Map<String, Value>,
+    /// None before the first record.
+    file: Option<File>,
+}
+
+impl Journal {
+    /// Begins a new file, which takes the place of an older one with its first record: a run that comes to nothing takes
+    /// nothing away.
+    pub fn begin(path: &Path, settings: &Map<String, Value>) -> Result<Self> {
+        // Better told now than after the first picture.
+        tempfile::tempfile_in(folder_of(path)).with_context(|| format!("{path:?} cannot be written"))?;
+        Ok(Self { path: path.to_owned(), settings: settings.clone(), file: None })
+    }
+
+    /// Goes on with a file, if there is one, and returns its records, and how many lines were left out as damaged.
+    ///
+    /// # Errors
+    /// If it was made with other settings, or by another version: figures would not be comparable.
+    pub fn resume(path: &Path, settings: &Map<String, Value>) -> Result<(Self, Vec<Record>, usize)> {
+        let (records, damaged) = match File::open(path) {
+            Ok(file) => read(BufReader::new(file), settings).with_context(|| format!("{path:?}"))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((Self::begin(path, settings)?, Vec::new(), 0));
+            }
+            Err(error) => bail!("{path:?}: {error}"),
+        };
+        let file = match damaged {
+            0 => OpenOptions::new().append(true).open(path),
+            _ => replaced(path, settings, &records),
+        };
+        let file = Some(file.with_context(|| format!("{path:?} cannot be written"))?);
+        Ok((Self { path: path.to_owned(), settings: settings.clone(), file }, records, damaged))
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, record: &Record) -> Result<()> {
+        self.try_add(record).with_context(|| format!("{:?} cannot be written", self.path))
+    }
+
+    fn try_add(&mut self, record: &Record) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(replaced(&self.path, &self.settings, &[])?),
+        };
+        let mut text = Vec::new();
+        line(&mut text, record)?;
+        let length = file.metadata()?.len();
+        let written = file.write_all(&text);
+        if written.is_err() {
+            // The next one must not stand behind half a line.
+            file.set_len(length)?;
+        }
+        written
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Writes the file anew, and opens it for more.
+fn replaced(path: &Path, settings: &Map<String, Value>, records: &[Record]) -> io::Result<File> {
+    let mut builder = tempfile::Builder::new();
+    // As any new file; a temporary one would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut temporary = builder.prefix(".yolo-cam-").tempfile_in(folder_of(path))?;
+    let mut out = io::BufWriter::new(temporary.as_file_mut());
+    line(&mut out, &Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() })?;
+    records.iter().try_for_each(|record| line(&mut out, record))?;
+    out.flush()?;
+    drop(out);
+    temporary.persist(path)?;
+    OpenOptions::new().append(true).open(path)
+}
+
+fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
+}
+
+/// The records, and how many lines are none.
+fn read(mut file: impl BufRead, settings: &Map<String, Value>) -> Result<(Vec<Record>, usize)> {
+    let mut next = || -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        Ok((file.read_until(b'\n', &mut line)? > 0).then_some(line))
+    };
+    let header = next()?.and_then(|line| serde_json::from_slice::<Header>(&line).ok());
+    let Some(Header { yolo_cam, settings: earlier }) = header else {
+        bail!("holds no figures of yolo-cam; take another --output-dir")
+    };
+    const WAYS: &str = "take another --output-dir, or leave --skip-existing out";
+    if yolo_cam != VERSION {
+        bail!("is of yolo-cam {yolo_cam}, this is {VERSION}; {WAYS}");
+    }
+    let names: BTreeSet<&String> = settings.keys().chain(earlier.keys()).collect();
+    let of = |settings: &Map<String, Value>, name: &String| settings.get(name).cloned().unwrap_or_default();
+    if let Some(name) = names.into_iter().find(|name| of(settings, name) != of(&earlier, name)) {
+        bail!("is of a run with {name} {}, now {}; {WAYS}", of(&earlier, name), of(settings, name));
+    }
+    let (mut records, mut damaged) = (Vec::new(), 0);
+    while let Some(line) = next()? {
+        match serde_json::from_slice(&line) {
+            Ok(record) if line.ends_with(b"\n") => records.push(record),
+            _ => damaged += 1,
+        }
+    }
+    Ok((records, damaged))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use yolo_cam::eval::{Cost, Explainer};
+
+    fn record(image: &str) -> Record {
+        let explainer = Explainer::Method { name: "gradcam".into(), layers: "auto".into() };
+        let cost = Cost { explanation: 0.5, forward: 0.25 };
+        Record { image: image.into(), explainer, cases: Vec::new(), has_labels: None, cost, randomized: Vec::new() }
+    }
+
+    fn settings(steps: u32) -> Map<String, Value> {
+        [("steps".to_owned(), Value::from(steps))].into_iter().collect()
+    }
+
+    #[test]
+    fn a_run_goes_on_behind_the_last_whole_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let mut journal = Journal::begin(&path, &settings(5)).unwrap();
+        journal.add(&record("a.jpg")).unwrap();
+        journal.add(&record("b.jpg")).unwrap();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 20]).unwrap();
+        let (mut journal, records, damaged) = Journal::resume(&path, &settings(5)).unwrap();
+        assert_eq!(damaged, 1);
+        assert_eq!(records.iter().map(|record| record.image.as_str()).collect::<Vec<_>>(), ["a.jpg"]);
+        assert_eq!(records[0].cost, record("a.jpg").cost);
+        journal.add(&record("b.jpg")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole, "as if it had never been stopped");
+    }
+
+    #[test]
+    fn a_damaged_line_takes_no_others_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let mut journal = Journal::begin(&path, &settings(5)).unwrap();
+        ["a.jpg", "b.jpg", "c.jpg"].iter().for_each(|image| journal.add(&record(image)).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(r#""image":"b.jpg""#, r#""image":"b.j"#)).unwrap();
+        let (_, records, damaged) = Journal::resume(&path, &settings(5)).unwrap();
+        assert_eq!((records.len(), damaged), (2, 1));
+        let (_, records, damaged) = Journal::resume(&path, &settings(5)).unwrap();
+        assert_eq!((records.len(), damaged), (2, 0), "the others were kept");
+    }
+
+    #[test]
+    fn a_run_without_results_leaves_an_earlier_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        Journal::begin(&path, &settings(5)).unwrap().add(&record("a.jpg")).unwrap();
+        let mut other = Journal::begin(&path, &settings(6)).unwrap();
+        assert_eq!(Journal::resume(&path, &settings(5)).unwrap().1.len(), 1);
+        other.add(&record("b.jpg")).unwrap();
+        let (_, records, _) = Journal::resume(&path, &settings(6)).unwrap();
+        assert_eq!(records.iter().map(|record| record.image.as_str()).collect::<Vec<_>>(), ["b.jpg"]);
+    }
+
+    #[test]
+    fn other_settings_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eval.jsonl");
+        let (mut journal, records, _) = Journal::resume(&path, &settings(5)).unwrap();
+        assert!(records.is_empty(), "nothing is there yet");
+        journal.add(&record("a.jpg")).unwrap();
+        let error = format!("{:#}", Journal::resume(&path, &settings(6)).err().unwrap());
+        assert!(error.contains("is of a run with steps 5, now 6; take another --output-dir"), "{error}");
+        let other = fs::read_to_string(&path).unwrap().replace(VERSION, "0.0.1");
+        fs::write(&path, other).unwrap();
+        let error = format!("{:#}", Journal::resume(&path, &settings(5)).err().unwrap());
+        assert!(error.contains("is of yolo-cam 0.0.1, this is"), "{error}");
+        fs::write(&path, "something else").unwrap();
+        let error = format!("{:#}", Journal::resume(&path, &settings(5)).err().unwrap());
+        assert!(error.contains("holds no figures of yolo-cam"), "{error}");
+    }
+}

@@ -1,0 +1,305 @@
+//! One picture and one explainer: find the boxes, make the maps, measure them.
+
+use std::{mem, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+
+use anyhow::{Context, Error, Result};
+use image::RgbImage;
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Tensor};
+use yolo_cam::{
+    ExplainOptions, ExplainedBox, Explanation, Model,
+    detect::{DetectOptions, Detection, Letterbox, detect},
+    eval::{
+        Candidate, Case, Cost, Crew, CurveOptions, Explainer, Labels, Objects, Randomization, Randomized, Scene,
+        evaluate, gaussian_map, picture_seed, random_map,
+    },
+    explain::{Grouping, explain_found},
+    geometry::{BBox, Size},
+    picture, render,
+};
+
+use super::super::interrupt;
+use crate::{inputs::Content, progress::Meter};
+
+/// How many of the best and of the worst cases are shown.
+pub const SHOWN: usize = 5;
+
+/// Longest side of the pictures of cases, in pixels.
+const PICTURE_SIDE: u32 = 480;
+
+/// Of how many boxes of a picture maps at the size of the input are in memory.
+const AT_ONCE: usize = 16;
+
+/// What is measured: maps of an explainer, if it is a method made as these options say.
+pub struct Subject {
+    pub explainer: Explainer,
+    /// With which the user has the same maps; none of a baseline.
+    pub flags: Option<String>,
+    pub options: ExplainOptions,
+}
+
+/// A picture that is to be measured.
+pub struct Job {
+    /// As messages and reports name it.
+    pub image: String,
+    /// Index of the explainer.
+    pub subject: usize,
+    /// The picture, or in one line why there is none.
+    pub content: Result<Arc<Content>, String>,
+}
+
+/// What became of it.
+pub struct Outcome {
+    pub image: String,
+    pub subject: usize,
+    pub state: State,
+}
+
+pub enum State {
+    Done(Measured),
+    Failed(Error),
+    /// The user did not want to wait.
+    Interrupted,
+}
+
+/// What was measured.
+pub struct Measured {
+    pub record: Record,
+    /// Pictures of the best and worst cases, by their place in the record.
+    pub pictures: Vec<(usize, RgbImage)>,
+}
+
+/// The figures of a picture, as they are kept from run to run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    pub image: String,
+    pub explainer: Explainer,
+    /// One for each box.
+    pub cases: Vec<Case>,
+    /// Whether there are labels for it; `None` if none are looked for.
+    pub has_labels: Option<bool>,
+    pub cost: Cost,
+    /// Empty if it was not asked for.
+    pub randomized: Vec<Randomized>,
+}
+
+/// Measures one picture after the other.
+pub struct Worker<'a> {
+    pub crew: Crew,
+    pub subjects: &'a [Subject],
+    pub curves: CurveOptions,
+    pub labels: Option<&'a Labels>,
+    pub randomization: Option<Randomization>,
+    pub meter: &'a Meter,
+    /// Which of the workers this is.
+    pub index: usize,
+    /// Whether the network ran before: the first time takes longer.
+    pub is_warm: bool,
+}
+
+impl Worker<'_> {
+    pub fn work(&mut self, job: Job) -> Outcome {
+        let Job { image, subject, content } = job;
+        // Each forward pass has a single thread, so that figures do not depend on how many there are.
+        tch::set_num_threads(1);
+        let state = match content.map_err(Error::msg).and_then(|content| self.measure(&content, &image, subject)) {
+            Ok(measured) => State::Done(measured),
+            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
+            Err(error) => State::Failed(error),
+        };
+        self.meter.finish(self.index);
+        Outcome { image, subject, state }
+    }
+
+    fn measure(&mut self, content: &Content, image: &str, subject: usize) -> Result<Measured> {
+        let Subject { explainer, options, .. } = &self.subjects[subject];
+        let read;
+        let (file, picture) = match content {
+            Content::File(path) => {
+                read = picture::read(path)?;
+                (Some(path.as_path()), &read)
+            }
+            Content::Frame(picture) => (None, picture),
+        };
+        let warms_up = !mem::replace(&mut self.is_warm, true);
+        let found = Found::new(self.crew.model(), picture, options, warms_up).with_context(|| image.to_owned())?;
+        let labels = match self.labels {
+            Some(labels) => Some(found.objects(labels, file)?),
+            None => None,
+        };
+        let randomizes = self.randomization.is_some() && !explainer.is_baseline();
+        // Explanation, curves and randomisation, by how long they take, very roughly.
+        let stages: [f64; 3] = [0.05, 0.95, if randomizes { 0.5 } else { 0.0 }];
+        let whole: f64 = stages.iter().sum();
+        let (meter, worker) = (self.meter, self.index);
+        let watch = |stage: usize| {
+            let before: f64 = stages[..stage].iter().sum();
+            move |done: usize, total: usize| {
+                meter.show(worker, (before + stages[stage] * done as f64 / total.max(1) as f64) / whole);
+                if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        };
+        let whose = || format!("{image}: {explainer}");
+        let maps = found.maps(self.crew.model(), explainer, options, &mut watch(0)).with_context(whose)?;
+        let labelled = labels.as_ref().and_then(Option::as_ref);
+        let (detections, detected) = (&found.detections, &found.detected);
+        let scene = Scene { input: &found.input, detections, detected, labels: labelled };
+        let mut figures = Vec::with_capacity(detections.len());
+        let watch_curves = watch(1);
+        for first in (0..detections.len()).step_by(AT_ONCE) {
+            let boxes = first..(first + AT_ONCE).min(detections.len());
+            let sized = boxes.clone().map(|index| found.map(explainer, &maps.explained, options, index));
+            let sized = sized.collect::<yolo_cam::Result<Vec<_>>>().with_context(whose)?;
+            let candidates = boxes.clone().zip(&sized).map(|(detection, map)| Candidate { detection, map });
+            let candidates: Vec<Candidate> = candidates.collect();
+            let mut watch = |done, total| watch_curves(first * total + boxes.len() * done, detections.len() * total);
+            figures
+                .extend(evaluate(&mut self.crew, &scene, &candidates, &self.curves, &mut watch).with_context(whose)?);
+        }
+        let model = self.crew.model();
+        let cases = figures.into_iter().zip(&found.detections).enumerate().map(|(index, (figures, detection))| Case {
+            image: image.to_owned(),
+            index,
+            class: model.names()[detection.class_id].clone(),
+            confidence: detection.confidence,
+            box_share: found.share(&detection.box_input),
+            reason: maps.explained.get(index).and_then(|explained| explained.why_no_signal(model)),
+            figures,
+        });
+        let cases: Vec<Case> = cases.collect();
+        let randomized = match &self.randomization {
+            Some(randomization) if randomizes && !cases.is_empty() => randomization
+                .run(model, &found.input, &maps.explained, options, self.curves.seed, &mut watch(2))
+                .with_context(whose)?,
+            _ => Vec::new(),
+        };
+        let has_labels = labels.map(|labels| labels.is_some());
+        let cost = Cost { explanation: maps.seconds, forward: found.seconds };
+        let pictures = found.drawn(picture, maps.explained, &cases, model)?;
+        let record =
+            Record { image: image.to_owned(), explainer: explainer.clone(), cases, has_labels, cost, randomized };
+        Ok(Measured { record, pictures })
+    }
+}
+
+/// Waits for what a GPU has to do: its time counts.
+fn settle(device: Device) {
+    if let Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
+    }
+}
+
+/// A picture and its boxes.
+struct Found {
+    letterbox: Letterbox,
+    input: Tensor,
+    detections: Vec<Detection>,
+    /// Those that are not explained (`--top`, `--classes`) are objects too.
+    detected: Objects,
+    /// A bare forward pass took so long.
+    seconds: f64,
+}
+
+/// What a method makes of the boxes; nothing, if it is a baseline.
+struct Maps {
+    explained: Vec<ExplainedBox>,
+    seconds: f64,
+}
+
+impl Found {
+    fn new(model: &Model, picture: &RgbImage, options: &ExplainOptions, warms_up: bool) -> yolo_cam::Result<Self> {
+        let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
+        let input = letterbox.tensor(model.device());
+        if warms_up {
+            model.forward(&input, &[])?;
+            settle(model.device());
+        }
+        let start = Instant::now();
+        let forward = model.forward(&input, &[])?;
+        settle(model.device());
+        let seconds = start.elapsed().as_secs_f64();
+        let detections = detect(model, &forward.heads, &options.detect)?;
+        let all = DetectOptions { classes: None, max_det: usize::MAX, ..options.detect.clone() };
+        let detected = Objects::detected(&detections, &detect(model, &forward.heads, &all)?);
+        Ok(Self { letterbox, input, detections, detected, seconds })
+    }
+
+    fn size(&self) -> Size {
+        self.letterbox.map.input
+    }
+
+    /// Which share of the input a box takes.
+    fn share(&self, b: &BBox) -> f64 {
+        let Size { width, height } = self.size();
+        let b = b.clipped(self.size());
+        f64::from((b.x2 - b.x1) * (b.y2 - b.y1)) / (f64::from(width) * f64::from(height))
+    }
+
+    /// What labels say of the picture, in pixels of the input.
+    fn objects(&self, labels: &Labels, file: Option<&Path>) -> Result<Option<Objects>> {
+        let Some(file) = file else { return Ok(None) };
+        let Some(labels) = labels.of(file, self.letterbox.map.image)? else { return Ok(None) };
+        let labels: Vec<_> = labels.iter().map(|(class, b)| (*class, self.letterbox.map.to_input(b))).collect();
+        Ok(Some(Objects::labelled(&self.detections, &labels)))
+    }
+
+    fn maps(
+        &self,
+        model: &Model,
+        explainer: &Explainer,
+        options: &ExplainOptions,
+        watch: &mut yolo_cam::explain::Watch,
+    ) -> yolo_cam::Result<Maps> {
+        if explainer.is_baseline() {
+            return Ok(Maps { explained: Vec::new(), seconds: 0.0 });
+        }
+        let start = Instant::now();
+        let explained = explain_found(model, &self.input, self.detections.clone(), options, watch)?;
+        Ok(Maps { explained, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// The map of a box at the size of the input, from 0 to 1. `explained`: of a method.
+    fn map(
+        &self,
+        explainer: &Explainer,
+        explained: &[ExplainedBox],
+        options: &ExplainOptions,
+        index: usize,
+    ) -> yolo_cam::Result<Array2<f32>> {
+        let size = self.size();
+        match explainer {
+            Explainer::Gaussian => Ok(gaussian_map(size, &self.detections[index].box_input)),
+            // Other numbers for each picture, wherever it stands in the run.
+            Explainer::Random => {
+                let seed = picture_seed(&self.letterbox.image, options.method_options.seed);
+                Ok(random_map(size, seed, index as u64))
+            }
+            Explainer::Method { .. } => explained[index].heatmap.normalized(size),
+        }
+    }
+
+    /// Pictures of the best and the worst of `cases`, with heat all over.
+    fn drawn(
+        self,
+        picture: &RgbImage,
+        explained: Vec<ExplainedBox>,
+        cases: &[Case],
+        model: &Model,
+    ) -> Result<Vec<(usize, RgbImage)>> {
+        if explained.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut order: Vec<usize> = (0..cases.len()).collect();
+        order.sort_by(|&a, &b| cases[b].overall().total_cmp(&cases[a].overall()));
+        let is_shown = |place: usize| place < SHOWN || place + SHOWN >= order.len();
+        let shown = order.iter().enumerate().filter(|(place, _)| is_shown(*place)).map(|(_, &case)| case);
+        let small = picture::shrunk(picture, PICTURE_SIDE);
+        let explanation =
+            Explanation { letterbox: self.letterbox, boxes: explained, answer: None, timings: Default::default() };
+        let groups = explanation.groups(Grouping::Box);
+        let options = render::RenderOptions { heat: render::HeatArea::Full, ..render::RenderOptions::default() };
+        let draw = |case: usize| Ok((case, render::overlay(&small, &explanation, &groups[case], model, &options)?));
+        shown.map(draw).collect()
+    }
+}

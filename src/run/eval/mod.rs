@@ -1,0 +1,238 @@
+//! `yolo-cam eval` and `yolo-cam compare`: measures maps, and says which method to take.
+
+mod journal;
+mod ledger;
+mod measure;
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsString,
+    fs, io, iter,
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use yolo_cam::{
+    Model,
+    eval::{Crew, Explainer, Labels, Randomization},
+    parallel::as_done,
+};
+
+use self::{
+    journal::Journal,
+    ledger::Ledger,
+    measure::{Job, Record, Subject, Worker},
+};
+use super::{interrupt, load_named_model, note_rounding, options::eval_options, tell_memory, tell_model};
+use crate::{
+    Exit,
+    cli::{EvalChoice, EvalCommand, Verbosity},
+    inputs::{Content, Items, Namer, Search, sources},
+    progress::Meter,
+    weights,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use, an unusable model or labels, or settings that differ from those of the run that is to go on.
+pub fn eval(command: &EvalCommand) -> Result<Exit> {
+    let start = Instant::now();
+    let is_talkative = command.verbosity >= Verbosity::Normal;
+    let model = load_named_model(&command.model, command.pictures.names.as_deref(), !is_talkative)?;
+    if command.verbosity >= Verbosity::Verbose {
+        tell_model(&model, start);
+    }
+    let subjects = subjects(command, &model)?;
+    let labels = command.labels.as_ref().map(|path| Labels::open(path, model.names())).transpose()?;
+    if is_talkative {
+        note_rounding(command.detection.img_size, &model);
+    }
+    let output_dir = &command.pictures.output_dir;
+    fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
+    let path = output_dir.join(format!("{}.jsonl", command.name));
+    let settings = settings(command, &model)?;
+    let (journal, earlier, damaged) = match command.skip_existing {
+        true => Journal::resume(&path, &settings)?,
+        false => (Journal::begin(&path, &settings)?, Vec::new(), 0),
+    };
+    if damaged > 0 {
+        eprintln!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
+    }
+    let is_wanted = |record: &Record| subjects.iter().any(|subject| subject.explainer == record.explainer);
+    let earlier: Vec<Record> = earlier.into_iter().filter(is_wanted).collect();
+    interrupt::install()?;
+
+    let search = Search { recursive: command.pictures.recursive, output_dir };
+    let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
+    let mut items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
+    let pictures = items.total();
+    let done: HashSet<(String, usize)> = earlier
+        .iter()
+        .filter_map(|record| {
+            let subject = subjects.iter().position(|subject| subject.explainer == record.explainer)?;
+            Some((record.image.clone(), subject))
+        })
+        .collect();
+    let total = pictures.map(|pictures| pictures * subjects.len());
+    if is_talkative && !done.is_empty() {
+        eprintln!("note: {} maps of pictures are measured already", done.len());
+    }
+    let threads = tch::get_num_threads().max(1) as usize;
+    // On a GPU they would wait for each other.
+    let most = if model.device().is_cuda() { 1 } else { threads };
+    let workers = most.min(total.unwrap_or(most)).max(1);
+    let meter = Meter::new(is_talkative, total, workers);
+    let mut ledger =
+        Ledger::new(command, &subjects, model.path().display().to_string(), settings, journal, earlier, &meter);
+    let crews = (0..workers).map(|index| {
+        // What does not divide evenly goes to the first.
+        let threads = (most / workers + usize::from(index < most % workers)).max(1);
+        Ok(Worker {
+            crew: Crew::new(&model, threads)?,
+            subjects: &subjects,
+            curves: command.curves,
+            labels: labels.as_ref(),
+            randomization: if command.sanity { Some(Randomization::new(&model)?) } else { None },
+            meter: &meter,
+            index,
+            is_warm: false,
+        })
+    });
+    let crews = crews.collect::<Result<Vec<Worker>>>()?;
+    let mut shared =
+        SharedLabels { is_folder: command.labels.as_ref().is_some_and(|path| path.is_dir()), ..Default::default() };
+    let mut open: Vec<Job> = Vec::new();
+    let jobs = iter::from_fn(|| {
+        while open.is_empty() {
+            let item = items.next()?;
+            let wanted = (0..subjects.len()).filter(|&subject| !done.contains(&(item.image.clone(), subject)));
+            let wanted: Vec<usize> = wanted.collect();
+            meter.skip(subjects.len() - wanted.len());
+            if let Ok((Content::File(path), _)) = &item.content
+                && let Some(other) = shared.other(path, &item.image)
+            {
+                meter.say(&format!("warning: {other} and {} have the same label file", item.image));
+            }
+            open = jobs_of(item.image, item.content.map(|(content, _)| content), wanted);
+            open.reverse();
+        }
+        if interrupt::is_stopped() { None } else { open.pop() }
+    });
+    let workers = crews.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
+    as_done(jobs, workers, |outcome| ledger.take(outcome));
+    let exit = ledger.close(interrupt::is_stopped())?;
+    if command.verbosity >= Verbosity::Verbose {
+        tell_memory();
+    }
+    Ok(exit)
+}
+
+/// Which picture has which label file: YOLO's go by the name without its extension, whatever the folder.
+#[derive(Default)]
+struct SharedLabels {
+    is_folder: bool,
+    /// Pictures by their names without extensions.
+    pictures: HashMap<OsString, String>,
+}
+
+impl SharedLabels {
+    /// The picture before this one that has the same file.
+    fn other(&mut self, path: &Path, image: &str) -> Option<String> {
+        let stem = path.file_stem().filter(|_| self.is_folder)?;
+        self.pictures.insert(stem.to_owned(), image.to_owned())
+    }
+}
+
+/// The same picture for each of the subjects.
+fn jobs_of(image: String, content: Result<Content, String>, mut subjects: Vec<usize>) -> Vec<Job> {
+    if content.is_err() {
+        // What is no picture is told once.
+        subjects.truncate(1);
+    }
+    let content = content.map(Arc::new);
+    let job = |subject| Job { image: image.clone(), subject, content: content.clone() };
+    subjects.into_iter().map(job).collect()
+}
+
+/// The methods that are asked for, then the baselines.
+fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::with_capacity(command.choices.len() + 2);
+    for choice in &command.choices {
+        let options = eval_options(command, choice, model)?;
+        let EvalChoice { method, layers } = choice;
+        let layers = match layers {
+            None => "auto".to_owned(),
+            // As the model has it, however it was spelled.
+            Some(names) => {
+                let path = |name: &String| Ok(model.layers()[model.find_layer(name)?].path.clone());
+                names.iter().map(path).collect::<Result<Vec<_>>>()?.join(",")
+            }
+        };
+        let flags = Some(command.flags(*method, &layers));
+        let explainer = Explainer::Method { name: method.name().to_owned(), layers };
+        if !subjects.iter().any(|subject: &Subject| subject.explainer == explainer) {
+            subjects.push(Subject { explainer, flags, options });
+        }
+    }
+    let plain = subjects.first().map(|subject| subject.options.clone()).unwrap_or_default();
+    for explainer in [Explainer::Gaussian, Explainer::Random] {
+        subjects.push(Subject { explainer, flags: None, options: plain.clone() });
+    }
+    Ok(subjects)
+}
+
+/// All that figures depend on, but for the pictures and the explainers, which each figure names.
+fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> {
+    let EvalCommand { detection, curves, method_options, .. } = command;
+    let settings = json!({
+        "model_sha256": weights::sha256(model.path())?,
+        "names": command.pictures.names,
+        "device": if model.device().is_cuda() { "cuda" } else { "cpu" },
+        // On the CPU figures do not depend on it.
+        "batch": model.device().is_cuda().then_some(curves.batch),
+        "protocol": curves.protocol.name(),
+        "steps": curves.steps(),
+        "seed": curves.seed,
+        "target": command.target.name(),
+        "fuse": command.fuse.name(),
+        "smooth": method_options.smooth,
+        "masks": method_options.masks,
+        "max_channels": method_options.max_channels,
+        "img_size": model.input_side(Some(detection.img_size)),
+        "conf_thres": detection.conf_threshold,
+        "iou_thres": detection.iou_threshold,
+        "max_det": detection.top.map_or(detection.max_det, |top| top.min(detection.max_det)),
+        "classes": detection.classes,
+        "agnostic_nms": detection.agnostic_nms,
+        "labels_sha256": command.labels.as_deref().map(labels_sha256).transpose()?,
+        "sanity": command.sanity,
+    });
+    match settings {
+        Value::Object(settings) => Ok(settings),
+        _ => unreachable!("it is written as an object"),
+    }
+}
+
+/// Of all label files, so that changed ones are noticed.
+fn labels_sha256(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return weights::sha256(path);
+    }
+    let unreadable = || format!("{path:?} cannot be read");
+    let mut files = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>())
+        .with_context(unreadable)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    let mut sum = Sha256::new();
+    for file in files {
+        sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        sum.update(fs::read(&file).with_context(|| format!("{file:?} cannot be read"))?);
+    }
+    Ok(weights::hex(&sum.finalize()))
+}
