@@ -23,7 +23,8 @@ fn flags(arguments: &[&str]) -> Vec<String> {
 #[test]
 fn the_readme_names_every_flag() {
     let readme = page("README.md");
-    for command in [&[][..], &["layers"], &["methods"], &["export"], &["shape"], &["completions"], &["man"]] {
+    let commands = ["layers", "methods", "eval", "compare", "export", "shape", "completions", "man"];
+    for command in [&[][..]].into_iter().chain(commands.iter().map(std::slice::from_ref)) {
         let flags = flags(command);
         assert!(flags.contains(&"--help".to_owned()), "{command:?}: {flags:?}");
         for flag in
@@ -46,12 +47,23 @@ fn the_readme_names_every_method_and_target() {
 }
 
 #[test]
+fn every_method_is_measured() {
+    let evaluation = page("docs/evaluation.md");
+    for method in Method::ALL {
+        let row = format!("\n| {} |", method.name());
+        assert!(evaluation.contains(&row), "docs/evaluation.md lacks {}", method.name());
+    }
+    assert!(evaluation.contains("yolo-cam compare"), "the command that measured them");
+}
+
+#[test]
 fn every_method_is_shown_on_two_pictures() {
     let methods = page("docs/methods.md");
     for method in Method::ALL {
         let section = methods.split("\n## ").find(|section| section.lines().next() == Some(method.name()));
         let section = section.unwrap_or_else(|| panic!("docs/methods.md lacks {}", method.name()));
         let linked: Vec<&str> = section.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        let linked: Vec<&str> = linked.into_iter().filter(|link| link.ends_with(".jpg")).collect();
         assert_eq!(linked.len(), 2, "{}: {linked:?}", method.name());
         for picture in linked {
             image::open(format!("docs/{picture}")).unwrap_or_else(|e| panic!("docs/{picture}: {e}"));

@@ -23,7 +23,8 @@ fn in_browser(page: &Path, fragment: &str, driver: &str) -> Option<Value> {
     // A copy beside the page, so that its pictures are found.
     let copy = copies.join("driven.html");
     let result = format!(
-        "<script>addEventListener('load', () => setTimeout(() => {{ const result = (() => {{ {driver} }})(); \
+        "<script>addEventListener('load', () => setTimeout(async () => {{ \
+         const result = await (async () => {{ {driver} }})(); \
          document.body.replaceChildren(Object.assign(document.createElement('pre'), \
          {{ id: 'result', textContent: JSON.stringify(result) }})); }}, 500));</script></body>"
     );
@@ -157,6 +158,7 @@ fn a_thousand_pictures_open_and_only_those_in_sight_are_loaded() {
         .collect();
     write_html(&page, &[], &entries).expect("it is written");
     let driver = "const images = [...document.querySelectorAll('.card img')]; \
+                  await images[0].decode(); \
                   const search = document.getElementById('search'); search.value = 'p99'; \
                   search.dispatchEvent(new Event('input', { bubbles: true })); \
                   return { cards: images.length, loaded: images.filter((image) => image.naturalWidth > 0).length, \

@@ -91,7 +91,8 @@ fn golden_inputs_give_pytorchs_maps_by_every_method() {
 
 /// Those that run the network once.
 fn stored_methods() -> impl Iterator<Item = Method> {
-    Method::ALL.into_iter().filter(|method| matches!(method.info().needs, Needs::Gradient | Needs::Activations))
+    let is_single = |method: &Method| matches!(method.info().needs, Needs::Gradient | Needs::Activations);
+    Method::ALL.into_iter().filter(move |method| is_single(method) && method.takes_layers())
 }
 
 /// A map as [`yolo_cam::Heatmap`] has it: of a principal component the larger magnitude is positive; then the ReLU.
@@ -488,6 +489,26 @@ fn every_method_names_a_layer_that_works_where_a_head_does_not_see_the_one_asked
         assert!(truck.no_signal_reason(&model).is_some_and(|reason| reason.contains("works")));
         assert_eq!(working.len() > 1, method.info().is_element_wise, "{method:?}: not a single cell");
         assert_eq!(at(working).heatmap.no_signal(), None, "{method:?}");
+    }
+}
+
+#[test]
+fn best_is_elementwise_at_all_stages_with_more_contrast() {
+    let model = yolov5s();
+    let picture = picture::read("images/dog.jpg").expect("the picture is sound");
+    let boxes = |method, target_layer| {
+        let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
+        explain(&model, &picture, &options).expect("it is explained").boxes
+    };
+    let stages = ["model.9", "model.6", "model.4", "model.2", "model.0"];
+    let stages = stages.map(|path| model.find_layer(path).expect("YOLOv5s has it"));
+    let best = boxes(Method::Best, TargetLayer::Auto);
+    let plain = boxes(Method::ElementWise, TargetLayer::Layers(stages.to_vec()));
+    assert_eq!((best.len(), plain.len()), (4, 4));
+    for (best, plain) in best.iter().zip(plain) {
+        assert_eq!(best.layers, stages);
+        let expected = plain.heatmap.values().mapv(|value| (value / plain.heatmap.peak()).powf(2.5));
+        assert_eq!(*best.heatmap.values(), expected);
     }
 }
 

@@ -180,6 +180,35 @@ fn a_method_of_many_passes_is_interrupted_within_a_picture() {
 
 #[cfg(unix)]
 #[test]
+fn an_interrupted_comparison_reports_what_it_has_and_goes_on_with_the_same_figures() {
+    let compare = |output: &TempDir| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yolo-cam"));
+        command.current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(["compare", "--model-path", "weights/yolov5s.torchscript", "--img-path", "images/", "--methods"]);
+        command.args(["gradcam", "--steps", "3", "--img-size", "320", "--skip-existing", "-v", "--output-dir"]);
+        command.arg(output.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let (output, whole) = (temp(), temp());
+    let mut run = compare(&output);
+    let mut said = BufReader::new(run.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+    // The first picture is whole with two baselines.
+    let measured = (0..4).filter_map(|_| said.find(|line| line.ends_with("boxes measured"))).count();
+    signal("-INT", &run);
+    let rest: Vec<String> = said.collect();
+    assert_eq!(ends(&mut run).code(), Some(130), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("--skip-existing goes on")), "{rest:?}");
+    let mut second = compare(&output);
+    let said = std::io::read_to_string(second.stderr.take().expect("it is piped")).expect("it is read");
+    assert!(ends(&mut second).success(), "{said}");
+    let again = said.lines().filter(|line| line.ends_with("boxes measured")).count();
+    assert!(measured == 4 && again > 0 && again <= 14, "{said}");
+    assert!(ends(&mut compare(&whole)).success());
+    let table = |folder: &TempDir| fs::read_to_string(folder.path().join("compare.csv")).expect("it is there");
+    assert!(table(&output) == table(&whole), "as if it had not been stopped");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_killed_run_leaves_no_broken_file_under_a_final_name() {
     let pictures = many_pictures(12);
     let begin = |output: &TempDir| {
@@ -452,7 +481,11 @@ fn completions_and_the_manual_know_every_flag() {
     assert!(page.contains(".TH yolo-cam 1") && page.contains(r"\-\-target\-layer"), "{page}");
     let page = printed(&["man", "export"]);
     assert!(page.contains(r"yolo\-cam\-export") && page.contains(r"\-\-half"), "{page}");
-    yolo_cam().args(["man", "nothing"]).assert().code(2).stderr(contains("the commands are: layers, methods, export"));
+    yolo_cam()
+        .args(["man", "nothing"])
+        .assert()
+        .code(2)
+        .stderr(contains("the commands are: layers, methods, eval, compare, export"));
 }
 
 #[test]
@@ -561,4 +594,26 @@ fn values(path: &PathBuf) -> Vec<f32> {
             }
         }
     }
+}
+
+#[test]
+fn one_thread_leaves_no_convolution_to_slower_kernels() {
+    let output = temp();
+    let run = explain("images/eagle.jpg", &output)
+        .args(["--threads", "1", "--img-size", "320"])
+        .env("ONEDNN_VERBOSE", "1")
+        .output()
+        .expect("it runs");
+    assert!(run.status.success(), "{run:?}");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let of_kernel = |kernel: &str| {
+        let is_of = |line: &&str| line.contains(",exec,") && line.contains(",convolution,") && line.contains(kernel);
+        said.lines().filter(is_of).count()
+    };
+    if of_kernel("kh3") == 0 {
+        return eprintln!("skipped: this libtorch runs no convolution through oneDNN");
+    }
+    // YOLOv5s has 42 of 1x1, its heads included; every pass runs all of them.
+    let pointwise = of_kernel("kh1");
+    assert!(pointwise > 0 && pointwise % 42 == 0, "{pointwise} of 1x1");
 }

@@ -1,0 +1,469 @@
+//! Figures of maps: against answers worked out by hand on a detector whose evidence is known, and as a user gets them.
+
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{files, report, temp, yolo_cam, yolov5s};
+use ndarray::Array2;
+use predicates::{prelude::*, str::contains};
+use serde_json::Value;
+use tch::{CModule, Device, Kind, Tensor};
+use tempfile::TempDir;
+use yolo_cam::{
+    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
+    detect::{DetectOptions, Detection, Letterbox, detect},
+    eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Scene, evaluate, random_map},
+    explain::{explain_found, unwatched},
+    geometry::Size,
+    picture,
+};
+
+/// A detector that looks at one patch for each box: tests/data/three.pt, in which a cell's features are the mean colours of
+/// its own 8x8 pixels, with 40·red - 20 as logits of objectness and class. Without the patch nothing is found, and nothing else matters.
+mod known_evidence {
+    use super::*;
+
+    const SIDE: u32 = 32;
+    const SIZE: Size = Size { width: SIDE, height: SIDE };
+    /// The red cell, row and column.
+    const CELL: (usize, usize) = (1, 2);
+    /// As many pixels in each step as a cell has.
+    const STEPS: usize = 16;
+
+    fn sigmoid(x: f64) -> f64 {
+        1.0 / (1.0 + (-x).exp())
+    }
+
+    /// The score of the whole picture: objectness times class.
+    fn whole() -> f64 {
+        sigmoid(20.0) * sigmoid(20.0)
+    }
+
+    struct Known {
+        crew: Crew,
+        input: Tensor,
+        detections: Vec<Detection>,
+    }
+
+    impl Known {
+        fn new() -> Self {
+            let folder = temp();
+            let path = folder.path().join("patch.torchscript");
+            let three = Model::load("tests/data/three.pt", Device::Cpu).expect("it loads");
+            three.export(&path, &ExportOptions::default()).expect("it is exported");
+            let module = CModule::load(&path).expect("libtorch loads it");
+            tch::no_grad(|| {
+                for (name, tensor) in module.named_parameters().expect("it has some") {
+                    if name.ends_with(".m.0.weight") {
+                        // Channels: x, y, w, h, objectness, two classes; inputs: red and green.
+                        let logits = tensor.narrow(0, 4, 2);
+                        _ = logits.narrow(1, 0, 1).fill_(40.0);
+                        _ = logits.narrow(1, 1, 1).fill_(0.0);
+                    } else if name.ends_with(".m.0.bias") {
+                        _ = tensor.narrow(0, 4, 2).fill_(-20.0);
+                    }
+                }
+            });
+            module.save(&path).expect("it is saved");
+            let model = Model::load(&path, Device::Cpu).expect("it loads");
+            let input = Tensor::zeros([1, 3, i64::from(SIDE), i64::from(SIDE)], (Kind::Float, Device::Cpu));
+            let patch = input.narrow(1, 0, 1).narrow(2, 8 * CELL.0 as i64, 8).narrow(3, 8 * CELL.1 as i64, 8);
+            _ = patch.shallow_clone().fill_(1.0);
+            let heads = model.forward(&input, &[]).expect("it runs").heads;
+            let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
+            assert_eq!(detections.len(), 1);
+            assert!((f64::from(detections[0].confidence) - whole()).abs() < 1e-6);
+            Self { crew: Crew::new(&model, 1).expect("it is shared"), input, detections }
+        }
+
+        fn figures(&mut self, maps: &[Array2<f32>], protocol: Protocol) -> Vec<Figures> {
+            let candidates: Vec<Candidate> = maps.iter().map(|map| Candidate { detection: 0, map }).collect();
+            let detected = Objects::detected(&self.detections, &self.detections);
+            let scene = Scene { input: &self.input, detections: &self.detections, detected: &detected, labels: None };
+            let options = CurveOptions { protocol, steps: Some(STEPS), batch: 5, seed: 0 };
+            evaluate(&mut self.crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated")
+        }
+    }
+
+    /// `patch` in the red cell, `elsewhere` in all others.
+    fn map(patch: f32, elsewhere: f32) -> Array2<f32> {
+        let side = SIDE as usize;
+        Array2::from_shape_fn((side, side), |(y, x)| if (y / 8, x / 8) == CELL { patch } else { elsewhere })
+    }
+
+    fn assert_near(found: f64, expected: f64, what: &str) {
+        assert!((found - expected).abs() < 1e-4, "{what}: {found}, expected {expected}");
+    }
+
+    #[test]
+    fn a_perfect_map_gets_the_best_and_a_wrong_one_the_worst() {
+        let mut known = Known::new();
+        let steps = STEPS as f64;
+        for protocol in [Protocol::Vps, Protocol::DRise] {
+            let name = protocol.name();
+            let figures = known.figures(&[map(1.0, 0.0), map(0.0, 1.0)], protocol);
+            // All is lost, or found, in the first step; half a trapezoid.
+            let (sudden, steady) = (whole() / 2.0 / steps, whole() * (1.0 - 1.0 / 2.0 / steps));
+            assert_near(figures[0].curves.deletion.area, sudden, &format!("{name}: deletion of the perfect map"));
+            assert_near(figures[0].curves.insertion.area, steady, &format!("{name}: insertion of the perfect map"));
+            assert_near(figures[1].curves.deletion.area, steady, &format!("{name}: deletion of the wrong map"));
+            assert_near(figures[1].curves.insertion.area, sudden, &format!("{name}: insertion of the wrong map"));
+            let mut expected = vec![0.0; STEPS + 1];
+            expected[0] = whole() as f32;
+            for (found, expected) in figures[0].curves.deletion.scores.iter().zip(expected) {
+                assert_near(f64::from(*found), f64::from(expected), name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_map_is_better_than_the_perfect_one_or_worse_than_the_wrong_one() {
+        let mut known = Known::new();
+        let mut maps = vec![map(1.0, 0.0), map(0.0, 1.0)];
+        maps.extend((0..20).map(|index| random_map(SIZE, 0, index)));
+        for protocol in Protocol::ALL {
+            let overall: Vec<f64> = known
+                .figures(&maps, protocol)
+                .iter()
+                .map(|figures| figures.curves.insertion.area - figures.curves.deletion.area)
+                .collect();
+            let others = &overall[2..];
+            assert!(others.iter().all(|other| *other < overall[0]), "{}: {overall:?}", protocol.name());
+            assert!(others.iter().all(|other| *other > overall[1]), "{}: {overall:?}", protocol.name());
+        }
+    }
+
+    #[test]
+    fn odam_scores_are_shares_of_the_whole() {
+        let mut known = Known::new();
+        let figures = known.figures(&[map(1.0, 0.0)], Protocol::Odam);
+        let Figures { curves, .. } = &figures[0];
+        assert_eq!((curves.deletion.scores[0], curves.insertion.scores[STEPS]), (1.0, 1.0));
+        // What is left is random colours: the same at the end of deletion and the beginning of insertion.
+        assert_eq!(curves.deletion.scores[STEPS], curves.insertion.scores[0]);
+    }
+
+    #[test]
+    fn the_other_metrics_have_their_values() {
+        let mut known = Known::new();
+        let mut peaked = map(1.0, 0.0);
+        peaked[[8, 16]] = 2.0;
+        let figures = known.figures(&[peaked, map(0.0, 1.0), map(3.0, 1.0)], Protocol::Vps);
+        let [perfect, wrong, half] = figures.as_slice() else { panic!("three") };
+        let b = known.detections[0].box_input;
+        assert!((b.x1 - 16.0).abs() < 1e-4 && (b.y2 - 16.0).abs() < 1e-4, "the box is the cell: {b:?}");
+        assert_eq!((perfect.detected.pointing_game, wrong.detected.pointing_game), (1.0, 0.0));
+        assert_near(perfect.detected.energy_pointing_game, 1.0, "energy of the perfect map");
+        assert_near(wrong.detected.energy_pointing_game, 0.0, "energy of the wrong map");
+        assert_near(half.detected.energy_pointing_game, 3.0 * 64.0 / (3.0 * 64.0 + 960.0), "energy of the other");
+        assert_eq!(perfect.detected.object_discrimination_index, Some(0.0), "there are no others");
+        // Maximum 2, mean 65/1024; distances from the corner of the patch: 0..7 squared has the mean 17.5, in x and y; a
+        // quarter of the diagonal's square is 512.
+        assert_near(perfect.sparsity.expect("a figure"), 2.0 * 1024.0 / 65.0, "sparsity");
+        assert_near(perfect.compactness.expect("a figure"), (35.0f64 * 64.0 / 65.0 / 512.0).sqrt(), "compactness");
+    }
+
+    #[test]
+    fn a_label_elsewhere_is_another_truth() {
+        let mut known = Known::new();
+        let mut label = known.detections[0].box_input;
+        label.x1 -= 4.0;
+        let objects = Objects::labelled(&known.detections, &[(known.detections[0].class_id, label)]);
+        let detected = Objects::detected(&known.detections, &known.detections);
+        let scene =
+            Scene { input: &known.input, detections: &known.detections, detected: &detected, labels: Some(&objects) };
+        let all = Array2::from_elem((SIDE as usize, SIDE as usize), 1.0);
+        let candidates = [Candidate { detection: 0, map: &all }];
+        let options = CurveOptions { steps: Some(2), ..CurveOptions::default() };
+        let figures =
+            evaluate(&mut known.crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated");
+        assert_near(figures[0].detected.energy_pointing_game, 64.0 / 1024.0, "the box");
+        assert_near(figures[0].labelled.expect("a label").energy_pointing_game, 96.0 / 1024.0, "the label");
+    }
+}
+
+#[test]
+fn maps_depend_on_weights_or_it_shows() {
+    let model = yolov5s();
+    let picture = picture::read("images/dog.jpg").expect("it is sound");
+    let input = Letterbox::new(&picture, 320, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let heads = model.forward(&input, &[]).expect("it runs").heads;
+    let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
+    assert!(detections.len() > 1);
+    let randomization = Randomization::new(&model).expect("it loads");
+    let run = |method, layer: &str| {
+        let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
+        let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
+        let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
+        randomization.run(&model, &input, &maps, &options, 0, &mut unwatched).expect("it runs")
+    };
+    let eigen = run(Method::EigenCam, "model.17");
+    assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
+    let of = |module: &str| {
+        let found = eigen.iter().find(|found| found.module == module).expect("it is there");
+        found.correlations.clone()
+    };
+    assert_eq!(of("model.24"), vec![Some(1.0); detections.len()], "the head is behind what it looks at");
+    assert_eq!(of("model.20"), vec![Some(1.0); detections.len()], "so is this");
+    let low = |correlations: &[f64]| !correlations.is_empty() && correlations.iter().all(|value| value.abs() < 0.9);
+    let first: Vec<f64> = of("model.0").into_iter().flatten().collect();
+    assert!(low(&first), "{first:?}");
+    let grad = run(Method::GradCam, "model.17");
+    let last: Vec<f64> = grad.last().expect("modules").inside.iter().copied().flatten().collect();
+    assert!(low(&last), "{last:?}");
+    assert_eq!(run(Method::GradCam, "model.17"), grad, "the weights are restored, and the seed is the same");
+}
+
+/// The program, told to compare into `output`.
+fn compare(output: &TempDir) -> assert_cmd::Command {
+    let mut command = yolo_cam();
+    command.args(["compare", "--model-path", "weights/yolov5s.torchscript", "--output-dir"]).arg(output.path());
+    command
+}
+
+fn text(output: &TempDir, name: &str) -> String {
+    fs::read_to_string(output.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The rows of a report but for the cost, which is a time.
+fn rows(output: &TempDir) -> Value {
+    let mut rows = report(&output.path().join("compare.json"))["rows"].take();
+    for row in rows.as_array_mut().expect("rows") {
+        row.as_object_mut().expect("a row").remove("cost");
+    }
+    rows
+}
+
+#[test]
+fn figures_are_the_same_for_any_batch_threads_and_order() {
+    let run = |pictures: [&str; 2], arguments: [&str; 4]| {
+        let output = temp();
+        compare(&output)
+            .arg("--img-path")
+            .args(pictures)
+            .args(["--methods", "gradcam,best,d-rise", "--masks", "12", "--steps", "4", "--img-size", "320"])
+            .args(arguments)
+            .assert()
+            .success();
+        (rows(&output), text(&output, "compare.csv"))
+    };
+    let one = run(["images/dog.jpg", "images/eagle.jpg"], ["--threads", "1", "--batch", "1"]);
+    assert!(one.1.lines().count() > 2 * 5);
+    let other = run(["images/eagle.jpg", "images/dog.jpg"], ["--threads", "3", "--batch", "7"]);
+    assert!(one == other, "{}\n{}", one.1, other.1);
+    // More threads than jobs: several for each.
+    let crews = run(["images/eagle.jpg", "images/dog.jpg"], ["--threads", "13", "--batch", "2"]);
+    assert!(one == crews, "{}\n{}", one.1, crews.1);
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_with_the_same_figures() {
+    let output = temp();
+    let run = |methods: &str, steps: &str| {
+        let mut command = compare(&output);
+        command.args(["--img-path", "images/dog.jpg", "images/eagle.jpg", "--img-size", "320", "--skip-existing"]);
+        command.args(["--methods", methods, "--steps", steps]);
+        command.assert()
+    };
+    run("gradcam,best", "3").success();
+    let (whole, csv) = (rows(&output), text(&output, "compare.csv"));
+    let journal = text(&output, "compare.jsonl");
+    let half: Vec<&str> = journal.lines().take(4).collect();
+    fs::write(output.path().join("compare.jsonl"), half.join("\n") + "\n{\"image\": \"ima").expect("it is written");
+    run("gradcam,best", "3").success().stderr(contains("note: 3 maps of pictures are measured already"));
+    assert_eq!(rows(&output), whole);
+    assert_eq!(text(&output, "compare.csv"), csv);
+    // Another method is added to those.
+    run("gradcam,best,layercam", "3").success().stderr(contains("note: 8 maps of pictures are measured already"));
+    assert_eq!(rows(&output).as_array().map(Vec::len), Some(5));
+    run("gradcam", "4").code(2).stderr(contains("is of a run with steps 3, now 4; take another --output-dir"));
+}
+
+#[test]
+fn the_random_baseline_has_the_boxs_share_and_best_beats_the_gaussian() {
+    let output = temp();
+    compare(&output)
+        .args(["--img-path", "images/", "--methods", "best,gradcam", "--steps", "8"])
+        .assert()
+        .success()
+        .stdout(contains("Take --method best: insertion - deletion"));
+    let rows = rows(&output);
+    let row = |name: &str| {
+        let is_named = |row: &&Value| row["explainer"] == name || row["explainer"]["method"]["name"] == name;
+        rows.as_array().expect("rows").iter().find(is_named).unwrap_or_else(|| panic!("no {name}")).clone()
+    };
+    let number = |value: &Value| value.as_f64().expect("a number");
+
+    let mut shares = Vec::new();
+    for record in csv(&output) {
+        if record["method"] == "random" {
+            let (share, energy) = (parsed(&record["box_share"]), parsed(&record["energy_pointing_game"]));
+            assert!((share - energy).abs() < 0.01, "{record:?}");
+            shares.push(share);
+        }
+    }
+    let share = shares.iter().sum::<f64>() / shares.len() as f64;
+    let energy = &row("random")["detected"]["energy_pointing_game"];
+    assert!((number(&energy["low"])..=number(&energy["high"])).contains(&share), "{share}: {energy}");
+
+    let best = row("best");
+    assert_eq!(best["rank"], 1);
+    assert!(number(&best["above_gaussian"]["mean"]) > 0.0, "{}", best["above_gaussian"]);
+    let energy = number(&best["detected"]["energy_pointing_game"]["mean"]);
+    assert!(energy >= 0.9, "{energy}");
+}
+
+/// The table, each row by its columns.
+fn csv(output: &TempDir) -> Vec<std::collections::HashMap<String, String>> {
+    let text = text(output, "compare.csv");
+    let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
+    let header = lines.next().expect("a header");
+    lines.map(|line| header.iter().cloned().zip(line).collect()).collect()
+}
+
+fn parsed(text: &str) -> f64 {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn labels_count_beside_the_models_own_boxes() {
+    let (output, labels) = (temp(), temp());
+    // The dog, and nothing of the bicycle.
+    fs::write(labels.path().join("dog.txt"), "16 0.3 0.7 0.25 0.5\n").expect("it is written");
+    let run = |labels: &Path| {
+        let mut command = yolo_cam();
+        command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--img-path", "images/dog.jpg"]);
+        command.args(["images/eagle.jpg", "--img-size", "320", "--steps", "2", "--sanity", "--output-dir"]);
+        command.arg(output.path()).arg("--labels").arg(labels).assert()
+    };
+    run(labels.path()).success().stdout(
+        contains("ENERGY PG (LABELS)")
+            .and(contains("(1 of 2 pictures have some)"))
+            .and(contains("Rank correlation of the maps of gradcam at auto")),
+    );
+    let page = text(&output, "eval.html");
+    assert!(page.contains("<small>labels</small>") && page.contains("Do the maps depend on what was learnt?"));
+    assert!(!page.contains("{{") && page.matches("<figure>").count() == 3);
+    assert!(files(&output).contains(&"eval-files".to_owned()));
+    let measured = report(&output.path().join("eval.json"));
+    assert_eq!(measured["rows"][0]["labelled"]["energy_pointing_game"]["count"], 1);
+    assert_eq!(measured["randomization"][0]["modules"][0]["module"], "model.24");
+
+    let coco = output.path().join("coco.json");
+    fs::write(&coco, "{}").expect("it is written");
+    run(&coco).code(2).stderr(contains("is no COCO file").and(contains("a folder of YOLO's text files")));
+    run(Path::new("nowhere")).code(2).stderr(contains("nowhere"));
+    // The same settings, but other labels: their figures would be mixed.
+    let mut command = yolo_cam();
+    command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--img-path", "images/dog.jpg"]);
+    command.args(["--img-size", "320", "--steps", "2", "--sanity", "--skip-existing", "--output-dir"]);
+    command.arg(output.path()).arg("--labels").arg(labels.path());
+    command.assert().success().stderr(contains("are measured already"));
+    fs::write(labels.path().join("dog.txt"), "16 0.3 0.7 0.25 0.6\n").expect("it is written");
+    command.assert().code(2).stderr(contains("is of a run with labels_sha256"));
+    // One file for two pictures.
+    let other = output.path().join("dog.jpg");
+    fs::copy("images/eagle.jpg", &other).expect("it is copied");
+    let mut command = yolo_cam();
+    command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--img-size", "320", "--steps", "2"]);
+    command.arg("--output-dir").arg(output.path()).arg("--labels").arg(labels.path());
+    command.args(["--img-path", "images/dog.jpg"]).arg(&other);
+    command.assert().success().stderr(contains("have the same label file"));
+
+    fs::write(labels.path().join("dog.txt"), "dog 0 0 1 1\n").expect("it is written");
+    run(labels.path()).code(1).stderr(contains("dog.txt").and(contains("line 1 is")));
+}
+
+#[test]
+fn other_objects_count_though_they_are_not_explained() {
+    let index = |arguments: &[&str]| {
+        let output = temp();
+        compare(&output)
+            .args(["--img-path", "images/dog.jpg", "--methods", "gradcam", "--steps", "2"])
+            .args(arguments)
+            .assert()
+            .success();
+        let dog = csv(&output).into_iter().find(|row| row["method"] == "gradcam" && row["class"] == "dog");
+        dog.expect("the dog is found")["object_discrimination_index"].clone()
+    };
+    let whole = index(&[]);
+    assert!(parsed(&whole) > 0.0);
+    assert_eq!(index(&["--top", "1"]), whole);
+    assert_eq!(index(&["--classes", "dog"]), whole);
+}
+
+#[test]
+fn the_recommended_flags_are_those_that_were_measured() {
+    let output = temp();
+    let flags = ["--fuse", "max", "--smooth", "1", "--masks", "12", "--seed", "3", "--max-channels", "4"];
+    compare(&output)
+        .args(["--img-path", "images/eagle.jpg", "--img-size", "320", "--steps", "2"])
+        .args(["--methods", "gradcam,odam,ablationcam,d-rise", "--layers", "auto,model.9+6"])
+        .args(flags)
+        .assert()
+        .success();
+    let rows = rows(&output);
+    let mut found: Vec<&str> = rows.as_array().expect("rows").iter().filter_map(|row| row["flags"].as_str()).collect();
+    found.sort_unstable();
+    let expected = [
+        "--method ablationcam --max-channels 4",
+        "--method ablationcam --target-layer model.9,model.6 --fuse max --max-channels 4",
+        "--method d-rise --masks 12 --seed 3",
+        "--method gradcam",
+        "--method gradcam --target-layer model.9,model.6 --fuse max",
+        "--method odam --fuse max --smooth 1",
+        "--method odam --target-layer model.9,model.6 --fuse max --smooth 1",
+    ];
+    assert_eq!(found, expected);
+    for flags in expected {
+        let mut command = yolo_cam();
+        command.args(["--model-path", "weights/yolov5s.torchscript", "--img-path", "images/eagle.jpg"]);
+        command.args(["--img-size", "320", "--output-dir"]).arg(output.path()).args(flags.split(' '));
+        command.assert().success();
+    }
+}
+
+#[test]
+fn results_are_no_input_and_other_files_stay() {
+    let output = temp();
+    fs::copy("images/eagle.jpg", output.path().join("eagle.jpg")).expect("it is copied");
+    let run = || {
+        let mut command = compare(&output);
+        command.args(["--recursive", "--img-size", "320", "--steps", "2", "--methods", "gradcam", "--img-path"]);
+        command.arg(output.path()).assert().success().stdout(contains("of 1 pictures"));
+        let page = text(&output, "compare.html");
+        assert!(page.matches("<img ").count() > 0);
+    };
+    run();
+    let holiday = output.path().join("compare-files/holiday.jpg");
+    fs::write(&holiday, "no picture of a case").expect("it is written");
+    run();
+    assert!(holiday.exists());
+    // A run that measures nothing leaves what is there.
+    compare(&output).args(["--methods", "gradcam", "--img-path", "nowhere.jpg"]).assert().code(1);
+    assert!(output.path().join("compare.html").exists());
+    let journal = text(&output, "compare.jsonl");
+    assert!(journal.lines().count() > 1);
+}
+
+#[test]
+fn wrong_use_is_told_in_a_line() {
+    let output = temp();
+    let eval = |arguments: &[&str]| {
+        let mut command = yolo_cam();
+        command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--output-dir"]).arg(output.path());
+        command.args(arguments).assert()
+    };
+    eval(&["--img-path", "nowhere.jpg"]).code(1).stderr(contains("nowhere.jpg").and(contains("no box was measured")));
+    eval(&["--target-layer", "model.99"]).code(2).stderr(contains("did you mean"));
+    eval(&["--method", "best", "--target-layer", "model.9"]).code(2).stderr(contains("brings its layers along"));
+    eval(&["--fuse", "none"]).code(2).stderr(contains("yolo-cam compare"));
+    eval(&["--steps", "1"]).code(2).stderr(contains("--steps"));
+    eval(&["--smooth", "2"]).code(2).stderr(contains("--smooth is for --method odam only"));
+    let methods = ["--methods", "gradcam,best", "--smooth", "2"];
+    compare(&output).args(methods).assert().code(2).stderr(contains("--smooth is for --method odam only"));
+    eval(&["--img-path", "images/eagle.jpg", "--conf-thres", "0.99"])
+        .code(1)
+        .stderr(contains("--conf-thres may be too high"));
+}
