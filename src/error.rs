@@ -1,6 +1,9 @@
 //! What can go wrong, each in one line: what was found, what was expected, what to do.
 
-use std::path::PathBuf;
+use std::{
+    io::{self, ErrorKind},
+    path::PathBuf,
+};
 
 /// The library's error.
 #[derive(Debug, thiserror::Error)]
@@ -61,12 +64,12 @@ pub enum Error {
     },
 
     /// A file can't be read or written.
-    #[error("{path:?}: {reason}")]
+    #[error("{path:?}: {reason}{}", way_out(.reason))]
     Io {
         /// The file.
         path: PathBuf,
         /// The operating system's reason. Part of the message, so not its source too: a chain would say it twice.
-        reason: std::io::Error,
+        reason: io::Error,
     },
 
     /// Labels can't be read.
@@ -102,11 +105,22 @@ fn did_you_mean(similar: &Option<String>) -> String {
     similar.as_ref().map(|name| format!(", did you mean {name:?}?")).unwrap_or_default()
 }
 
+fn way_out(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        ErrorKind::NotFound => "; check the path",
+        ErrorKind::PermissionDenied => "; change its permissions, or take another path",
+        ErrorKind::IsADirectory => "; expected a file",
+        ErrorKind::NotADirectory => "; expected a folder",
+        ErrorKind::StorageFull => "; make room, or take another disk",
+        _ => "",
+    }
+}
+
 /// The library's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         |reason| Self::Io { path: path.into(), reason }
     }
 
@@ -144,6 +158,12 @@ mod tests {
         assert_eq!(one_line(message), "Sizes of tensors must match");
         assert_eq!(one_line("\n  plain reason\nmore"), "plain reason");
         assert_eq!(one_line(""), "no reason given");
+    }
+
+    #[test]
+    fn a_missing_file_says_what_to_do() {
+        let error = Error::io("a.jpg")(ErrorKind::NotFound.into()).to_string();
+        assert_eq!(error, r#""a.jpg": entity not found; check the path"#);
     }
 
     #[test]

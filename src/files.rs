@@ -95,6 +95,6 @@ mod tests {
     #[test]
     fn a_missing_folder_is_told() {
         let error = write_atomically(Path::new("no/such/file"), |_| Ok(())).unwrap_err();
-        assert_eq!(error.to_string(), r#""no/such/file": the folder "no/such" does not exist"#);
+        assert_eq!(error.to_string(), r#""no/such/file": the folder "no/such" does not exist; check the path"#);
     }
 }

@@ -29,9 +29,17 @@ pub enum Exit {
 }
 
 fn main() -> ExitCode {
-    let exit = cli::Cli::parse().into_command().and_then(run::run).unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        Exit::Unusable
-    });
+    let exit = match cli::Cli::try_parse() {
+        Ok(cli) => cli.into_command().and_then(run::run).unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Exit::Unusable
+        }),
+        Err(error) if error.use_stderr() => {
+            eprintln!("{}", cli::one_line(&error));
+            Exit::Unusable
+        }
+        // What was asked for: help, or the version.
+        Err(answer) => answer.exit(),
+    };
     ExitCode::from(exit as u8)
 }

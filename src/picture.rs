@@ -20,6 +20,9 @@ pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
 
 const EXPECTED: &str = "expected JPEG, PNG, BMP, GIF, TIFF or WebP";
 
+/// The way out of a damaged picture.
+const RENEW: &str = "; copy or save it again";
+
 /// The most memory that a decoded picture may take: 358 megapixels of RGB. A small file can ask for far more.
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -29,11 +32,11 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
 
 fn decode_within(bytes: &[u8], max_bytes: u64) -> Result<RgbImage, String> {
     if bytes.is_empty() {
-        return Err("is empty".into());
+        return Err(format!("is empty; {EXPECTED}"));
     }
     let format = image::guess_format(bytes).map_err(|_| format!("is no picture that can be read; {EXPECTED}"))?;
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
-        return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes", bytes.len()));
+        return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes{RENEW}", bytes.len()));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
@@ -92,7 +95,7 @@ fn describe(error: image::ImageError) -> String {
     match error {
         image::ImageError::Limits(_) => format!("takes more than {} MiB; scale it down", MAX_BYTES >> 20),
         image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
-        _ => format!("is a damaged picture: {reason}"),
+        _ => format!("is a damaged picture: {reason}{RENEW}"),
     }
 }
 
@@ -182,7 +185,7 @@ mod tests {
 
     #[test]
     fn what_is_no_picture_is_told() {
-        assert_eq!(decode(b"").unwrap_err(), "is empty");
+        assert_eq!(decode(b"").unwrap_err(), format!("is empty; {EXPECTED}"));
         assert!(decode(b"hello").unwrap_err().contains("no picture"));
         assert!(decode(b"\x89PNG\r\n\x1a\nrest").unwrap_err().contains("damaged"));
     }

@@ -389,8 +389,10 @@ fn wrong_use_is_one_line_and_exit_code_2() {
     if !tch::Cuda::is_available() {
         fails_with_one_line(&mut with(&["--device", "cuda:1"]), &["cuda:1", "--device cpu"]);
     }
-    with(&["--method", "magic"]).assert().code(2).stderr(contains("gradcam"));
-    with(&["--conf-thres", "2"]).assert().code(2).stderr(contains("from 0 to 1"));
+    fails_with_one_line(&mut with(&["--method", "magic"]), &["magic", "gradcam, gradcam++", "--help"]);
+    fails_with_one_line(&mut with(&["--method", "gradcan"]), &["a similar value exists: 'gradcam'"]);
+    fails_with_one_line(&mut with(&["--conf-thres", "2"]), &["from 0 to 1"]);
+    fails_with_one_line(&mut with(&["--classes", "Dogg"]), &[r#"did you mean "dog"?"#]);
     assert_eq!(files(&output), [""; 0], "nothing was written");
 }
 
@@ -505,10 +507,10 @@ fn one_bad_picture_does_not_stop_the_others() {
         .arg(output.path())
         .assert()
         .code(1)
-        .stderr(contains("1-empty.jpg\": is empty"))
+        .stderr(contains("1-empty.jpg\": is empty; expected JPEG"))
         .stderr(contains("2-text.png\": is no picture that can be read"))
-        .stderr(contains("3-half.jpg\": is a damaged picture"))
-        .stderr(contains("\"missing.jpg\": No such file").count(1).and(contains("No such file").count(1)))
+        .stderr(contains("3-half.jpg\": is a damaged picture").and(contains("copy or save it again")))
+        .stderr(contains("\"missing.jpg\": No such file").count(1).and(contains("check the path").count(1)))
         .stderr(contains("1 of 5 pictures done, 4 failed; 1 box in "));
     assert_eq!(files(&output), ["4-good-res.jpg"]);
 }

@@ -168,6 +168,27 @@ impl Cli {
     }
 }
 
+/// What clap says of wrong use in a paragraph, in a line: without the usage, which --help shows.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.starts_with("Usage:"));
+    let lines = paragraphs.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty());
+    let mut told = String::new();
+    for line in lines {
+        let (line, is_item) = match line.strip_prefix("For more information, ") {
+            Some(help) => (help, false),
+            None => (line, line.starts_with(['[', '-', '<']) || told.ends_with(':')),
+        };
+        told.push_str(match told.is_empty() {
+            true => "",
+            false if is_item => " ",
+            false => "; ",
+        });
+        told.push_str(line.trim_end_matches('.'));
+    }
+    told
+}
+
 /// In roff.
 fn manual_page(command: Option<&str>) -> Result<Vec<u8>> {
     let mut program = Cli::command();
@@ -242,6 +263,25 @@ mod tests {
         assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (0.4, 0.45, 300));
         assert_eq!(command.target_layers, None);
         assert_eq!(command.verbosity, Verbosity::Normal);
+    }
+
+    #[test]
+    fn wrong_use_is_told_in_one_line_with_the_way_out() {
+        let told = |args: &[&str]| one_line(&Cli::try_parse_from([&["yolo-cam"], args].concat()).unwrap_err());
+        assert_eq!(
+            told(&["eval", "--protocol", "odm"]),
+            "error: invalid value 'odm' for '--protocol <PROTOCOL>' [possible values: drise, odam, vps]; \
+             tip: a similar value exists: 'odam'; try '--help'"
+        );
+        assert_eq!(
+            told(&["--img-pth", "a.jpg"]),
+            "error: unexpected argument '--img-pth' found; tip: a similar argument exists: '--img-path'; try '--help'"
+        );
+        assert_eq!(told(&["foo"]), "error: unrecognized subcommand 'foo'; try '--help'");
+        assert_eq!(
+            told(&["--box", "1,2,3,4"]),
+            "error: the following required arguments were not provided: --class <CLASS>; try '--help'"
+        );
     }
 
     #[test]

@@ -91,6 +91,39 @@ fn class_id(class: &str, names: &[String]) -> Result<usize> {
     match class.parse::<usize>() {
         Ok(index) if index < names.len() => Ok(index),
         Ok(index) => bail!("class {index} does not exist; the model has {} classes, numbered from 0", names.len()),
-        Err(_) => bail!("class {class:?} not found; the model's classes are: {}", names.join(", ")),
+        Err(_) => {
+            let similar = similar(class, names).map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
+            bail!("class {class:?} not found{similar}; the model's classes are: {}", names.join(", "))
+        }
+    }
+}
+
+/// The name that is `wanted` but for its case and a slip in about each third letter.
+fn similar<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
+    let wanted = wanted.to_lowercase();
+    names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&name.to_lowercase(), &wanted), name))
+        .filter(|(distance, name)| *distance <= name.chars().count() / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_is_found_by_number_and_name_and_a_mistyped_one_names_its_neighbour() {
+        let names = ["person", "traffic light", "dog"].map(str::to_owned);
+        assert_eq!(class_id("2", &names).unwrap(), 2);
+        assert_eq!(class_id("traffic light", &names).unwrap(), 1);
+        let problem = |class| class_id(class, &names).unwrap_err().to_string();
+        assert_eq!(
+            problem("Persn"),
+            r#"class "Persn" not found, did you mean "person"?; the model's classes are: person, traffic light, dog"#
+        );
+        assert!(problem("zebra").starts_with(r#"class "zebra" not found; "#));
+        assert!(problem("3").contains("numbered from 0"));
     }
 }
