@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar for work of many steps, gone when it is dropped. On no terminal, or if told to be quiet, nothing is shown.
 pub struct Bar(ProgressBar);
@@ -32,11 +32,12 @@ impl Bar {
     }
 
     fn with_template(is_wanted: bool, template: &str) -> Self {
-        if !is_wanted || !io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
-        }
+        Self::on(screen(is_wanted), template)
+    }
+
+    fn on(screen: ProgressDrawTarget, template: &str) -> Self {
         let style = ProgressStyle::with_template(template).expect("the template is sound");
-        Self(ProgressBar::new(0).with_style(style))
+        Self(ProgressBar::with_draw_target(Some(0), screen).with_style(style))
     }
 
     /// `done` of `total` steps.
@@ -44,6 +45,10 @@ impl Bar {
         self.0.set_length(total as u64);
         self.0.set_position(done as u64);
     }
+}
+
+fn screen(is_wanted: bool) -> ProgressDrawTarget {
+    if is_wanted && io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 /// How far a run is whose jobs take long: whole jobs, and shares of those that workers have under way.
@@ -58,12 +63,16 @@ pub struct Meter {
 
 impl Meter {
     pub fn new(is_wanted: bool, total: Option<usize>, workers: usize) -> Self {
+        Self::on(screen(is_wanted), total, workers)
+    }
+
+    fn on(screen: ProgressDrawTarget, total: Option<usize>, workers: usize) -> Self {
         let template = match total {
             Some(_) => "{bar:40} {percent} % measured, {eta} left",
             None => "{spinner} measuring for {elapsed}",
         };
         let shares = (0..workers).map(|_| AtomicUsize::new(0)).collect();
-        Self { bar: Bar::with_template(is_wanted, template), total, finished: AtomicUsize::new(0), shares }
+        Self { bar: Bar::on(screen, template), total, finished: AtomicUsize::new(0), shares }
     }
 
     /// `share` of the job of a worker is done, 0 to 1.
@@ -112,5 +121,46 @@ impl Progress {
 impl Drop for Bar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::InMemoryTerm;
+
+    fn meter(total: Option<usize>) -> (Meter, InMemoryTerm) {
+        let screen = InMemoryTerm::new(5, 100);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 1);
+        (Meter::on(target, total, 2), screen)
+    }
+
+    #[test]
+    fn jobs_under_way_count_and_the_time_that_is_left_is_told() {
+        let (meter, screen) = meter(Some(4));
+        let shown = |percent: &str| {
+            meter.bar.0.force_draw();
+            let line = screen.contents();
+            assert!(line.contains(&format!(" {percent} % measured, ")) && line.ends_with(" left"), "{percent}: {line}");
+        };
+        meter.show(1, 0.4);
+        shown("10");
+        meter.show(0, 1.0);
+        shown("35");
+        meter.finish(0);
+        shown("35");
+        meter.skip(2);
+        meter.finish(1);
+        shown("100");
+        meter.clear();
+        assert_eq!(screen.contents(), "");
+    }
+
+    #[test]
+    fn without_a_total_there_is_no_estimate() {
+        let (meter, screen) = meter(None);
+        meter.show(0, 0.5);
+        meter.bar.0.force_draw();
+        assert!(screen.contents().contains("measuring for 0s"), "{}", screen.contents());
     }
 }

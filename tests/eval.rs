@@ -425,6 +425,36 @@ fn the_recommended_flags_are_those_that_were_measured() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "only Linux tells a process its peak memory")]
+fn memory_does_not_grow_with_the_number_of_pictures() {
+    let pictures = temp();
+    let dog = image::open("images/dog.jpg").expect("it is a picture");
+    // 14 MB each in memory.
+    let large = dog.resize_exact(2500, 1875, image::imageops::FilterType::Nearest);
+    let peak = |count: usize| {
+        for index in 0..count {
+            let path = pictures.path().join(format!("{index}.jpg"));
+            if !path.exists() {
+                large.save(path).expect("it is written");
+            }
+        }
+        let output = temp();
+        let run = compare(&output)
+            .args(["-v", "--methods", "gradcam", "--steps", "2", "--img-size", "160", "--top", "1", "--img-path"])
+            .arg(pictures.path())
+            .assert()
+            .success()
+            .stdout(contains(format!("boxes of {count} pictures")));
+        let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        let peak = told.lines().find_map(|line| line.strip_prefix("memory: peak ")?.strip_suffix(" MiB"));
+        parsed(peak.unwrap_or_else(|| panic!("no peak in {told}")))
+    };
+    let (few, many) = (peak(4), peak(24));
+    // What 20 pictures take together would be 270 MiB.
+    assert!(many < few + 90.0, "{few} MiB for 4 pictures, {many} MiB for 24");
+}
+
+#[test]
 fn results_are_no_input_and_other_files_stay() {
     let output = temp();
     fs::copy("images/eagle.jpg", output.path().join("eagle.jpg")).expect("it is copied");
