@@ -440,7 +440,8 @@ fn memory_does_not_grow_with_the_number_of_pictures() {
         }
         let output = temp();
         let run = compare(&output)
-            .args(["-v", "--methods", "gradcam", "--steps", "2", "--img-size", "160", "--top", "1", "--img-path"])
+            .args(["-v", "--methods", "gradcam", "--steps", "2", "--img-size", "160", "--top", "1", "--threads", "2"])
+            .arg("--img-path")
             .arg(pictures.path())
             .assert()
             .success()
