@@ -23,19 +23,14 @@ pub fn odam(acts: ArrayView3<f32>, grads: ArrayView3<f32>, sigma: f32) -> Result
         return hires_cam(acts, grads);
     }
     check_shapes(acts, grads)?;
+    let kernel = gaussian(sigma);
     let mut smooth = grads.to_owned();
     for mut channel in smooth.outer_iter_mut() {
-        let changed = smoothed(channel.view(), sigma);
-        channel.assign(&changed);
+        let along_x = convolved(channel.view(), &kernel);
+        let along_y = convolved(along_x.t(), &kernel);
+        channel.assign(&along_y.t());
     }
     sum_of_products(acts, smooth.view(), |act, grad| act * grad)
-}
-
-/// `map` `[h, w]` with a Gaussian of standard deviation `sigma`, in cells, laid over it. Beyond the border it is 0.
-fn smoothed(map: ArrayView2<f32>, sigma: f32) -> Array2<f32> {
-    let kernel = gaussian(sigma);
-    let along_x = convolved(map, &kernel);
-    convolved(along_x.t(), &kernel).reversed_axes()
 }
 
 /// Weights that sum to 1, symmetric, an odd number.
