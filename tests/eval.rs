@@ -486,7 +486,9 @@ fn wrong_use_is_told_in_a_line() {
         command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--output-dir"]).arg(output.path());
         command.args(arguments).assert()
     };
-    eval(&["--img-path", "nowhere.jpg"]).code(1).stderr(contains("nowhere.jpg").and(contains("no box was measured")));
+    eval(&["--img-path", "nowhere.jpg"])
+        .code(1)
+        .stderr(contains("nowhere.jpg").and(contains("no box was measured")).and(contains("error: ").count(1)));
     eval(&["--target-layer", "model.99"]).code(2).stderr(contains("did you mean"));
     eval(&["--method", "best", "--target-layer", "model.9"]).code(2).stderr(contains("brings its layers along"));
     eval(&["--fuse", "none"]).code(2).stderr(contains("yolo-cam compare"));

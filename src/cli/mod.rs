@@ -179,11 +179,9 @@ pub fn one_line(error: &clap::Error) -> String {
             Some(help) => (help, false),
             None => (line, line.starts_with(['[', '-', '<']) || told.ends_with(':')),
         };
-        told.push_str(match told.is_empty() {
-            true => "",
-            false if is_item => " ",
-            false => "; ",
-        });
+        if !told.is_empty() {
+            told.push_str(if is_item { " " } else { "; " });
+        }
         told.push_str(line.trim_end_matches('.'));
     }
     told

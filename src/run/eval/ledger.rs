@@ -257,7 +257,9 @@ impl<'a> Ledger<'a> {
                 _ if pictures == 0 => "; --img-path names none".to_owned(),
                 _ => "; --conf-thres may be too high".to_owned(),
             };
-            eprintln!("error: no box was measured by all methods in {pictures} pictures{why}");
+            // What failed has its line already; this one closes the run.
+            let kind = if self.failed.is_empty() { "error: " } else { "" };
+            eprintln!("{kind}no box was measured by all methods in {pictures} pictures{why}");
             return Ok(if self.interrupted { Exit::Interrupted } else { Exit::SomeFailed });
         };
         if !missing.is_empty() {
