@@ -33,6 +33,7 @@ pub mod eval;
 pub mod explain;
 mod files;
 pub mod geometry;
+pub mod limits;
 pub mod model;
 pub mod parallel;
 pub mod picture;

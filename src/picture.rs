@@ -3,9 +3,12 @@
 use std::{fs, io::Cursor, path::Path};
 
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::Limits,
+};
 
 /// Reads a picture as RGB with 8 bits, upright by its EXIF orientation. The format is told from the content.
 /// Alpha is dropped, as OpenCV's `imread` does.
@@ -23,11 +26,8 @@ const EXPECTED: &str = "expected JPEG, PNG, BMP, GIF, TIFF or WebP";
 /// The way out of a damaged picture.
 const RENEW: &str = "; copy or save it again";
 
-/// The most memory that a decoded picture may take: 358 megapixels of RGB. A small file can ask for far more.
-const MAX_BYTES: u64 = 1 << 30;
-
 fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
-    decode_within(bytes, MAX_BYTES)
+    decode_within(bytes, Limits::PICTURE_BYTES)
 }
 
 fn decode_within(bytes: &[u8], max_bytes: u64) -> Result<RgbImage, String> {
@@ -39,7 +39,7 @@ fn decode_within(bytes: &[u8], max_bytes: u64) -> Result<RgbImage, String> {
         return Err(format!("is a damaged picture: the JPEG breaks off after {} bytes{RENEW}", bytes.len()));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = Limits::no_limits();
+    let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(max_bytes);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(describe)?;
@@ -93,7 +93,7 @@ fn describe(error: image::ImageError) -> String {
     // The decoders' messages may run over several lines.
     let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     match error {
-        image::ImageError::Limits(_) => format!("takes more than {} MiB; scale it down", MAX_BYTES >> 20),
+        image::ImageError::Limits(_) => format!("takes more than {} MiB; scale it down", Limits::PICTURE_BYTES >> 20),
         image::ImageError::Unsupported(_) => format!("cannot be read: {reason}; {EXPECTED}"),
         _ => format!("is a damaged picture: {reason}{RENEW}"),
     }

@@ -9,12 +9,10 @@ use std::{
 };
 
 use image::{
-    AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageResult, Limits, RgbImage,
+    AnimationDecoder, DynamicImage, Frames, ImageDecoder, ImageResult, RgbImage,
     codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder},
 };
-
-/// The most memory that a frame may take.
-const MAX_BYTES: u64 = 1 << 30;
+use yolo_cam::limits::Limits;
 
 /// Whether the file has more than one frame. What can't be read has none: reading it as a picture tells why.
 pub fn is_animated(path: &Path) -> bool {
@@ -24,7 +22,7 @@ pub fn is_animated(path: &Path) -> bool {
         if start.starts_with(b"GIF8") {
             let decoder = GifDecoder::new(file).ok()?;
             let (width, height) = decoder.dimensions();
-            let is_readable = u64::from(width) * u64::from(height) * 4 <= MAX_BYTES;
+            let is_readable = u64::from(width) * u64::from(height) * 4 <= Limits::PICTURE_BYTES;
             return Some(is_readable && decoder.into_frames().take(2).filter(Result::is_ok).count() == 2);
         }
         if start.starts_with(b"\x89PNG") {
@@ -94,8 +92,8 @@ fn decode(file: BufReader<File>, every: u64, name: &str, mut take: impl FnMut(Fr
 }
 
 fn frames(mut file: impl BufRead + Seek + 'static) -> ImageResult<Frames<'static>> {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(Limits::PICTURE_BYTES);
     let start = file.fill_buf()?;
     if start.starts_with(b"GIF8") {
         let mut decoder = GifDecoder::new(file)?;

@@ -9,9 +9,7 @@ use std::{
 };
 
 use image::RgbImage;
-
-/// The most memory that a frame may take.
-const MAX_BYTES: u64 = 1 << 30;
+use yolo_cam::limits::Limits;
 
 /// A video that ffmpeg is decoding. Dropping it ends ffmpeg.
 pub struct Video {
@@ -151,7 +149,7 @@ fn read_ppm(stream: &mut impl BufRead) -> io::Result<Option<RgbImage>> {
     let size = width.parse::<u32>().ok().zip(height.parse::<u32>().ok());
     let bytes = size.and_then(|(w, h)| u64::from(w).checked_mul(u64::from(h))?.checked_mul(3));
     match (size, bytes) {
-        (Some((width, height)), Some(bytes)) if magic == "P6" && most == "255" && bytes <= MAX_BYTES => {
+        (Some((width, height)), Some(bytes)) if magic == "P6" && most == "255" && bytes <= Limits::PICTURE_BYTES => {
             let mut pixels = vec![0; bytes as usize];
             stream.read_exact(&mut pixels)?;
             Ok(RgbImage::from_raw(width, height, pixels))

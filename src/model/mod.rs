@@ -40,6 +40,7 @@ pub struct Model {
     kind: FileKind,
     device: Device,
     names: Vec<String>,
+    warnings: Vec<String>,
     /// In order of the file, which is that of the rows in the concatenated prediction.
     heads: Vec<Head>,
     /// Weight `[C, K]` and bias `[C]` of each head.
@@ -92,6 +93,7 @@ impl Model {
                 (module, Metadata { names, classes, ..Metadata::default() })
             }
         };
+        let warnings = Vec::new();
         let tensors = module.tensors()?;
         let head_module = HeadModule::find(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
@@ -113,6 +115,7 @@ impl Model {
         let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         Ok(Self {
             names: class_names(metadata.names, head_module.classes),
+            warnings,
             head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
             layers: Layers::new(calls, &head_module.path),
             module,
@@ -139,6 +142,7 @@ impl Model {
             kind: self.kind,
             device: self.device,
             names: self.names.clone(),
+            warnings: self.warnings.clone(),
             heads: self.heads.clone(),
             head_weights: self.head_weights.iter().map(weights).collect(),
             layers: self.layers.clone(),
@@ -165,6 +169,11 @@ impl Model {
     /// Class names, one for each class: the file's own, else COCO's for 80 classes, else `class0`, `class1`, …
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// What is odd about the file although it can be used, each in one line: what was found, and what was made of it.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Replaces the class names.

@@ -98,5 +98,9 @@ fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if path != choice.path {
         eprintln!("note: {:?} not found; using {path:?}", choice.path);
     }
-    Ok(Model::load(path, choice.device)?)
+    let model = Model::load(path, choice.device)?;
+    for warning in model.warnings() {
+        eprintln!("warning: model {:?}: {warning}", model.path());
+    }
+    Ok(model)
 }

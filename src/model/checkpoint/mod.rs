@@ -15,9 +15,7 @@ use tch::Device;
 
 use self::pickle::{Id, Pickle, Value};
 use super::ffi::ScriptModule;
-
-/// A pickle of a network is some hundred kilobytes; the weights lie beside it.
-const MAX_PICKLE: u64 = 8 << 20;
+use crate::limits::Limits;
 
 /// A checkpoint, ready to run.
 pub(super) struct Checkpoint {
@@ -78,9 +76,9 @@ fn read_pickle<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, entry: &str) ->
     let unreadable = |error: &dyn std::fmt::Display| format!("has an unreadable pickle: {error}");
     let file = archive.by_name(entry).map_err(|error| unreadable(&error))?;
     let mut data = Vec::new();
-    file.take(MAX_PICKLE + 1).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
-    if data.len() as u64 > MAX_PICKLE {
-        return Err(format!("has a pickle of more than {} MiB", MAX_PICKLE >> 20));
+    file.take(Limits::PICKLE_BYTES + 1).read_to_end(&mut data).map_err(|error| unreadable(&error))?;
+    if data.len() as u64 > Limits::PICKLE_BYTES {
+        return Err(format!("has a pickle of more than {} MiB", Limits::PICKLE_BYTES >> 20));
     }
     Ok(data)
 }
@@ -194,16 +192,13 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a st
                 continue;
             };
             // A chain of a thousand modules would give paths of a thousand names each.
-            if path.len() < MAX_PATH && seen.insert(child) {
+            if path.len() < Limits::PATH_LETTERS && seen.insert(child) {
                 open.push((if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }, child));
             }
         }
     }
     found
 }
-
-/// Longer than any real path, `model.8.m.2.cv1.conv`.
-const MAX_PATH: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -11,13 +11,10 @@ use super::{
     blocks,
     pickle::{Id, Pickle, Value},
 };
-use crate::model::ffi::{Builder, ScriptModule, TensorRole};
-
-/// How deep modules lie in each other; real ones less than ten.
-const MAX_DEPTH: usize = 32;
-
-/// The most bytes of weights: a hostile file could name the same ones again and again.
-const MAX_WEIGHTS: u64 = 2 << 30;
+use crate::{
+    limits::Limits,
+    model::ffi::{Builder, ScriptModule, TensorRole},
+};
 
 /// A pickled `nn.Module`, and what its forward is written from.
 #[derive(Clone, Copy)]
@@ -214,7 +211,7 @@ pub(super) fn build<R: Read + Seek>(
     device: Device,
 ) -> Result<ScriptModule, String> {
     let builder = Builder::new().map_err(|error| error.to_string())?;
-    let mut assembly = Assembly { archive, prefix, pickle, builder, made: HashMap::new(), room: MAX_WEIGHTS };
+    let mut assembly = Assembly { archive, prefix, pickle, builder, made: HashMap::new(), room: Limits::WEIGHT_BYTES };
     let root = assembly.network(ModuleView::new(pickle, id))?;
     assembly.builder.finish(root, device).map_err(|error| error.to_string())
 }
@@ -277,8 +274,8 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
 
     /// A module with all inside it, without a forward.
     fn parts(&mut self, view: &ModuleView<'p, 'a>, path: &str, depth: usize) -> Result<usize, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("has modules that lie more than {MAX_DEPTH} deep in each other"));
+        if depth > Limits::MODULE_DEPTH {
+            return Err(format!("has modules that lie more than {} deep in each other", Limits::MODULE_DEPTH));
         }
         let children: Vec<_> = view.modules().collect();
         // Names become source code.
