@@ -47,5 +47,5 @@ pub use self::{
     explain::{
         ExplainOptions, ExplainedBox, Explanation, Fuse, Heatmap, Method, NoSignal, Target, TargetLayer, explain,
     },
-    model::{ExportOptions, Model},
+    model::{ExportOptions, LoadOptions, Model},
 };

@@ -13,6 +13,33 @@ impl Limits {
     pub const WEIGHT_BYTES: u64 = 2 << 30;
     /// Letters of a module's path, `model.8.m.2.cv1.conv`.
     pub const PATH_LETTERS: usize = 200;
+    /// Entries of a model's archive: one for each tensor and each class, some thousand.
+    pub const ARCHIVE_ENTRIES: usize = 100_000;
+    /// Bytes of the sources in a TorchScript file: less than half a megabyte.
+    pub const CODE_BYTES: u64 = 4 << 20;
+    /// Classes and functions in these sources: some hundred.
+    pub const DEFINITIONS: usize = 20_000;
+    /// How many of them use each other in a row: about ten.
+    pub const DEFINITION_DEPTH: usize = 64;
+    /// Blocks within blocks of a source: three.
+    pub const BLOCK_DEPTH: usize = 64;
+    /// Brackets within brackets and operators in a row: about ten.
+    pub const EXPRESSION_DEPTH: usize = 256;
+    /// Words of one statement, which may be a long list.
+    pub const STATEMENT_TOKENS: usize = 200_000;
+    /// How deep values of a TorchScript's pickle lie in each other: less than 40.
+    pub const PICKLE_DEPTH: usize = 256;
+    /// By how many values the tensors of a TorchScript's pickle are larger than their storages: grids of anchors, some hundred
+    /// thousand.
+    pub const EXPANDED_VALUES: u64 = 1 << 26;
+    /// Dimensions of a tensor: six in a grid of anchors.
+    pub const TENSOR_DIMENSIONS: usize = 16;
+    /// Calls of modules and functions that a network makes: some hundred, of the largest about two thousand.
+    pub const CALLS: usize = 5_000;
+    /// Bytes of one tensor of a forward pass, for each number of the input: of real networks less than a hundred.
+    pub const BYTES_PER_INPUT_VALUE: usize = 2048;
+    /// How many times that all tensors of a forward pass may take together.
+    pub const TENSORS_PER_FORWARD: usize = 8;
     /// Bytes of a decoded picture, or of a frame: 358 megapixels of RGB. A small file can ask for far more.
     pub const PICTURE_BYTES: u64 = 1 << 30;
 }

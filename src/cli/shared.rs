@@ -21,6 +21,10 @@ pub struct ModelArgs {
     /// Download nothing
     #[arg(long, help_heading = "Model")]
     offline: bool,
+    /// Run whatever code a TorchScript file brings along, also what reads and writes files: only for files whose maker you
+    /// trust. Otherwise a file that does more than detectors do is refused
+    #[arg(long, help_heading = "Model")]
+    trust_model: bool,
     /// Where to run: cpu, cuda or cuda:N
     #[arg(long, default_value = "cpu", help_heading = "Model")]
     device: String,
@@ -108,6 +112,8 @@ pub struct ModelChoice {
     /// As given: the file may stand elsewhere.
     pub path: PathBuf,
     pub offline: bool,
+    /// Whether a TorchScript file may run any code.
+    pub trust: bool,
     pub device: Device,
     pub threads: Option<u16>,
 }
@@ -149,6 +155,7 @@ impl ModelArgs {
         Ok(ModelChoice {
             path: self.model_path,
             offline: self.offline,
+            trust: self.trust_model,
             device: device(&self.device)?,
             threads: self.threads,
         })

@@ -9,6 +9,8 @@ pub(super) struct Metadata {
     pub names: Option<Vec<String>>,
     /// Number of classes, which checkpoints tell.
     pub classes: Option<usize>,
+    /// `[N, 3, H, W]` of the input that the network was traced at.
+    pub shape: Option<[i64; 4]>,
     /// The version of the `ultralytics` package, which YOLOv8 and later name.
     pub ultralytics_version: Option<String>,
 }
@@ -20,9 +22,20 @@ impl Metadata {
         Self {
             names: names(&config["names"]),
             classes: None,
+            shape: shape(&config["shape"]),
             ultralytics_version: config["version"].as_str().map(str::to_owned),
         }
     }
+}
+
+fn shape(value: &Value) -> Option<[i64; 4]> {
+    /// Pixels of a side, and pictures: more than any trace has.
+    const MOST: i64 = 4096;
+    let sides: Option<Vec<i64>> = value.as_array()?.iter().map(Value::as_i64).collect();
+    let shape: [i64; 4] = sides?.try_into().ok()?;
+    let [pictures, channels, height, width] = shape;
+    let is_sound = (1..=64).contains(&pictures) && channels == 3;
+    (is_sound && [height, width].iter().all(|side| (1..=MOST).contains(side))).then_some(shape)
 }
 
 /// `names` is a list up to v6.1 and a map from index to name later.

@@ -1,6 +1,8 @@
 //! A detector, loaded from a file, whose forward pass also returns what an explanation needs.
 
+mod archive;
 mod checkpoint;
+mod decoding;
 mod export;
 mod ffi;
 mod file_kind;
@@ -8,6 +10,7 @@ mod head;
 mod layers;
 mod metadata;
 mod shuffle;
+mod torchscript;
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -52,6 +55,13 @@ pub struct Model {
     graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
 }
 
+/// Settings of loading a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LoadOptions {
+    /// Whether a TorchScript file may run any code at all: it can then read and write files, and never end. Default: no.
+    pub trust: bool,
+}
+
 /// What a forward pass returns.
 #[derive(Debug)]
 pub struct Forward {
@@ -75,17 +85,31 @@ pub(crate) const PROBE_SIDE: i64 = 128;
 impl Model {
     /// Loads the file at `path` onto `device`, whatever its name; weights become f32.
     ///
+    /// A TorchScript file is a program: it is loaded only if all that it does is what detectors do.
+    ///
     /// # Errors
     /// [`Error::Model`] if the file is no YOLOv5 model, [`Error::Io`] if it can't be read.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
+        Self::load_with(path, device, LoadOptions::default())
+    }
+
+    /// The same, with settings.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(path: impl AsRef<Path>, device: Device, options: LoadOptions) -> Result<Self> {
         let path = path.as_ref();
         let unusable = |problem: String| Error::model(path, problem);
         let kind = FileKind::of(path)?;
         let (module, metadata) = match kind {
             FileKind::TorchScript => {
+                if !options.trust {
+                    torchscript::check(path).map_err(&unusable)?;
+                }
                 let (module, config) = ScriptModule::load(path, device).map_err(|error| {
                     unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error)))
                 })?;
+                check_operators(&module, options).map_err(&unusable)?;
                 (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
             }
             FileKind::Checkpoint => {
@@ -93,7 +117,7 @@ impl Model {
                 (module, Metadata { names, classes, ..Metadata::default() })
             }
         };
-        let warnings = Vec::new();
+        let mut warnings = Vec::new();
         let tensors = module.tensors()?;
         let head_module = HeadModule::find(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
@@ -113,6 +137,17 @@ impl Model {
             unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
         let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
+        if kind == FileKind::TorchScript {
+            let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Vec::len));
+            // A few names too few are an oversight. More are channels that are no classes.
+            if names > 0 && classes > 2 * names {
+                return Err(unusable(format!(
+                    "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of \
+                     YOLOv5 are explained"
+                )));
+            }
+            warnings.extend(decoding::compare(&module, &heads, classes, metadata.shape, device).map_err(unusable)?);
+        }
         Ok(Self {
             names: class_names(metadata.names, head_module.classes),
             warnings,
@@ -349,6 +384,19 @@ impl Model {
         };
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
         TappedGraph::new(&self.module, &heads, &taps, tap)
+    }
+}
+
+/// Whether the network calls only what detectors call, and not too often.
+fn check_operators(module: &ScriptModule, options: LoadOptions) -> Result<(), String> {
+    let operators =
+        module.operators().map_err(|error| format!("is TorchScript that is not run: {}", reason(&error)))?;
+    match operators.iter().find(|(name, result)| torchscript::refused(name, result)) {
+        Some((name, _)) if !options.trust => Err(format!(
+            "is TorchScript that calls {name}, which is not among the operators that detectors need, so it is not run; \
+             --trust-model runs it, if you trust who made the file"
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,16 +1,43 @@
 //! What is said of a picture.
 
-use yolo_cam::{ExplainedBox, Explanation, Model, detect::Query, report::DetectionEntry};
+use yolo_cam::{
+    ExplainedBox, Explanation, Model,
+    detect::{Detection, Query},
+    report::DetectionEntry,
+};
 
-/// In a line each, which boxes have no signal.
+/// Which boxes have no signal and why: a line for each reason, two at most.
 pub fn empty_maps(image: &str, explanation: &Explanation, model: &Model) -> Vec<String> {
-    let line = |explained: &ExplainedBox| {
-        let reason = explained.no_signal_reason(model)?;
-        let class = &model.names()[explained.detection.class_id];
-        let confidence = explained.detection.confidence;
-        Some(format!("warning: {image}: {class} {confidence:.2}: no signal: {reason}"))
+    let name = |explained: &ExplainedBox| {
+        let Detection { class_id, confidence, .. } = explained.detection;
+        format!("{} {confidence:.2}", model.names()[class_id])
     };
-    explanation.boxes.iter().filter_map(line).collect()
+    let mut of_reason: Vec<(String, Vec<String>)> = Vec::new();
+    for explained in &explanation.boxes {
+        let Some(reason) = explained.no_signal_reason(model) else { continue };
+        match of_reason.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, boxes)) => boxes.push(name(explained)),
+            None => of_reason.push((reason, vec![name(explained)])),
+        }
+    }
+    no_signal_lines(image, &of_reason)
+}
+
+/// `of_reason`: names of boxes by reason.
+fn no_signal_lines(image: &str, of_reason: &[(String, Vec<String>)]) -> Vec<String> {
+    /// More reasons would hide what else is said.
+    const MOST: usize = 2;
+    let line = |(reason, boxes): &(String, Vec<String>)| match boxes.as_slice() {
+        [only] => format!("warning: {image}: {only}: no signal: {reason}"),
+        boxes => format!("warning: {image}: {}: no signal: {reason}", listed(boxes)),
+    };
+    let (told, rest) = of_reason.split_at(if of_reason.len() > MOST { MOST - 1 } else { of_reason.len() });
+    let mut lines: Vec<String> = told.iter().map(line).collect();
+    if !rest.is_empty() {
+        let count: usize = rest.iter().map(|(_, boxes)| boxes.len()).sum();
+        lines.push(format!("warning: {image}: {count} more boxes without signal; --report json tells why for each"));
+    }
+    lines
 }
 
 /// In one line, what the detector made of the box that was asked for.
@@ -33,14 +60,40 @@ pub fn query_outcome(query: &Query, explanation: &Explanation, model: &Model, th
 
 /// The boxes of a picture in one line.
 pub fn summary(detections: &[DetectionEntry]) -> String {
-    /// More would make the line unreadable.
-    const MOST: usize = 8;
     let name = |detection: &DetectionEntry| format!("{} {:.2}", detection.class, detection.confidence);
-    let list = detections.iter().take(MOST).map(name).collect::<Vec<_>>().join(", ");
     match detections.len() {
         0 => "no detections".to_owned(),
+        _ => listed(&detections.iter().map(name).collect::<Vec<_>>()),
+    }
+}
+
+/// `2 boxes (cat 0.90, dog 0.80)`
+fn listed(boxes: &[String]) -> String {
+    /// More would make the line unreadable.
+    const MOST: usize = 8;
+    let list = boxes.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match boxes.len() {
         1 => format!("1 box ({list})"),
-        count @ 2..=MOST => format!("{count} boxes ({list})"),
+        count @ 0..=MOST => format!("{count} boxes ({list})"),
         count => format!("{count} boxes ({list}, ...)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_without_signal_share_a_line_for_each_reason() {
+        let of = |reasons: &[(&str, usize)]| {
+            let boxes = |count: usize| (0..count).map(|index| format!("cat 0.{index}")).collect();
+            let of_reason: Vec<_> = reasons.iter().map(|&(reason, count)| (reason.to_owned(), boxes(count))).collect();
+            no_signal_lines("a.jpg", &of_reason)
+        };
+        assert_eq!(of(&[("why", 1)]), ["warning: a.jpg: cat 0.0: no signal: why"]);
+        assert_eq!(of(&[("why", 2)]), ["warning: a.jpg: 2 boxes (cat 0.0, cat 0.1): no signal: why"]);
+        let many = of(&[("why", 300), ("x", 2), ("y", 1)]);
+        assert_eq!(many.len(), 2);
+        assert!(many[0].contains("cat 0.7, ...): no signal: why") && many[1].contains("3 more boxes"), "{many:?}");
     }
 }

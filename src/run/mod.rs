@@ -13,7 +13,7 @@ mod worker;
 use std::{fs, io::Write, time::Instant};
 
 use anyhow::{Result, bail};
-use yolo_cam::{ExportOptions, Model, model::FileKind};
+use yolo_cam::{ExportOptions, LoadOptions, Model, model::FileKind};
 
 use crate::{
     Exit,
@@ -98,7 +98,7 @@ fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if path != choice.path {
         eprintln!("note: {:?} not found; using {path:?}", choice.path);
     }
-    let model = Model::load(path, choice.device)?;
+    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust })?;
     for warning in model.warnings() {
         eprintln!("warning: model {:?}: {warning}", model.path());
     }

@@ -2,7 +2,7 @@
 
 mod blocks;
 mod network;
-mod pickle;
+pub(super) mod pickle;
 
 use std::{
     collections::HashSet,

@@ -9,11 +9,11 @@
 use std::collections::HashMap;
 
 /// Index of a value.
-pub(super) type Id = usize;
+pub(in crate::model) type Id = usize;
 
 /// A value. Strings borrow from the pickle.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value<'a> {
+pub(in crate::model) enum Value<'a> {
     None,
     Bool(bool),
     Int(i64),
@@ -38,7 +38,7 @@ pub(super) enum Value<'a> {
 
 /// What `callee(*args)` would give, with what is set on it afterwards.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Object {
+pub(in crate::model) struct Object {
     callee: Id,
     pub args: Id,
     state: Option<Id>,
@@ -48,7 +48,7 @@ pub(super) struct Object {
 
 /// A pickle that was read.
 #[derive(Debug)]
-pub(super) struct Pickle<'a> {
+pub(in crate::model) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
 }
@@ -77,6 +77,46 @@ impl<'a> Pickle<'a> {
 
     pub fn get(&self, id: Id) -> &Value<'a> {
         &self.values[id]
+    }
+
+    /// How many values there are; they are numbered from 0.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The arguments of a call.
+    pub fn arguments(&self, id: Id) -> Option<&[Id]> {
+        match self.get(id) {
+            Value::Object(object) => match self.get(object.args) {
+                Value::Tuple(args) => Some(args),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The values that lie in a value.
+    pub fn parts(&self, id: Id) -> Vec<Id> {
+        let both = |entries: &[(Id, Id)]| entries.iter().flat_map(|&(key, value)| [key, value]).collect::<Vec<_>>();
+        match self.get(id) {
+            Value::List(items) | Value::Tuple(items) | Value::Set(items) => items.clone(),
+            Value::Dict(entries) => both(entries),
+            Value::Persistent(key) => vec![*key],
+            Value::Object(object) => {
+                let mut parts = both(&object.items);
+                parts.extend(&object.elements);
+                parts.extend([object.callee, object.args]);
+                parts.extend(object.state);
+                parts
+            }
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Str(_)
+            | Value::Bytes(_)
+            | Value::Global { .. } => Vec::new(),
+        }
     }
 
     pub fn str(&self, id: Id) -> Option<&'a str> {

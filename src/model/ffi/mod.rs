@@ -5,13 +5,17 @@ use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
     path::Path,
     ptr::{self, NonNull},
+    thread,
 };
 
 use tch::Tensor;
 use torch_sys::C_tensor;
 
 use super::Forward;
-use crate::error::{Error, Result, one_line};
+use crate::{
+    error::{Error, Result, one_line},
+    limits::Limits,
+};
 
 #[repr(C)]
 struct RawModule {
@@ -34,6 +38,7 @@ struct RawTail {
 }
 
 type TensorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *mut C_tensor);
+type OperatorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char);
 type CallVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, u64, u64);
 
 // `C_tensor*` of torch-sys is `at::Tensor*`, as the shim's `yc_tensor*`.
@@ -44,6 +49,24 @@ unsafe extern "C" {
         config: *mut *mut c_char,
         error: *mut *mut c_char,
     ) -> *mut RawModule;
+    fn yc_module_prepare(module: *mut RawModule, error: *mut *mut c_char) -> c_int;
+    fn yc_module_operators(
+        module: *const RawModule,
+        max_calls: usize,
+        context: *mut c_void,
+        visit: OperatorVisitor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_module_decode(
+        module: *const RawModule,
+        heads: *const *const c_char,
+        n_heads: usize,
+        input: *const C_tensor,
+        raw: *const *const C_tensor,
+        most: usize,
+        all: usize,
+        error: *mut *mut c_char,
+    ) -> *mut C_tensor;
     fn yc_builder_new(error: *mut *mut c_char) -> *mut RawBuilder;
     fn yc_builder_free(builder: *mut RawBuilder);
     fn yc_builder_module(builder: *mut RawBuilder, class: *const c_char, error: *mut *mut c_char) -> c_int;
@@ -110,6 +133,8 @@ unsafe extern "C" {
     fn yc_graph_run(
         graph: *mut RawGraph,
         input: *const C_tensor,
+        most: usize,
+        all: usize,
         outputs: *mut *mut C_tensor,
         error: *mut *mut c_char,
     ) -> c_int;
@@ -121,10 +146,18 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> *mut RawTail;
     fn yc_tail_free(tail: *mut RawTail);
-    fn yc_tail_start(tail: *mut RawTail, input: *const C_tensor, error: *mut *mut c_char) -> *mut C_tensor;
+    fn yc_tail_start(
+        tail: *mut RawTail,
+        input: *const C_tensor,
+        most: usize,
+        all: usize,
+        error: *mut *mut c_char,
+    ) -> *mut C_tensor;
     fn yc_tail_run(
         tail: *mut RawTail,
         replacement: *const C_tensor,
+        most: usize,
+        all: usize,
         outputs: *mut *mut C_tensor,
         error: *mut *mut c_char,
     ) -> c_int;
@@ -180,12 +213,53 @@ impl ScriptModule {
     pub fn load(path: &Path, device: tch::Device) -> Result<(Self, Option<String>)> {
         let path = c_path(path)?;
         let device = c_string(&device_name(device))?;
-        let mut config = ptr::null_mut();
-        // SAFETY: the strings outlive the call; `config` and the error are owned by us from here on.
-        let module = guarded(|error| unsafe { yc_module_load(path.as_ptr(), device.as_ptr(), &mut config, error) })?;
-        // SAFETY: set by a call that succeeded: null or a string that we own.
-        let config = unsafe { take_string(config) };
-        Ok((Self(module), config))
+        let load = || {
+            let mut config = ptr::null_mut();
+            // SAFETY: the strings outlive the call; `config` and the error are owned by us from here on.
+            let module =
+                guarded(|error| unsafe { yc_module_load(path.as_ptr(), device.as_ptr(), &mut config, error) })?;
+            // SAFETY: set by a call that succeeded: null or a string that we own.
+            Ok((Self(module), unsafe { take_string(config) }))
+        };
+        let (module, config) = on_a_roomy_stack(load)?;
+        // SAFETY: the module is alive, and nobody else has it.
+        checked(|error| unsafe { yc_module_prepare(module.0.as_ptr(), error) })?;
+        Ok((module, config))
+    }
+
+    /// The operators that the forward graph calls, however deep: name and kind of result, `aten::conv2d` and `TensorType`.
+    pub fn operators(&self) -> Result<Vec<(String, String)>> {
+        unsafe extern "C" fn visit(context: *mut c_void, name: *const c_char, result: *const c_char) {
+            // SAFETY: `context` is the vector below, borrowed by nobody else during the call; the strings live
+            // until we return.
+            unsafe {
+                let list = &mut *context.cast::<Vec<(String, String)>>();
+                list.push((borrow_string(name), borrow_string(result)));
+            }
+        }
+        let mut list: Vec<(String, String)> = Vec::new();
+        let context = ptr::from_mut(&mut list).cast();
+        // SAFETY: the module is alive; `visit` takes the context for what it is.
+        checked(|error| unsafe { yc_module_operators(self.0.as_ptr(), Limits::CALLS, context, visit, error) })?;
+        Ok(list)
+    }
+
+    /// What the module's own code makes of these raw heads, `[1, C, h, w]` each; `None` if its first output is no tensor.
+    ///
+    /// `input`: `[1, 3, H, W]`, of which only the size counts.
+    pub fn decode(&self, heads: &[&str], input: &Tensor, raw: &[Tensor]) -> Result<Option<Tensor>> {
+        let heads = CStrings::new(heads)?;
+        let raw: Vec<*const C_tensor> = raw.iter().map(Tensor::as_ptr).collect();
+        assert_eq!(heads.len(), raw.len(), "a tensor for each head");
+        let Room { most, all } = Room::of(input);
+        // SAFETY: module, strings and tensors are alive; there are as many tensors as strings.
+        let output = guarded(|error| unsafe {
+            let (heads, count) = (heads.as_ptr(), heads.len());
+            yc_module_decode(self.0.as_ptr(), heads, count, input.as_ptr(), raw.as_ptr(), most, all, error)
+        })?;
+        // SAFETY: after success it is a tensor that we own.
+        let output = unsafe { Tensor::from_ptr(output.as_ptr()) };
+        Ok(output.defined().then_some(output))
     }
 
     /// Writes a TorchScript file with `config.txt` inside; its floats as fp16 if `half`.
@@ -340,8 +414,11 @@ impl TappedGraph {
     /// `input`: `[N, 3, H, W]` f32 on the module's device.
     pub fn run(&mut self, input: &Tensor) -> Result<Forward> {
         let mut outputs = vec![ptr::null_mut(); 2 * self.n_heads + self.n_taps];
+        let Room { most, all } = Room::of(input);
         // SAFETY: graph and input are alive, `outputs` has the room that the graph fills.
-        checked(|error| unsafe { yc_graph_run(self.graph.as_ptr(), input.as_ptr(), outputs.as_mut_ptr(), error) })?;
+        checked(|error| unsafe {
+            yc_graph_run(self.graph.as_ptr(), input.as_ptr(), most, all, outputs.as_mut_ptr(), error)
+        })?;
         // SAFETY: after success each entry is a tensor that we own.
         let mut heads: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
         let taps = heads.split_off(2 * self.n_heads);
@@ -361,6 +438,8 @@ impl Drop for TappedGraph {
 pub(crate) struct Tail {
     tail: NonNull<RawTail>,
     n_heads: usize,
+    /// For one picture.
+    room: Room,
 }
 
 impl Tail {
@@ -371,15 +450,17 @@ impl Tail {
         // SAFETY: module and strings outlive the call. The tail keeps the weights alive by itself.
         let tail =
             guarded(|error| unsafe { yc_tail_new(module.0.as_ptr(), heads.as_ptr(), n_heads, tap.as_ptr(), error) })?;
-        Ok(Self { tail, n_heads })
+        Ok(Self { tail, n_heads, room: Room::default() })
     }
 
     /// Runs what lies before the layer, and keeps of it what lies behind needs. Returns the layer's output.
     ///
     /// `input`: `[1, 3, H, W]` f32 on the module's device.
     pub fn start(&mut self, input: &Tensor) -> Result<Tensor> {
+        self.room = Room::of(input);
+        let Room { most, all } = self.room;
         // SAFETY: tail and input are alive.
-        let tapped = guarded(|error| unsafe { yc_tail_start(self.tail.as_ptr(), input.as_ptr(), error) })?;
+        let tapped = guarded(|error| unsafe { yc_tail_start(self.tail.as_ptr(), input.as_ptr(), most, all, error) })?;
         // SAFETY: after success it is a tensor that we own.
         Ok(unsafe { Tensor::from_ptr(tapped.as_ptr()) })
     }
@@ -387,8 +468,11 @@ impl Tail {
     /// The raw heads with `replacement` `[N, K, h, w]` in the layer's place.
     pub fn run(&mut self, replacement: &Tensor) -> Result<Vec<Tensor>> {
         let mut outputs = vec![ptr::null_mut(); self.n_heads];
+        let Room { most, all } = self.room.times(replacement.size().first().map_or(1, |&pictures| pictures as usize));
         // SAFETY: tail and tensor are alive, `outputs` has the room that the graph fills.
-        checked(|error| unsafe { yc_tail_run(self.tail.as_ptr(), replacement.as_ptr(), outputs.as_mut_ptr(), error) })?;
+        checked(|error| unsafe {
+            yc_tail_run(self.tail.as_ptr(), replacement.as_ptr(), most, all, outputs.as_mut_ptr(), error)
+        })?;
         // SAFETY: after success each entry is a tensor that we own.
         Ok(outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect())
     }
@@ -399,6 +483,36 @@ impl Drop for Tail {
         // SAFETY: made by yc_tail_new, freed once.
         unsafe { yc_tail_free(self.tail.as_ptr()) }
     }
+}
+
+/// How many bytes tensors may take during a forward pass: each, and all together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    most: usize,
+    all: usize,
+}
+
+impl Room {
+    /// For the input of a network.
+    fn of(input: &Tensor) -> Self {
+        let most = input.numel().saturating_mul(Limits::BYTES_PER_INPUT_VALUE);
+        Self { most, all: most.saturating_mul(Limits::TENSORS_PER_FORWARD) }
+    }
+
+    /// For so many pictures.
+    fn times(self, pictures: usize) -> Self {
+        Self { most: self.most.saturating_mul(pictures), all: self.all.saturating_mul(pictures) }
+    }
+}
+
+/// Runs what recurses as deep as a file wants to, within its limits.
+fn on_a_roomy_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    const BYTES: usize = 256 << 20;
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(BYTES).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| Error::Libtorch(format!("no thread can be started: {error}")))?;
+        thread.join().unwrap_or_else(|_| Err(Error::Libtorch("loading broke off".into())))
+    })
 }
 
 /// C strings with the array of pointers that C wants.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <ATen/Context.h>
+#include <c10/core/CPUAllocator.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
@@ -70,6 +72,53 @@ auto guarded(char **error, decltype(std::declval<F>()()) failed, F body) noexcep
   *error = strdup(message.c_str());
   return failed;
 }
+
+// How much more memory tensors may take in this thread; none while there is no bound.
+struct Budget {
+  size_t most, left;
+};
+thread_local Budget *budget = nullptr;
+
+// libtorch's own allocator, but for the bound.
+class BoundedAllocator final : public c10::Allocator {
+ public:
+  explicit BoundedAllocator(c10::Allocator *inner) : inner_(inner) {}
+
+  at::DataPtr allocate(size_t bytes) override {
+    if (budget) {
+      TORCH_CHECK(bytes <= budget->most, "it makes a tensor of ", bytes, " bytes; at most ", budget->most,
+                  " are allowed for an input of this size");
+      TORCH_CHECK(bytes <= budget->left, "its tensors take more memory than is allowed for an input of this size");
+      budget->left -= bytes;
+    }
+    return inner_->allocate(bytes);
+  }
+
+  at::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
+
+  void copy_data(void *to, const void *from, size_t bytes) const override { inner_->copy_data(to, from, bytes); }
+
+ private:
+  c10::Allocator *inner_;
+};
+
+// While it lives, tensors that this thread makes take at most so much memory: each, and all together, whether or not
+// they are freed in between.
+class Bound {
+ public:
+  Bound(size_t most, size_t all) : own_{most, all}, outer_(budget) {
+    static BoundedAllocator allocator(c10::GetCPUAllocator());
+    static std::once_flag once;
+    std::call_once(once, [] { c10::SetCPUAllocator(&allocator, /*priority=*/1); });
+    budget = &own_;
+  }
+  ~Bound() { budget = outer_; }
+  Bound(const Bound &) = delete;
+
+ private:
+  Budget own_;
+  Budget *outer_;
+};
 
 // Weights become f32, channels_last (about 15 % faster on a CPU). A copy only where they are not so already.
 at::Tensor prepared(const at::Tensor &tensor) {
@@ -256,7 +305,17 @@ Slots slots_of(const std::vector<std::string> &names) {
   return slots;
 }
 
-// bits[v]: the heads that depend on value v, found by walking the straight-line graph backwards.
+// What the nodes in a node's blocks use of the values outside, and these themselves.
+template <class F>
+void for_each_use(Node *node, F use) {
+  for (Value *input : node->inputs()) use(input);
+  for (auto *block : node->blocks()) {
+    for (Node *inner : block->nodes()) for_each_use(inner, use);
+    for (Value *output : block->outputs()) use(output);
+  }
+}
+
+// bits[v]: the heads that depend on value v, found by walking the graph backwards.
 std::unordered_map<const Value *, uint64_t> dependents(Graph &graph, const std::vector<Value *> &heads) {
   std::unordered_map<const Value *, uint64_t> bits;
   for (size_t i = 0; i < heads.size(); ++i) bits[heads[i]] |= uint64_t{1} << i;
@@ -264,7 +323,7 @@ std::unordered_map<const Value *, uint64_t> dependents(Graph &graph, const std::
     uint64_t seen = 0;
     for (Value *output : node->outputs()) seen |= bits[output];
     if (!seen) continue;
-    for (Value *input : node->inputs()) bits[input] |= seen;
+    for_each_use(node, [&](Value *input) { bits[input] |= seen; });
   }
   return bits;
 }
@@ -275,6 +334,55 @@ void run(torch::jit::GraphExecutor &executor, torch::jit::Stack &stack) {
   torch::jit::GraphOptimizerEnabledGuard no_profiling(false);
   executor.run(stack);
 }
+
+// Everything that a network's forward calls, however deep: operators by name and kind of result, and how many calls there
+// are once each is counted as often as it is made.
+class Survey {
+ public:
+  explicit Survey(size_t max_calls) : max_calls_(max_calls) {}
+
+  // Returns how many calls `function` makes, itself included.
+  size_t calls(torch::jit::Function &function) {
+    auto known = calls_.find(&function);
+    if (known != calls_.end()) {
+      TORCH_CHECK(known->second > 0, "it calls itself");
+      return known->second;
+    }
+    auto *graph_function = torch::jit::tryToGraphFunction(function);
+    TORCH_CHECK(graph_function, "it calls a function that has no graph");
+    calls_[&function] = 0;
+    size_t calls = 1 + calls_in(graph_function->graph()->block());
+    TORCH_CHECK(calls <= max_calls_, "it makes more than ", max_calls_, " calls of modules and functions");
+    return calls_[&function] = calls;
+  }
+
+  std::set<std::pair<std::string, std::string>> operators;
+
+ private:
+  size_t calls_in(torch::jit::Block *block) {
+    size_t calls = 0;
+    for (Node *node : block->nodes()) {
+      if (node->outputs().empty()) operators.emplace(node->kind().toQualString(), "NoneType");
+      for (Value *output : node->outputs())
+        operators.emplace(node->kind().toQualString(), c10::typeKindToString(output->type()->kind()));
+      if (node->kind() == prim::CallMethod) {
+        auto type = node->input(0)->type()->cast<c10::ClassType>();
+        TORCH_CHECK(type, "it calls a method of something that is no module");
+        calls += this->calls(type->getMethod(node->s(c10::attr::name)));
+      } else if (node->kind() == prim::CallFunction) {
+        auto type = node->input(0)->type()->cast<c10::FunctionType>();
+        TORCH_CHECK(type, "it calls something that is no function");
+        calls += this->calls(*type->function());
+      }
+      for (auto *inner : node->blocks()) calls += calls_in(inner);
+      TORCH_CHECK(calls <= max_calls_, "it makes more than ", max_calls_, " calls of modules and functions");
+    }
+    return calls;
+  }
+
+  size_t max_calls_;
+  std::unordered_map<const torch::jit::Function *, size_t> calls_;
+};
 
 // Copies the tensors on a stack out.
 void give(const torch::jit::Stack &stack, size_t n, yc_tensor **outputs) {
@@ -330,11 +438,27 @@ yc_module *yc_module_load(const char *path, const char *device, char **config, c
     c10::Device target(device);
     torch::jit::ExtraFilesMap extra{{"config.txt", ""}};
     auto module = torch::jit::load(path, target, extra, /*load_debug_files=*/false);
-    module.eval();
-    prepare_weights(module);
     const auto &text = extra["config.txt"];
     *config = text.empty() ? nullptr : strdup(text.c_str());
     return new yc_module{std::move(module), target};
+  });
+}
+
+int yc_module_prepare(yc_module *module, char **error) {
+  return guarded(error, -1, [&] {
+    module->module.eval();
+    prepare_weights(module->module);
+    return 0;
+  });
+}
+
+int yc_module_operators(const yc_module *module, size_t max_calls, void *context, yc_operator_visitor visit,
+                        char **error) {
+  return guarded(error, -1, [&] {
+    Survey survey(max_calls);
+    survey.calls(module->module.get_method("forward").function());
+    for (const auto &[name, result] : survey.operators) visit(context, name.c_str(), result.c_str());
+    return 0;
   });
 }
 
@@ -507,8 +631,9 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t
 
 void yc_graph_free(yc_graph *graph) { delete graph; }
 
-int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error) {
+int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error) {
   return guarded(error, -1, [&] {
+    Bound bound(most, all);
     torch::jit::Stack stack{graph->module._ivalue(), *input};
     run(graph->executor, stack);
     give(stack, graph->n_outputs, outputs);
@@ -583,10 +708,55 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n
   });
 }
 
+yc_tensor *yc_module_decode(const yc_module *module, const char *const *heads, size_t n_heads, const yc_tensor *input,
+                            const yc_tensor *const *raw, size_t most, size_t all, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_tensor * {
+    std::vector<size_t> position(n_heads, SIZE_MAX);
+    std::shared_ptr<Graph> graph;
+    {
+      std::lock_guard lock(graph_copying);
+      auto head_slots = slots_of(strings(heads, n_heads));
+      size_t n_registered = 0;
+      Expansion expansion(*module, [&](Node *node, const Call &call) {
+        auto head = head_slots.find(call.path);
+        if (!is_tensor(node) || head == head_slots.end()) return;
+        node->owningGraph()->registerOutput(node->output());
+        position[head->second] = n_registered++;
+      });
+      graph = expansion.graph;
+      size_t n_own = graph->outputs().size() - n_registered;
+      std::vector<Value *> given;
+      for (size_t slot : position) {
+        TORCH_CHECK(slot != SIZE_MAX, "a head is not called by the forward graph");
+        given.push_back(graph->outputs()[n_own + slot]);
+      }
+      // Of several outputs the first holds the boxes; behind it there may be masks, or the raw heads again.
+      Value *boxes = graph->outputs()[0];
+      while (boxes->node()->kind() == prim::TupleConstruct && !boxes->node()->inputs().empty())
+        boxes = boxes->node()->input(0);
+      if (!boxes->type()->isSubtypeOf(*c10::TensorType::get())) return new at::Tensor();
+      while (!graph->outputs().empty()) graph->eraseOutput(0);
+      graph->registerOutput(boxes);
+      for (Value *value : given) value->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
+      torch::jit::EliminateDeadCode(graph);
+      graph->lint();
+    }
+    torch::NoGradGuard no_grad;
+    Bound bound(most, all);
+    torch::jit::GraphExecutor executor(graph, "decode");
+    torch::jit::Stack stack{module->module._ivalue(), *input};
+    for (size_t i = 0; i < n_heads; ++i) stack.emplace_back(*raw[i]);
+    run(executor, stack);
+    TORCH_CHECK(stack.size() == 1 && stack[0].isTensor(), "its output is no tensor");
+    return new at::Tensor(stack[0].toTensor());
+  });
+}
+
 void yc_tail_free(yc_tail *tail) { delete tail; }
 
-yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, char **error) {
+yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, size_t most, size_t all, char **error) {
   return guarded(error, nullptr, [&]() -> yc_tensor * {
+    Bound bound(most, all);
     torch::NoGradGuard no_grad;
     torch::jit::Stack stack{tail->module._ivalue(), *input};
     run(tail->before, stack);
@@ -597,8 +767,10 @@ yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, char **error) {
   });
 }
 
-int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, yc_tensor **outputs, char **error) {
+int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, size_t most, size_t all, yc_tensor **outputs,
+                char **error) {
   return guarded(error, -1, [&] {
+    Bound bound(most, all);
     torch::NoGradGuard no_grad;
     // In the place of the input stands what is not looked at.
     torch::jit::Stack stack{tail->module._ivalue(), *replacement};

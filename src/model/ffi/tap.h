@@ -28,11 +28,19 @@ typedef struct yc_tensor yc_tensor;
 typedef struct yc_module yc_module;
 typedef struct yc_graph yc_graph;
 
-// Loads a TorchScript file onto `device` ("cpu", "cuda:0") in eval mode, with f32 weights that record no
-// gradients, channels_last. *config becomes the content of extra file "config.txt", or null if there is none;
+// Loads a TorchScript file onto `device` ("cpu", "cuda:0"). It recurses as deep as the file's code does, so that it wants a
+// roomy stack. The module must be prepared before it is used. *config becomes the content of extra file "config.txt", or null if there is none;
 // free it with yc_string_free.
 yc_module *yc_module_load(const char *path, const char *device, char **config, char **error);
 void yc_module_free(yc_module *module);
+// Puts a loaded module into eval mode, with f32 weights that record no gradients, channels_last.
+int yc_module_prepare(yc_module *module, char **error);
+
+// Visits every operator that the forward graph calls, however deep, once for each kind of result ("TensorType"). More than
+// `max_calls` calls of modules and functions are an error.
+typedef void (*yc_operator_visitor)(void *context, const char *name, const char *result);
+int yc_module_operators(const yc_module *module, size_t max_calls, void *context, yc_operator_visitor visit,
+                        char **error);
 // Another handle to the same weights.
 yc_module *yc_module_share(const yc_module *module, char **error);
 
@@ -71,8 +79,14 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t
                        const char *const *taps, size_t n_taps, int gradients, char **error);
 void yc_graph_free(yc_graph *graph);
 
-// Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. 2·n_heads + n_taps). Returns 0.
-int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, char **error);
+// Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. 2·n_heads + n_taps). Returns 0. One tensor on the CPU may take
+// `most` bytes and all together `all`, here and below.
+int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error);
+
+// What the module's own code makes of raw heads: its first output, an undefined tensor if that is none. `input` is there for
+// its size.
+yc_tensor *yc_module_decode(const yc_module *module, const char *const *heads, size_t n_heads, const yc_tensor *input,
+                            const yc_tensor *const *raw, size_t most, size_t all, char **error);
 
 // What lies behind the call `tap`: yc_tail_start runs what lies before on `input` [1,3,H,W], keeps what is needed of it,
 // and gives the call's output; yc_tail_run runs the rest on any [N,K,h,w] in its place and fills outputs[0 .. n_heads) with
@@ -80,8 +94,9 @@ int yc_graph_run(yc_graph *graph, const yc_tensor *input, yc_tensor **outputs, c
 typedef struct yc_tail yc_tail;
 yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error);
 void yc_tail_free(yc_tail *tail);
-yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, char **error);
-int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, yc_tensor **outputs, char **error);
+yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, size_t most, size_t all, char **error);
+int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, size_t most, size_t all, yc_tensor **outputs,
+                char **error);
 
 void yc_string_free(char *string);  // null is fine
 

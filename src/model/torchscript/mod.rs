@@ -1,0 +1,43 @@
+//! What a TorchScript file may be. It is a program, so it is looked at before libtorch sees it: its archive, its sources,
+//! its pickles; and what its network calls before any of it runs.
+//!
+//! Loading runs more than one thinks: `__setstate__` of every class, the defaults of arguments, and what constants of classes
+//! are set to. The parser and the compiler recurse as deep as the source does, and tensors are as large as the pickle says,
+//! whatever the storage holds.
+
+mod archive;
+mod operators;
+mod pickles;
+mod source;
+
+use std::{collections::BTreeMap, path::Path};
+
+use self::archive::Archive;
+pub(super) use self::operators::refused;
+use crate::limits::Limits;
+
+/// Looks through the file at `path` before libtorch loads it. The error says what is wrong with it.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let mut archive = Archive::open(path)?;
+    if archive.has("model.json") {
+        return Err("is TorchScript of PyTorch before 1.3, which is no longer read; export it again".into());
+    }
+    let mut sources = BTreeMap::new();
+    let mut room = Limits::CODE_BYTES;
+    for name in archive.names_in("code/") {
+        let Some(module) = name.strip_suffix(".py") else { continue };
+        let text = archive.read(&format!("code/{name}"), room)?;
+        room -= text.len() as u64;
+        let text = String::from_utf8(text).map_err(|_| format!("has source that is no UTF-8: code/{name}"))?;
+        sources.insert(module.replace('/', "."), text);
+    }
+    source::check(&sources)?;
+    for (pickle, storages) in [("data.pkl", "data"), ("constants.pkl", "constants")] {
+        if archive.has(pickle) {
+            let bytes = archive.read(pickle, Limits::PICKLE_BYTES)?;
+            pickles::check(&bytes, |key| archive.size(&format!("{storages}/{key}")))
+                .map_err(|problem| format!("has a damaged {pickle}: {problem}"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The pickles of a TorchScript file: objects of its classes, and tensors with their storages.
+
+use crate::{
+    limits::Limits,
+    model::checkpoint::pickle::{Id, Pickle, Value},
+};
+
+/// Looks through a pickle. `size`: how many bytes the storage of a key has, if it is there.
+pub(super) fn check(data: &[u8], size: impl Fn(&str) -> Option<u64>) -> Result<(), String> {
+    let pickle = Pickle::read(data)?;
+    check_depth(&pickle)?;
+    let mut keys = Vec::new();
+    let mut used = Vec::new();
+    let mut room = Limits::EXPANDED_VALUES;
+    for id in 0..pickle.len() {
+        match pickle.get(id) {
+            Value::Global { module, name } if !is_known(module, name) => {
+                return Err(format!("it names {module}.{name}, which is neither a class of the file nor a tensor"));
+            }
+            Value::Persistent(_) => keys.push(id),
+            Value::Object(_) => match pickle.class(id) {
+                None => return Err("it has an object of something that is no class".into()),
+                Some(("torch._utils", _)) => used.push(check_tensor(&pickle, id, &size, &mut room)?),
+                Some(_) => {}
+            },
+            _ => {}
+        }
+    }
+    used.sort_unstable();
+    match keys.iter().find(|key| used.binary_search(key).is_err()) {
+        Some(_) => Err("it has a storage that belongs to no tensor".into()),
+        None => Ok(()),
+    }
+}
+
+fn is_known(module: &str, name: &str) -> bool {
+    match module {
+        "collections" => name == "OrderedDict",
+        "torch._utils" => name == "_rebuild_tensor_v2",
+        "torch.jit._pickle" => {
+            matches!(
+                name,
+                "build_intlist" | "build_tensorlist" | "build_doublelist" | "build_boollist" | "restore_type_tag"
+            )
+        }
+        "torch" => name.ends_with("Storage") || name == "device",
+        _ => {
+            let is_own = module == "__torch__" || module.starts_with("__torch__.");
+            is_own && module != "__torch__.torch.classes" && !module.starts_with("__torch__.torch.classes.")
+        }
+    }
+}
+
+/// What `_rebuild_tensor_v2(storage, offset, size, stride, ...)` says must fit its storage. A grid of anchors is a small
+/// storage that is expanded; `room`: by how many values that may still be. Returns the storage's key.
+fn check_tensor(pickle: &Pickle, id: Id, size: impl Fn(&str) -> Option<u64>, room: &mut u64) -> Result<Id, String> {
+    let Some(&[storage, offset, shape, strides, ..]) = pickle.arguments(id) else {
+        return Err("it has a tensor without shape".into());
+    };
+    let number = |id: Id| match pickle.get(id) {
+        &Value::Int(number) => u64::try_from(number).ok(),
+        _ => None,
+    };
+    let numbers = |id: Id| match pickle.get(id) {
+        Value::Tuple(items) => items.iter().map(|&item| number(item)).collect::<Option<Vec<u64>>>(),
+        _ => None,
+    };
+    let (Some(offset), Some(shape), Some(strides)) = (number(offset), numbers(shape), numbers(strides)) else {
+        return Err("it has a tensor whose shape is none".into());
+    };
+    let (key, bytes, count) = storage_of(pickle, storage).ok_or("it has a tensor without storage")?;
+    let stored = size(key).ok_or_else(|| format!("the storage {key:?} is missing"))?;
+    if count.checked_mul(bytes) != Some(stored) {
+        return Err(format!("the storage {key:?} has {stored} bytes, expected {count} values of {bytes} bytes"));
+    }
+    // How many values the shape has, and the last one that it reaches.
+    let values = shape.iter().try_fold(1u64, |values, &side| values.checked_mul(side));
+    let reach = shape
+        .iter()
+        .zip(&strides)
+        .try_fold(offset, |reach, (&side, &stride)| reach.checked_add(side.saturating_sub(1).checked_mul(stride)?));
+    let expanded = values.map(|values| values.saturating_sub(count));
+    let fits = values == Some(0) || reach.is_some_and(|reach| reach < count);
+    let left = expanded.and_then(|expanded| room.checked_sub(expanded));
+    // An empty tensor still has sides, which libtorch multiplies.
+    let is_small = shape.iter().chain(&strides).all(|&number| number < 1 << 40);
+    match left.filter(|_| fits && is_small && shape.len() == strides.len()) {
+        Some(left) if shape.len() <= Limits::TENSOR_DIMENSIONS => *room = left,
+        _ => return Err(format!("a tensor of shape {shape:?} does not fit its storage {key:?} of {count} values")),
+    }
+    Ok(storage)
+}
+
+/// Key, bytes of a value and number of values of `('storage', type, key, device, number)`.
+fn storage_of<'a>(pickle: &Pickle<'a>, id: Id) -> Option<(&'a str, u64, u64)> {
+    let Value::Persistent(key) = pickle.get(id) else { return None };
+    let Value::Tuple(parts) = pickle.get(*key) else { return None };
+    let &[_, kind, key, _, count] = parts.as_slice() else { return None };
+    let Value::Global { module: "torch", name } = pickle.get(kind) else { return None };
+    let bytes = match *name {
+        "BoolStorage" | "ByteStorage" | "CharStorage" => 1,
+        "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
+        "FloatStorage" | "IntStorage" => 4,
+        "DoubleStorage" | "LongStorage" => 8,
+        _ => return None,
+    };
+    match pickle.get(count) {
+        &Value::Int(count) => Some((pickle.str(key)?, bytes, u64::try_from(count).ok()?)),
+        _ => None,
+    }
+}
+
+/// Values lie in each other only so deep, and none in itself: libtorch frees them by recursion.
+fn check_depth(pickle: &Pickle) -> Result<(), String> {
+    // 0: not seen yet.
+    let mut depths = vec![0usize; pickle.len()];
+    let mut is_open = vec![false; pickle.len()];
+    let mut way = vec![(pickle.root(), pickle.parts(pickle.root()), 0)];
+    while let Some((id, parts, next)) = way.pop() {
+        is_open[id] = true;
+        let Some(&part) = parts.get(next) else {
+            is_open[id] = false;
+            depths[id] = 1 + parts.iter().map(|&part| depths[part]).max().unwrap_or(0);
+            if depths[id] > Limits::PICKLE_DEPTH {
+                return Err(format!("values lie more than {} deep in each other", Limits::PICKLE_DEPTH));
+            }
+            continue;
+        };
+        way.push((id, parts, next + 1));
+        if is_open[part] {
+            return Err("a value lies in itself".into());
+        }
+        if depths[part] == 0 {
+            way.push((part, pickle.parts(part), 0));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `torch._utils._rebuild_tensor_v2(('storage', torch.FloatStorage, '0', 'cpu', count), offset, shape, strides)`.
+    fn tensor(count: u8, offset: u8, shape: [u8; 2], strides: [u8; 2]) -> Vec<u8> {
+        let pair = |[a, b]: [u8; 2]| [b'K', a, b'K', b, 0x86];
+        let mut data =
+            b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK"
+                .to_vec();
+        data.extend([count, b't', b'Q', b'K', offset]);
+        data.extend(pair(shape));
+        data.extend(pair(strides));
+        data.extend(b"\x89)tR.");
+        data
+    }
+
+    #[test]
+    fn a_tensor_fits_its_storage() {
+        let of_six = |key: &str| (key == "0").then_some(24);
+        assert_eq!(check(&tensor(6, 0, [2, 3], [3, 1]), of_six), Ok(()));
+        assert_eq!(check(&tensor(6, 1, [5, 1], [1, 1]), of_six), Ok(()));
+        assert_eq!(check(&tensor(6, 0, [200, 6], [0, 1]), of_six), Ok(()), "a grid is expanded");
+        for (data, problem) in [
+            (tensor(7, 0, [2, 3], [3, 1]), "has 24 bytes"),
+            (tensor(6, 1, [2, 3], [3, 1]), "does not fit"),
+            (tensor(6, 0, [2, 4], [3, 1]), "does not fit"),
+            (tensor(6, 0, [200, 7], [0, 1]), "does not fit"),
+        ] {
+            assert!(check(&data, of_six).unwrap_err().contains(problem), "{problem}");
+        }
+        assert!(check(&tensor(6, 0, [2, 3], [3, 1]), |_| None).unwrap_err().contains("is missing"));
+    }
+
+    #[test]
+    fn only_classes_of_the_file_are_named() {
+        let none = |_: &str| None;
+        assert_eq!(check(b"c__torch__.models.yolo\nModel\n)\x81}b.", none), Ok(()));
+        for data in [&b"cos\nsystem\n)R."[..], b"c__torch__.torch.classes.xnnpack\nConv2dOpContext\n)\x81.", b"N)R."] {
+            assert!(check(data, none).is_err());
+        }
+        assert!(check(b"X\x01\0\0\0aQ.", none).unwrap_err().contains("no tensor"));
+    }
+
+    #[test]
+    fn depth_has_a_bound_and_circles_are_refused() {
+        let none = |_: &str| None;
+        let mut deep = vec![b']'; 100_000];
+        deep.extend(vec![b'a'; 99_999]);
+        deep.push(b'.');
+        assert!(check(&deep, none).unwrap_err().contains("deep"));
+        assert!(check(b"]q\0h\0a.", none).unwrap_err().contains("in itself"));
+    }
+}
