@@ -20,11 +20,11 @@ test: libtorch
 bench: libtorch
 	cargo bench --locked --bench speed
 
-# Feeds damaged checkpoints to the loader, FUZZ_SECONDS for each of the two targets. Needs `cargo install cargo-fuzz`.
+# Feeds damaged files to what reads them, FUZZ_SECONDS for each target. Needs `cargo install cargo-fuzz`.
 FUZZ_SECONDS := 1800
 fuzz: libtorch
-	python3 scripts/fuzz_seeds.py tests/data/blocks.pt target/fuzz/corpus
-	for target in pickle archive; do \
+	python3 scripts/fuzz_seeds.py tests/data target/fuzz/corpus
+	for target in pickle archive torchscript; do \
 		OMP_NUM_THREADS=1 LD_LIBRARY_PATH=libtorch/lib cargo fuzz run --sanitizer none --target-dir target/fuzz \
 			$$target target/fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -timeout=20 -max_len=200000 || exit 1; \
