@@ -13,6 +13,21 @@ impl Limits {
     pub const WEIGHT_BYTES: u64 = 2 << 30;
     /// Letters of a module's path, `model.8.m.2.cv1.conv`.
     pub const PATH_LETTERS: usize = 200;
+    /// Letters of a class's name in a pickle, `models.common.Conv`.
+    pub const CLASS_LETTERS: usize = 1_000;
+    /// Classes of a detector: the largest data sets have some thousand.
+    pub const CLASSES: usize = 100_000;
+    /// Letters of a class name, the rest is cut.
+    pub const NAME_LETTERS: usize = 200;
+    /// Inputs of one block: a head has at most five.
+    pub const BLOCK_INPUTS: usize = 1_000;
+    /// Tensors of a checkpoint's network: some hundred, of the largest about two thousand.
+    pub const TENSORS: usize = 20_000;
+    /// How many times their file the weights of a checkpoint may take, since `torch.save` does not compress. Packed anew,
+    /// trained weights shrink by less than a half.
+    pub const UNPACKED_TIMES: u64 = 4;
+    /// Bytes that weights may take however small their file: those of a network that was never trained pack well.
+    pub const UNPACKED_BYTES: u64 = 64 << 20;
     /// Entries of a model's archive: one for each tensor and each class, some thousand.
     pub const ARCHIVE_ENTRIES: usize = 100_000;
     /// Bytes of the sources in a TorchScript file: less than half a megabyte.

@@ -1,12 +1,8 @@
 //! What a model file is, told from its content: names and extensions lie.
 
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
-use super::checkpoint::EXPORT;
+use super::{archive, checkpoint::EXPORT};
 use crate::error::{Error, Result};
 
 /// A kind of model file that can be run.
@@ -47,11 +43,8 @@ impl FileKind {
 
 const EXPECTED: &str = "expected a YOLOv5 checkpoint or TorchScript file";
 
-fn of_zip(mut file: File) -> Result<FileKind, String> {
-    let size = file.seek(SeekFrom::End(0)).unwrap_or(0);
-    let archive = zip::ZipArchive::new(file).map_err(|_| {
-        format!("is a damaged zip archive: its directory is missing after {size} bytes; copy or download it again")
-    })?;
+fn of_zip(file: File) -> Result<FileKind, String> {
+    let archive = archive::open(file)?;
     // The root folder has any name.
     let names = || archive.file_names().flatten();
     let inside = |name: &str, wanted: &str| name.split_once('/').is_some_and(|(_, rest)| rest.starts_with(wanted));

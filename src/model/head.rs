@@ -1,6 +1,10 @@
 //! Detection heads: the convolutions whose raw output a box is decoded from.
 
+use std::collections::HashMap;
+
 use tch::Tensor;
+
+use crate::limits::Limits;
 
 /// One detection head of a YOLOv5 network, a 1×1 convolution on one feature map.
 #[derive(Debug, Clone)]
@@ -45,7 +49,8 @@ impl HeadModule {
     ///
     /// `tensors`: parameters and buffers by path. The error says what is missing.
     pub fn find(tensors: &[(String, Tensor)]) -> Result<Self, String> {
-        let get = |path: &str| tensors.iter().find(|(name, _)| name == path).map(|(_, tensor)| tensor);
+        let by_path: HashMap<&str, &Tensor> = tensors.iter().map(|(path, tensor)| (path.as_str(), tensor)).collect();
+        let get = |path: &str| by_path.get(path).copied();
         let mut found = Vec::new();
         for (name, anchors) in tensors {
             let Some(path) = name.strip_suffix(".anchors") else { continue };
@@ -73,6 +78,9 @@ impl HeadModule {
             });
         }
         match found.len() {
+            1 if found[0].classes > Limits::CLASSES => {
+                Err(format!("has a head for {} classes; at most {} are explained", found[0].classes, Limits::CLASSES))
+            }
             1 => Ok(found.remove(0)),
             0 if get_suffix(tensors, ".dfl.conv.weight") => {
                 Err("has an anchor-free head (YOLOv8 or later), and only YOLOv5's anchor-based head is supported"

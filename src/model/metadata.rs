@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::names::{Names, python_bool, python_float};
+
 /// What a file says of its network, as far as it is of use.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct Metadata {
-    /// Class names, in order of class.
-    pub names: Option<Vec<String>>,
+    /// Class names.
+    pub names: Option<Names>,
     /// Number of classes, which checkpoints tell.
     pub classes: Option<usize>,
     /// `[N, 3, H, W]` of the input that the network was traced at.
@@ -39,12 +41,25 @@ fn shape(value: &Value) -> Option<[i64; 4]> {
 }
 
 /// `names` is a list up to v6.1 and a map from index to name later.
-fn names(value: &Value) -> Option<Vec<String>> {
-    let name = |value: &Value| value.as_str().map(str::to_owned);
+fn names(value: &Value) -> Option<Names> {
+    let mut names = Names::default();
     match value {
-        Value::Array(list) => list.iter().map(name).collect(),
-        Value::Object(map) => (0..map.len()).map(|index| name(map.get(&index.to_string())?)).collect(),
-        _ => None,
+        Value::Array(list) => list.iter().enumerate().for_each(|(class, value)| names.add(Some(class), name(value))),
+        Value::Object(map) => map.iter().for_each(|(class, value)| names.add(class.parse().ok(), name(value))),
+        _ => return None,
+    }
+    Some(names)
+}
+
+/// A name as Python prints it: names of data.yaml may be numbers.
+fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(value) => Some(python_bool(*value)),
+        Value::Null => Some("None".to_owned()),
+        Value::Number(number) if number.is_f64() => number.as_f64().map(python_float),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -136,12 +151,24 @@ pub(super) const COCO: [&str; 80] = [
 mod tests {
     use super::*;
 
+    fn names(text: &str, classes: usize) -> (Vec<String>, Option<String>) {
+        Names::fit(Metadata::parse(text).names, classes)
+    }
+
     #[test]
     fn names_are_a_list_or_a_map() {
-        let expected = Some(vec!["a".to_owned(), "b".to_owned()]);
-        assert_eq!(Metadata::parse(r#"{"names": ["a", "b"]}"#).names, expected);
-        assert_eq!(Metadata::parse(r#"{"names": {"1": "b", "0": "a"}}"#).names, expected);
-        assert_eq!(Metadata::parse(r#"{"names": {"1": "b", "2": "a"}}"#).names, None, "no class 0");
+        let expected = (vec!["a".to_owned(), "b".to_owned()], None);
+        assert_eq!(names(r#"{"names": ["a", "b"]}"#, 2), expected);
+        assert_eq!(names(r#"{"names": {"1": "b", "0": "a"}}"#, 2), expected);
+        let (from_one, warning) = names(r#"{"names": {"1": "b", "2": "a", "x": "y"}}"#, 3);
+        assert_eq!(from_one, ["class0", "b", "a"]);
+        assert!(warning.is_some_and(|warning| warning.contains("2 of its 3 classes")));
         assert_eq!(Metadata::parse("no json"), Metadata::default());
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_what_python_prints() {
+        let text = r#"{"names": [21008, true, 1.5, null, -1, 1e-7, ["x"]]}"#;
+        assert_eq!(names(text, 7).0, ["21008", "True", "1.5", "None", "-1", "1e-07", "class6"]);
     }
 }

@@ -9,6 +9,7 @@ mod file_kind;
 mod head;
 mod layers;
 mod metadata;
+mod names;
 mod shuffle;
 mod torchscript;
 
@@ -25,7 +26,8 @@ use self::{
     ffi::{ScriptModule, Tail, Tap, TappedGraph},
     head::HeadModule,
     layers::Layers,
-    metadata::{COCO, Metadata},
+    metadata::Metadata,
+    names::Names,
 };
 pub use self::{export::ExportOptions, file_kind::FileKind, head::Head, layers::Layer};
 use crate::{
@@ -138,7 +140,7 @@ impl Model {
         })?;
         let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         if kind == FileKind::TorchScript {
-            let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Vec::len));
+            let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Names::len));
             // A few names too few are an oversight. More are channels that are no classes.
             if names > 0 && classes > 2 * names {
                 return Err(unusable(format!(
@@ -148,8 +150,10 @@ impl Model {
             }
             warnings.extend(decoding::compare(&module, &heads, classes, metadata.shape, device).map_err(unusable)?);
         }
+        let (names, misfit) = Names::fit(metadata.names, head_module.classes);
+        warnings.extend(misfit);
         Ok(Self {
-            names: class_names(metadata.names, head_module.classes),
+            names,
             warnings,
             head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
             layers: Layers::new(calls, &head_module.path),
@@ -201,7 +205,8 @@ impl Model {
         self.device
     }
 
-    /// Class names, one for each class: the file's own, else COCO's for 80 classes, else `class0`, `class1`, …
+    /// Class names, one for each class: the file's own, else COCO's for 80 classes; `class7` for one
+    /// that has none.
     pub fn names(&self) -> &[String] {
         &self.names
     }
@@ -446,34 +451,10 @@ fn head_weights(tensors: &[(String, Tensor)], path: &str) -> Result<(Tensor, Opt
     Ok((weight.f_flatten(1, -1)?, get("bias")))
 }
 
-/// The file's names; COCO's where it has none and 80 classes; numbers otherwise.
-fn class_names(own: Option<Vec<String>>, classes: usize) -> Vec<String> {
-    match own {
-        Some(names) if names.len() == classes => names,
-        None if classes == COCO.len() => COCO.map(str::to_owned).to_vec(),
-        _ => (0..classes).map(|class| format!("class{class}")).collect(),
-    }
-}
-
 /// The text of an error without the word that names libtorch, for use inside another error.
 fn reason(error: &Error) -> String {
     match error {
         Error::Libtorch(reason) => reason.clone(),
         other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_the_files_own_or_cocos_or_numbers() {
-        let own = || Some(vec!["helmet".to_owned(), "vest".to_owned()]);
-        assert_eq!(class_names(own(), 2), ["helmet", "vest"]);
-        assert_eq!(class_names(own(), 3), ["class0", "class1", "class2"]);
-        assert_eq!(class_names(None, 1), ["class0"]);
-        assert_eq!(class_names(None, 80)[79], "toothbrush");
-        assert_eq!(class_names(own(), 80)[0], "class0", "the file has names, only not for 80 classes");
     }
 }

@@ -3,6 +3,7 @@
 mod blocks;
 mod network;
 pub(super) mod pickle;
+mod tensors;
 
 use std::{
     collections::HashSet,
@@ -14,14 +15,18 @@ use std::{
 use tch::Device;
 
 use self::pickle::{Id, Pickle, Value};
-use super::ffi::ScriptModule;
+use super::{
+    archive,
+    ffi::ScriptModule,
+    names::{Names, python_bool, python_float},
+};
 use crate::limits::Limits;
 
 /// A checkpoint, ready to run.
 pub(super) struct Checkpoint {
     pub module: ScriptModule,
     /// Class names.
-    pub names: Option<Vec<String>>,
+    pub names: Option<Names>,
     /// Number of classes.
     pub classes: Option<usize>,
 }
@@ -35,6 +40,8 @@ enum Content {
     UnknownBlocks(Vec<String>),
     /// A network of another kind, by its class.
     NoDetector(String),
+    /// A network of more modules than can be run.
+    TooLarge,
     /// Weights by name, without a network.
     StateDict,
     /// Something else.
@@ -45,7 +52,7 @@ enum Content {
 /// the way out.
 pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut archive = zip::ZipArchive::new(file).map_err(|error| error.to_string())?;
+    let mut archive = archive::open(file)?;
     // The root folder has any name.
     let entry = archive.file_names().flatten().find(|name| name.ends_with("/data.pkl")).map(|name| name.into_owned());
     let entry = entry.ok_or("has no data.pkl")?;
@@ -100,6 +107,9 @@ fn refusal(content: Content) -> String {
         Content::NoDetector(class) => {
             format!("is a checkpoint of {class}, which has no detection head, so there are no boxes to explain")
         }
+        Content::TooLarge => {
+            format!("is a checkpoint of more than {} modules; detectors have some hundred", Limits::CALLS)
+        }
         Content::StateDict => {
             format!("holds weights only (a state dict), without a network; save the whole model, or {EXPORT}")
         }
@@ -108,15 +118,37 @@ fn refusal(content: Content) -> String {
 }
 
 /// The attribute `names` of a network: a list, or a map from index to name.
-fn names(pickle: &Pickle, network: Id) -> Option<Vec<String>> {
-    let id = pickle.attribute(network, "names")?;
-    let text = |id: Id| pickle.str(id).map(str::to_owned);
-    match pickle.get(id) {
-        Value::List(items) => items.iter().map(|&item| text(item)).collect(),
-        Value::Dict(entries) => {
-            let at = |index: usize| entries.iter().find(|(key, _)| *pickle.get(*key) == Value::Int(index as i64));
-            (0..entries.len()).map(|index| text(at(index)?.1)).collect()
+fn names(pickle: &Pickle, network: Id) -> Option<Names> {
+    let mut names = Names::default();
+    match pickle.get(pickle.attribute(network, "names")?) {
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().enumerate().for_each(|(class, &item)| names.add(Some(class), name(pickle.get(item))));
         }
+        Value::Dict(entries) => {
+            entries.iter().for_each(|&(key, item)| names.add(class(pickle.get(key)), name(pickle.get(item))));
+        }
+        _ => return None,
+    }
+    Some(names)
+}
+
+/// The class that a key of `names` stands for. Of a map that went through JSON it is text.
+fn class(key: &Value) -> Option<usize> {
+    match key {
+        Value::Int(number) => usize::try_from(*number).ok(),
+        Value::Str(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A name as YOLOv5 prints it: names of data.yaml may be numbers.
+fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::Str(text) => Some((*text).to_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(python_bool(*value)),
+        Value::Float(value) => Some(python_float(*value)),
+        Value::None => Some("None".to_owned()),
         _ => None,
     }
 }
@@ -131,6 +163,9 @@ fn content(pickle: &Pickle) -> Content {
     };
     let network = unwrapped(pickle, network);
     let modules = modules(pickle, network);
+    if modules.len() > Limits::CALLS {
+        return Content::TooLarge;
+    }
     let heads: Vec<_> = modules.iter().filter(|(_, _, name)| matches!(*name, "Detect" | "Segment")).collect();
     if heads.is_empty() {
         let (module, name) = pickle.class(network).unwrap_or(("?", "?"));
@@ -183,6 +218,10 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a st
     // Children that are yet to come, the next one last.
     let mut open = vec![(String::new(), network)];
     while let Some((path, id)) = open.pop() {
+        // One more than can be run.
+        if found.len() > Limits::CALLS {
+            break;
+        }
         if let Some((module, name)) = pickle.class(id).filter(|_| !path.is_empty()) {
             found.push((path.clone(), module, name));
         }
@@ -192,7 +231,7 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a st
                 continue;
             };
             // A chain of a thousand modules would give paths of a thousand names each.
-            if path.len() < Limits::PATH_LETTERS && seen.insert(child) {
+            if path.len() + name.len() < Limits::PATH_LETTERS && seen.insert(child) {
                 open.push((if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }, child));
             }
         }

@@ -10,6 +10,7 @@ use tch::{Device, Kind, Tensor};
 use super::{
     blocks,
     pickle::{Id, Pickle, Value},
+    tensors::Tensors,
 };
 use crate::{
     limits::Limits,
@@ -34,6 +35,12 @@ impl<'p, 'a> ModuleView<'p, 'a> {
     /// The class with its Python module, `models.common.Conv`.
     pub fn class(&self) -> String {
         self.pickle.class(self.id).map_or_else(|| "?".to_owned(), |(module, name)| format!("{module}.{name}"))
+    }
+
+    /// The class as it stands in the source of an exported file.
+    fn type_name(&self) -> String {
+        let class = self.class();
+        if class.split('.').all(is_name) && class.len() <= Limits::PATH_LETTERS { class } else { "Module".to_owned() }
     }
 
     fn new(pickle: &'p Pickle<'a>, id: Id) -> Self {
@@ -128,7 +135,12 @@ impl<'p, 'a> ModuleView<'p, 'a> {
     }
 
     fn misfit(&self, name: &str, value: &Value) -> String {
-        format!("{} has {name:?} = {value:?}, which is not understood", self.class())
+        let kind = match value {
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => format!("{value:?}"),
+            Value::List(_) | Value::Tuple(_) => "a list of something else than numbers".to_owned(),
+            _ => "something that is no number".to_owned(),
+        };
+        format!("{} has {name:?} = {kind}, which is not understood", self.class())
     }
 
     pub fn int(&self, name: &str) -> Result<i64, String> {
@@ -195,6 +207,12 @@ impl<'p, 'a> ModuleView<'p, 'a> {
     }
 }
 
+/// Whether a name may stand in source code.
+fn is_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=Limits::PATH_LETTERS).contains(&name.len()) && name.bytes().all(is_letter)
+}
+
 fn int(pickle: &Pickle, id: Id) -> Option<i64> {
     match pickle.get(id) {
         Value::Int(number) => Some(*number),
@@ -211,21 +229,31 @@ pub(super) fn build<R: Read + Seek>(
     device: Device,
 ) -> Result<ScriptModule, String> {
     let builder = Builder::new().map_err(|error| error.to_string())?;
-    let mut assembly = Assembly { archive, prefix, pickle, builder, made: HashMap::new(), room: Limits::WEIGHT_BYTES };
+    let tensors = Tensors::new(archive, prefix, pickle);
+    let mut assembly = Assembly {
+        tensors,
+        builder,
+        made: HashMap::new(),
+        modules_left: Limits::CALLS,
+        inputs_left: Limits::BLOCK_INPUTS + Limits::CALLS,
+    };
     let root = assembly.network(ModuleView::new(pickle, id))?;
-    assembly.builder.finish(root, device).map_err(|error| error.to_string())
+    let module = assembly.builder.finish(root, device).map_err(|error| error.to_string())?;
+    // A module may be called by several others: a few in each other make millions of calls.
+    module.operators().map_err(|error| error.to_string())?;
+    Ok(module)
 }
 
 struct Assembly<'r, 'p, 'a, R> {
-    archive: &'r mut zip::ZipArchive<R>,
-    prefix: &'r str,
-    pickle: &'p Pickle<'a>,
+    tensors: Tensors<'r, 'p, 'a, R>,
     builder: Builder,
     /// Numbers of modules that were made: one activation may serve all convolutions. With the normalisation that was
     /// fused into them.
     made: HashMap<(Id, Option<Id>), usize>,
-    /// How many more bytes of weights may be read.
-    room: u64,
+    /// How many more modules may be put into others.
+    modules_left: usize,
+    /// How many more inputs blocks may take, all together.
+    inputs_left: usize,
 }
 
 impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
@@ -247,7 +275,7 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             source += &format!("y{index} = getattr(self.model, {name:?}).forward({inputs})\n");
         }
         source += &format!("return y{}", blocks.modules().count().checked_sub(1).ok_or("has no blocks")?);
-        let root = self.call(|builder| builder.module(&network.class()))?;
+        let root = self.call(|builder| builder.module(&network.type_name()))?;
         self.call(|builder| builder.child(root, "model", sequence))?;
         self.forward(root, &["x".to_owned()], &source)?;
         Ok(root)
@@ -264,9 +292,16 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         let forward =
             blocks::find(module, name).ok_or_else(|| at_path(format!("{module}.{name} is no known block")))?;
         let number = self.parts(view, path, depth)?;
+        let inputs = view.inputs();
+        if inputs.len() > Limits::BLOCK_INPUTS {
+            return Err(at_path(format!("takes {} inputs; at most {} are read", inputs.len(), Limits::BLOCK_INPUTS)));
+        }
+        // One for each module, and some more.
+        self.inputs_left =
+            self.inputs_left.checked_sub(inputs.len()).ok_or_else(|| at_path("has too many inputs".to_owned()))?;
         let body = forward(view).map_err(at_path)?;
         if !body.is_empty() {
-            self.forward(number, &view.inputs(), &body).map_err(at_path)?;
+            self.forward(number, &inputs, &body).map_err(at_path)?;
         }
         self.made.insert(key, number);
         Ok(number)
@@ -278,20 +313,23 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             return Err(format!("has modules that lie more than {} deep in each other", Limits::MODULE_DEPTH));
         }
         let children: Vec<_> = view.modules().collect();
-        // Names become source code.
-        let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if let Some((name, _)) = children.iter().find(|(name, _)| !is_name(name)) {
             return Err(format!("has a module with the name {name:?}"));
         }
+        self.modules_left = (self.modules_left.checked_sub(children.len()))
+            .ok_or_else(|| format!("has more than {} modules", Limits::CALLS))?;
         let children = children
             .into_iter()
             .map(|(name, child)| Ok((name, self.module(&child, &format!("{path}.{name}"), depth + 1)?)))
             .collect::<Result<Vec<_>, String>>()?;
-        let number = self.call(|builder| builder.module(&view.class()))?;
+        let number = self.call(|builder| builder.module(&view.type_name()))?;
         for (name, child) in children {
             self.call(|builder| builder.child(number, name, child))?;
         }
         for (name, tensor, role) in self.tensors(view).map_err(|problem| format!("{path}: {problem}"))? {
+            if !is_name(name) {
+                return Err(format!("{path}: has a tensor with the name {name:?}"));
+            }
             self.call(|builder| builder.tensor(number, name, &tensor, role))?;
         }
         Ok(number)
@@ -313,7 +351,8 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         let mut tensors = view
             .tensors()
             .map(|(name, id, role)| {
-                let tensor = self.tensor(id).map_err(|problem| format!("{problem} ({name} of {})", view.class()))?;
+                let tensor =
+                    self.tensors.read(id).map_err(|problem| format!("{problem} ({name} of {})", view.class()))?;
                 Ok((name, tensor, role))
             })
             .collect::<Result<Vec<_>, String>>()?;
@@ -325,80 +364,6 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             tensors.push(("bias", bias, TensorRole::Parameter));
         }
         Ok(tensors)
-    }
-
-    /// Reads a tensor: `_rebuild_tensor_v2(storage, offset, size, stride, …)`, which may stand inside
-    /// `_rebuild_parameter(tensor, …)`.
-    fn tensor(&mut self, id: Id) -> Result<Tensor, String> {
-        let pickle = self.pickle;
-        let arguments = |id: Id| match pickle.get(id) {
-            Value::Object(object) => match pickle.get(object.args) {
-                Value::Tuple(args) => args.as_slice(),
-                _ => &[],
-            },
-            _ => &[],
-        };
-        let id = match (pickle.class(id), arguments(id)) {
-            (Some(("torch._utils", "_rebuild_parameter")), &[tensor, ..]) => tensor,
-            _ => id,
-        };
-        let (Some(("torch._utils", "_rebuild_tensor_v2")), &[storage, offset, size, stride, ..]) =
-            (pickle.class(id), arguments(id))
-        else {
-            return Err("has a tensor that is not understood".into());
-        };
-        let ints = |id: Id| match pickle.get(id) {
-            Value::Tuple(items) => items.iter().map(|&item| int(pickle, item).filter(|&n| n >= 0)).collect(),
-            _ => None::<Vec<i64>>,
-        };
-        match (int(pickle, offset), ints(size), ints(stride)) {
-            (Some(offset), Some(size), Some(stride)) if offset >= 0 => self.storage(storage, offset, &size, &stride),
-            _ => Err("has a tensor with a shape that is not understood".into()),
-        }
-    }
-
-    /// Reads the storage with the key `('storage', type, name, device, length)` and gives it its shape.
-    fn storage(&mut self, id: Id, offset: i64, size: &[i64], stride: &[i64]) -> Result<Tensor, String> {
-        let pickle = self.pickle;
-        let unknown = || "has a tensor whose storage is not understood".to_owned();
-        let Value::Persistent(key) = pickle.get(id) else { return Err(unknown()) };
-        let Value::Tuple(parts) = pickle.get(*key) else { return Err(unknown()) };
-        let &[_, kind, name, ..] = parts.as_slice() else { return Err(unknown()) };
-        let (Value::Global { name: kind, .. }, Some(name)) = (pickle.get(kind), pickle.str(name)) else {
-            return Err(unknown());
-        };
-        let kind = match *kind {
-            "HalfStorage" => Kind::Half,
-            "BFloat16Storage" => Kind::BFloat16,
-            "FloatStorage" => Kind::Float,
-            "DoubleStorage" => Kind::Double,
-            "LongStorage" => Kind::Int64,
-            other => return Err(format!("has a tensor of {other}, which is not understood")),
-        };
-        let entry = format!("{}data/{name}", self.prefix);
-        let file = self.archive.by_name(&entry).map_err(|_| format!("lacks its tensor {entry}"))?;
-        self.room = self.room.checked_sub(file.size()).ok_or("has more weights than any detector")?;
-        let (length, mut bytes) = (file.size(), Vec::new());
-        file.take(length).read_to_end(&mut bytes).map_err(|error| format!("has a damaged tensor {entry}: {error}"))?;
-        let count = (bytes.len() / kind.elt_size_in_bytes()) as i64;
-        // How many values the shape has, and the last one that it reaches.
-        let values = size.iter().try_fold(1i64, |values, &side| values.checked_mul(side));
-        let reach = size
-            .iter()
-            .zip(stride)
-            .try_fold(offset, |reach, (&size, &stride)| reach.checked_add((size - 1).max(0).checked_mul(stride)?));
-        let fits =
-            values.is_some_and(|values| values <= count && (values == 0 || reach.is_some_and(|reach| reach < count)));
-        if size.len() != stride.len() || !fits {
-            return Err(format!("has a tensor {entry} of {count} values, too few for its shape {size:?}"));
-        }
-        let read = || {
-            let all = Tensor::f_from_data_size(&bytes, &[count], kind)?;
-            let tensor = all.f_as_strided(size, stride, offset)?;
-            // At once, so that the weights are never there in both precisions.
-            if kind == Kind::Int64 { tensor.f_contiguous() } else { tensor.f_to_kind(Kind::Float)?.f_contiguous() }
-        };
-        read().map_err(|error: tch::TchError| crate::Error::from(error).to_string())
     }
 }
 

@@ -6,7 +6,9 @@
 //!
 //! Opcodes of protocols 2 to 5 as in Python's `pickletools`.
 
-use std::collections::HashMap;
+use std::{cell::RefCell, collections::HashMap};
+
+use crate::limits::Limits;
 
 /// Index of a value.
 pub(in crate::model) type Id = usize;
@@ -51,20 +53,22 @@ pub(in crate::model) struct Object {
 pub(in crate::model) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
+    /// The entries of long dicts by their keys, once they are looked up.
+    indices: RefCell<HashMap<Id, HashMap<&'a str, Id>>>,
 }
 
 impl<'a> Pickle<'a> {
     /// Reads the whole pickle. The error says what is wrong, and where.
     pub fn read(data: &'a [u8]) -> Result<Self, String> {
         let mut reader =
-            Reader { data, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+            Reader { data, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
         loop {
             let at = reader.at;
             let located = |problem: String| format!("{problem} at byte {at} of its pickle");
             let opcode = reader.byte().map_err(located)?;
             if opcode == b'.' {
                 let root = reader.pop().map_err(located)?;
-                return Ok(Self { values: reader.values, root });
+                return Ok(Self { values: reader.values, root, indices: RefCell::default() });
             }
             reader.step(opcode).map_err(located)?;
         }
@@ -137,7 +141,16 @@ impl<'a> Pickle<'a> {
 
     /// The entry of a dict with the text `key`; the last one, as in Python.
     pub fn entry(&self, id: Id, key: &str) -> Option<Id> {
-        self.entries(id).iter().rev().find(|(name, _)| self.str(*name) == Some(key)).map(|&(_, value)| value)
+        /// Up to here searching is faster than an index.
+        const FEW: usize = 64;
+        let entries = self.entries(id);
+        if entries.len() <= FEW {
+            return entries.iter().rev().find(|(name, _)| self.str(*name) == Some(key)).map(|&(_, value)| value);
+        }
+        // Nobody asks for a long key, and a long one may be in it a million times.
+        let short = |&(name, value): &(Id, Id)| Some((self.str(name).filter(|name| name.len() <= FEW)?, value));
+        let mut indices = self.indices.borrow_mut();
+        indices.entry(id).or_insert_with(|| entries.iter().filter_map(short).collect()).get(key).copied()
     }
 
     /// Module and name of the class or function that an object was made by.
@@ -166,7 +179,8 @@ struct Reader<'a> {
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
     marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
+    /// By number; `None` where nothing was stored.
+    memo: Vec<Option<Id>>,
 }
 
 type Step<T = ()> = Result<T, String>;
@@ -255,12 +269,12 @@ impl<'a> Reader<'a> {
 
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Global { module, name });
+                self.push_global(module, name)?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.values[module], &self.values[name]) {
-                    (&Value::Str(module), &Value::Str(name)) => self.push(Value::Global { module, name }),
+                    (&Value::Str(module), &Value::Str(name)) => self.push_global(module, name)?,
                     _ => return Err("names a class by something else than text".into()),
                 }
             }
@@ -290,7 +304,7 @@ impl<'a> Reader<'a> {
             b'r' => self.store::<4>()?,
             0x94 => {
                 let top = self.top()?;
-                self.memo.insert(self.memo.len() as u64, top);
+                self.memo.push(Some(top));
             }
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
@@ -338,6 +352,15 @@ impl<'a> Reader<'a> {
     fn push(&mut self, value: Value<'a>) {
         self.stack.push(self.values.len());
         self.values.push(value);
+    }
+
+    fn push_global(&mut self, module: &'a str, name: &'a str) -> Step {
+        let letters = module.len() + name.len();
+        if letters > Limits::CLASS_LETTERS {
+            return Err(format!("names a class by {letters} letters"));
+        }
+        self.push(Value::Global { module, name });
+        Ok(())
     }
 
     fn push_call(&mut self, callee: Id, args: Id) {
@@ -422,13 +445,20 @@ impl<'a> Reader<'a> {
     fn store<const N: usize>(&mut self) -> Step {
         let key = self.number::<N>()?;
         let top = self.top()?;
-        self.memo.insert(key, top);
+        // Pickles number from 0; there are fewer numbers than bytes.
+        let at = usize::try_from(key).ok().filter(|&at| at < self.data.len());
+        let at = at.ok_or_else(|| format!("stores a value as number {key}, which is out of range"))?;
+        if at >= self.memo.len() {
+            self.memo.resize(at + 1, None);
+        }
+        self.memo[at] = Some(top);
         Ok(())
     }
 
     fn recall<const N: usize>(&mut self) -> Step {
         let key = self.number::<N>()?;
-        let id = *self.memo.get(&key).ok_or_else(|| format!("recalls value {key}, which was never stored"))?;
+        let id = usize::try_from(key).ok().and_then(|at| *self.memo.get(at)?);
+        let id = id.ok_or_else(|| format!("recalls value {key}, which was never stored"))?;
         self.stack.push(id);
         Ok(())
     }
@@ -492,6 +522,17 @@ mod tests {
     }
 
     #[test]
+    fn a_long_dict_is_read_as_a_short_one() {
+        // {'a': 0, 'b': 1, 'a': 2, 'b': 1, 'b': 1, ...}
+        let mut data = b"}(X\x01\0\0\0aK\0X\x01\0\0\0bK\x01X\x01\0\0\0aK\x02".to_vec();
+        data.extend(b"X\x01\0\0\0bK\x01".repeat(1000));
+        data.extend(b"u.");
+        let pickle = Pickle::read(&data).unwrap();
+        let at = |key| pickle.entry(pickle.root(), key).map(|id| pickle.get(id).clone());
+        assert_eq!([at("a"), at("b"), at("c")], [Some(Value::Int(2)), Some(Value::Int(1)), None]);
+    }
+
+    #[test]
     fn a_call_is_kept_as_data() {
         // os.system('id'), then an object of models.yolo.Model with state {'nc': 2}.
         let data = b"cos\nsystem\n(X\x02\0\0\0idtR0cmodels.yolo\nModel\n)\x81}X\x02\0\0\0ncK\x02sb.";
@@ -537,6 +578,8 @@ mod tests {
             (b"\x8d\0\0\0\0\0\0\0\x10.", "ends where 1152921504606846976 more bytes"),
             (b"X\xff\xff\xff\xffabc.", "ends where"),
             (b"h\x07.", "recalls value 7"),
+            (b"Nr\0\0\0\x01.", "stores a value as number 16777216"),
+            (&[b"c", [b'x'; 2000].as_slice(), b"\ny\n."].concat(), "names a class by 2001 letters"),
             (b"t.", "too few marks"),
             (b"N(R.", "beyond a mark"),
             (b"NNb.", "state"),

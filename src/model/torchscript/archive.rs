@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, fs::File, io::Read, path::Path};
 
-use crate::limits::Limits;
-
 /// The entries of a TorchScript archive by their names without the root folder, in which there is no room for two opinions:
 /// libtorch has a zip reader of its own, which tells no upper case from lower case.
 pub(super) struct Archive {
@@ -22,9 +20,6 @@ impl Archive {
         let mut zip = crate::model::archive::open(file)?;
         if !zip.comment().is_empty() {
             return Err("is a zip archive with a comment, which PyTorch never writes".into());
-        }
-        if zip.len() > Limits::ARCHIVE_ENTRIES {
-            return Err(format!("has {} entries; at most {} are read", zip.len(), Limits::ARCHIVE_ENTRIES));
         }
         let mut entries = HashMap::with_capacity(zip.len());
         let mut folded = HashMap::with_capacity(zip.len());
