@@ -125,8 +125,15 @@ impl Error {
     }
 
     pub(crate) fn model(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
-        Self::Model { path: path.into(), problem: problem.into() }
+        Self::Model { path: path.into(), problem: printable(&problem.into()) }
     }
+}
+
+/// What a file says, in one line: its control characters are written out.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() })
+        .collect()
 }
 
 impl From<tch::TchError> for Error {
@@ -149,6 +156,12 @@ pub(crate) fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_model_file_says_stays_one_line() {
+        let error = Error::model("a.pt", "has a class \u{1b}[31m\nerror: é");
+        assert_eq!(error.to_string(), r#"model "a.pt": has a class \u{1b}[31m\nerror: é"#);
+    }
 
     #[test]
     fn a_traceback_becomes_its_reason() {

@@ -207,6 +207,10 @@ impl<'p, 'a> ModuleView<'p, 'a> {
     }
 }
 
+fn too_many_modules() -> String {
+    format!("has more than {} modules, each counted as often as it is used; detectors have some hundred", Limits::CALLS)
+}
+
 /// Whether a name may stand in source code.
 fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -234,12 +238,13 @@ pub(super) fn build<R: Read + Seek>(
         tensors,
         builder,
         made: HashMap::new(),
+        sizes: Vec::new(),
         modules_left: Limits::CALLS,
         inputs_left: Limits::BLOCK_INPUTS + Limits::CALLS,
     };
     let root = assembly.network(ModuleView::new(pickle, id))?;
     let module = assembly.builder.finish(root, device).map_err(|error| error.to_string())?;
-    // A module may be called by several others: a few in each other make millions of calls.
+    // A module may call one inside it several times: a few in each other make millions of calls.
     module.operators().map_err(|error| error.to_string())?;
     Ok(module)
 }
@@ -250,6 +255,9 @@ struct Assembly<'r, 'p, 'a, R> {
     /// Numbers of modules that were made: one activation may serve all convolutions. With the normalisation that was
     /// fused into them.
     made: HashMap<(Id, Option<Id>), usize>,
+    /// How many modules lie in each that was made, itself included, and each as often as it is reached: libtorch walks
+    /// through all of them.
+    sizes: Vec<usize>,
     /// How many more modules may be put into others.
     modules_left: usize,
     /// How many more inputs blocks may take, all together.
@@ -316,13 +324,17 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         if let Some((name, _)) = children.iter().find(|(name, _)| !is_name(name)) {
             return Err(format!("has a module with the name {name:?}"));
         }
-        self.modules_left = (self.modules_left.checked_sub(children.len()))
-            .ok_or_else(|| format!("has more than {} modules", Limits::CALLS))?;
+        self.modules_left = (self.modules_left.checked_sub(children.len())).ok_or_else(too_many_modules)?;
         let children = children
             .into_iter()
             .map(|(name, child)| Ok((name, self.module(&child, &format!("{path}.{name}"), depth + 1)?)))
             .collect::<Result<Vec<_>, String>>()?;
         let number = self.call(|builder| builder.module(&view.type_name()))?;
+        let size = children.iter().fold(1, |size: usize, &(_, child)| size.saturating_add(self.sizes[child]));
+        if size > Limits::CALLS {
+            return Err(too_many_modules());
+        }
+        self.sizes.push(size);
         for (name, child) in children {
             self.call(|builder| builder.child(number, name, child))?;
         }

@@ -60,8 +60,15 @@ pub(in crate::model) struct Pickle<'a> {
 impl<'a> Pickle<'a> {
     /// Reads the whole pickle. The error says what is wrong, and where.
     pub fn read(data: &'a [u8]) -> Result<Self, String> {
-        let mut reader =
-            Reader { data, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+        let mut reader = Reader {
+            data,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+            sparse_memo: HashMap::new(),
+        };
         loop {
             let at = reader.at;
             let located = |problem: String| format!("{problem} at byte {at} of its pickle");
@@ -179,8 +186,10 @@ struct Reader<'a> {
     values: Vec<Value<'a>>,
     stack: Vec<Id>,
     marks: Vec<usize>,
-    /// By number; `None` where nothing was stored.
-    memo: Vec<Option<Id>>,
+    /// What was stored, by number: pickles number from 0.
+    memo: Vec<Id>,
+    /// What was stored under other numbers.
+    sparse_memo: HashMap<u64, Id>,
 }
 
 type Step<T = ()> = Result<T, String>;
@@ -303,8 +312,7 @@ impl<'a> Reader<'a> {
             b'q' => self.store::<1>()?,
             b'r' => self.store::<4>()?,
             0x94 => {
-                let top = self.top()?;
-                self.memo.push(Some(top));
+                self.memo.push(self.top()?);
             }
             b'h' => self.recall::<1>()?,
             b'j' => self.recall::<4>()?,
@@ -445,20 +453,18 @@ impl<'a> Reader<'a> {
     fn store<const N: usize>(&mut self) -> Step {
         let key = self.number::<N>()?;
         let top = self.top()?;
-        // Pickles number from 0; there are fewer numbers than bytes.
-        let at = usize::try_from(key).ok().filter(|&at| at < self.data.len());
-        let at = at.ok_or_else(|| format!("stores a value as number {key}, which is out of range"))?;
-        if at >= self.memo.len() {
-            self.memo.resize(at + 1, None);
+        match usize::try_from(key) {
+            Ok(at) if at < self.memo.len() => self.memo[at] = top,
+            Ok(at) if at == self.memo.len() => self.memo.push(top),
+            _ => drop(self.sparse_memo.insert(key, top)),
         }
-        self.memo[at] = Some(top);
         Ok(())
     }
 
     fn recall<const N: usize>(&mut self) -> Step {
         let key = self.number::<N>()?;
-        let id = usize::try_from(key).ok().and_then(|at| *self.memo.get(at)?);
-        let id = id.ok_or_else(|| format!("recalls value {key}, which was never stored"))?;
+        let id = usize::try_from(key).ok().and_then(|at| self.memo.get(at)).or_else(|| self.sparse_memo.get(&key));
+        let id = *id.ok_or_else(|| format!("recalls value {key}, which was never stored"))?;
         self.stack.push(id);
         Ok(())
     }
@@ -578,7 +584,6 @@ mod tests {
             (b"\x8d\0\0\0\0\0\0\0\x10.", "ends where 1152921504606846976 more bytes"),
             (b"X\xff\xff\xff\xffabc.", "ends where"),
             (b"h\x07.", "recalls value 7"),
-            (b"Nr\0\0\0\x01.", "stores a value as number 16777216"),
             (&[b"c", [b'x'; 2000].as_slice(), b"\ny\n."].concat(), "names a class by 2001 letters"),
             (b"t.", "too few marks"),
             (b"N(R.", "beyond a mark"),
@@ -594,6 +599,14 @@ mod tests {
             let error = Pickle::read(data).unwrap_err();
             assert!(error.contains(problem) && error.contains("at byte"), "{error:?} for {data:?}");
         }
+    }
+
+    #[test]
+    fn values_are_stored_under_any_number() {
+        // ['x', 'y', 'x'], with 'x' as number 2^24 and 'y' as number 0.
+        let pickle = Pickle::read(b"](X\x01\0\0\0xr\0\0\0\x01X\x01\0\0\0yq\0j\0\0\0\x01e.").unwrap();
+        let Value::List(items) = root(&pickle) else { panic!("no list") };
+        assert_eq!(items.iter().map(|&id| pickle.str(id)).collect::<Vec<_>>(), [Some("x"), Some("y"), Some("x")]);
     }
 
     #[test]

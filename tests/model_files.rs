@@ -1,0 +1,156 @@
+//! In what sound model files differ: the archive they lie in, and what they have for class names.
+
+mod common;
+
+use std::{
+    fs,
+    io::{Cursor, Read, Write},
+};
+
+use common::temp;
+use tch::Device;
+use yolo_cam::{ExportOptions, Model};
+use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+/// Three blocks and a head for the classes bolt and nut, as PyTorch saves them.
+const CHECKPOINT: &[u8] = include_bytes!("data/three.pt");
+
+/// The checkpoint under another root folder, with each entry as `change` wants it.
+fn rewritten(root: &str, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let mut archive = ZipArchive::new(Cursor::new(CHECKPOINT)).expect("an archive");
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).expect("it is sound");
+        let name = entry.name().expect("text").split_once('/').expect("a root folder").1.to_owned();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("it is sound");
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        writer.start_file(format!("{root}/{name}"), options).expect("in memory");
+        writer.write_all(&change(&name, content)).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
+}
+
+/// The archive with the zip64 records that PyTorch writes in front of the end, whatever its size.
+fn with_zip64_records(mut archive: Vec<u8>) -> Vec<u8> {
+    let end = archive.len() - 22;
+    let field = |at: usize, bytes: usize| {
+        let field = &archive[end + at..end + at + bytes];
+        field.iter().rev().fold(0, |number: u64, &byte| number << 8 | u64::from(byte))
+    };
+    let (entries, size, start) = (field(10, 2), field(12, 4), field(16, 4));
+    let mut records = b"PK\x06\x06".to_vec();
+    records.extend(44u64.to_le_bytes());
+    records.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    [entries, entries, size, start].iter().for_each(|number| records.extend(number.to_le_bytes()));
+    records.extend(b"PK\x06\x07\0\0\0\0");
+    records.extend((end as u64).to_le_bytes());
+    records.extend(1u32.to_le_bytes());
+    archive.splice(end..end, records);
+    archive
+}
+
+fn load(bytes: &[u8]) -> Result<Model, String> {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), bytes).expect("it is written");
+    Model::load(file.path(), Device::Cpu).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_checkpoint_loads_whatever_the_length_of_its_name_was_when_it_was_saved() {
+    for letters in 1..=60 {
+        let bytes = with_zip64_records(rewritten(&"m".repeat(letters), |_, content| content));
+        load(&bytes).unwrap_or_else(|error| panic!("{letters} letters: {error}"));
+    }
+}
+
+#[test]
+fn an_export_loads_whatever_the_length_of_its_name() {
+    let folder = temp();
+    let model = load(CHECKPOINT).expect("it is sound");
+    for letters in 1..=60 {
+        let path = folder.path().join("m".repeat(letters)).with_extension("torchscript");
+        model.export(&path, &ExportOptions::default()).expect("it is exported");
+        let exported = Model::load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{letters} letters: {error}"));
+        assert_eq!(exported.names(), model.names());
+    }
+}
+
+#[test]
+fn numbers_of_a_big_endian_machine_are_refused() {
+    let with = |order: &'static [u8]| {
+        load(&rewritten("m", move |name, content| if name == "byteorder" { order.to_vec() } else { content }))
+    };
+    assert!(with(b"little").is_ok());
+    let error = with(b"big").err().expect("it is refused");
+    assert!(error.contains("big-endian numbers") && error.contains("save it again"), "{error}");
+}
+
+/// The checkpoint with this in the place of its names, as a pickle has it.
+fn with_names(names: &[u8]) -> Model {
+    let bytes = rewritten("m", |name, content| {
+        if name != "data.pkl" {
+            return content;
+        }
+        let find =
+            |wanted: &[u8]| content.windows(wanted.len()).position(|window| window == wanted).expect("it is there");
+        // Behind the key and its number; the last name, its number, and the end of the dict.
+        let (start, end) = (find(b"names") + 5 + 5, find(b"nut") + 3 + 5 + 1);
+        [&content[..start], names, &content[end..]].concat()
+    });
+    load(&bytes).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn names_that_are_no_text_are_what_yolov5_prints_and_an_export_keeps_them() {
+    let folder = temp();
+    for (pickled, printed) in [
+        (&b"](M\x10\x52J\xff\xff\xff\xffe"[..], ["21008", "-1"]),
+        (b"](\x88\x89e", ["True", "False"]),
+        (b"}(K\x01G\x3f\xf8\0\0\0\0\0\0K\0Nu", ["None", "1.5"]),
+        (b"(X\x03\0\0\0catG\x3e\x7a\xd7\xf2\x9a\xbc\xaf\x48t", ["cat", "1e-07"]),
+    ] {
+        let model = with_names(pickled);
+        assert_eq!(model.names(), printed);
+        assert_eq!(model.warnings(), [""; 0]);
+        let path = folder.path().join("exported.torchscript");
+        model.export(&path, &ExportOptions::default()).expect("it is exported");
+        assert_eq!(Model::load(&path, Device::Cpu).expect("it is sound").names(), printed);
+    }
+}
+
+#[test]
+fn names_that_do_not_fit_are_taken_as_far_as_they_do_and_the_rest_is_told() {
+    for (pickled, names, warning) in [
+        (&b"](X\x03\0\0\0cate"[..], ["cat", "class1"], "has names for 1 of its 2 classes; without one: class1"),
+        (b"}(K\x01X\x03\0\0\0catK\x02K\x07u", ["class0", "cat"], "leaves out 1 name for classes beyond its 2"),
+        (b"](K\0K\x01K\x02K\x03e", ["0", "1"], "leaves out 2 names for classes beyond its 2"),
+        (b"](X\0\0\0\0]e", ["class0", "class1"], "has names for 0 of its 2 classes"),
+        (b"}", ["class0", "class1"], ""),
+    ] {
+        let model = with_names(pickled);
+        assert_eq!(model.names(), names);
+        match model.warnings() {
+            [] => assert_eq!(warning, ""),
+            [told] => assert!(!warning.is_empty() && told.contains(warning), "{told}"),
+            more => panic!("{more:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_names_are_no_trouble_and_a_long_one_is_cut() {
+    let mut pickled = b"}(".to_vec();
+    for class in 0..100_000u32 {
+        pickled.extend([b"J", class.to_le_bytes().as_slice(), b"X\x01\0\0\0a"].concat());
+    }
+    pickled.extend(b"u");
+    let model = with_names(&pickled);
+    assert_eq!(model.names(), ["a", "a"]);
+    assert_eq!(model.warnings(), ["leaves out 99998 names for classes beyond its 2"]);
+
+    let long = [b"](X\x50\xc3\0\0".as_slice(), &[b'x'; 50_000], b"X\x03\0\0\0cate"].concat();
+    let model = with_names(&long);
+    assert_eq!(model.names(), ["x".repeat(200).as_str(), "cat"]);
+    assert_eq!(model.warnings(), ["cuts 1 name to 200 letters"]);
+}
