@@ -194,6 +194,11 @@ void prefer_onednn(Graph &graph, const torch::jit::Module &module, c10::Device d
   for (Node *node : replaced) node->destroy();
 }
 
+// From the last one on: those behind an erased one are renumbered, and thousands may be the same value.
+void erase_outputs(Graph &graph, size_t kept = 0) {
+  while (graph.outputs().size() > kept) graph.eraseOutput(graph.outputs().size() - 1);
+}
+
 std::string join(const std::string &scope, const std::string &name) {
   return scope.empty() ? name : scope + "." + name;
 }
@@ -423,7 +428,7 @@ std::shared_ptr<Graph> part_that_gives(const std::shared_ptr<Graph> &graph, cons
     for (size_t i = 0; i < node->outputs().size(); ++i) copies[node->outputs()[i]] = copy->outputs()[i];
     ++copy;
   }
-  while (!part->outputs().empty()) part->eraseOutput(0);
+  erase_outputs(*part);
   for (Value *value : values) part->registerOutput(copies.at(value));
   torch::jit::EliminateDeadCode(part);
   return part;
@@ -617,7 +622,7 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t
     expansion.keep_registered_outputs();
     auto graph = expansion.graph;
     std::vector<Value *> registered(graph->outputs().begin(), graph->outputs().end());
-    while (!graph->outputs().empty()) graph->eraseOutput(0);
+    erase_outputs(*graph);
     for (size_t slot : position) {
       if (slot == SIZE_MAX) throw std::runtime_error("a head or tap is not called by the forward graph");
       graph->registerOutput(registered[slot]);
@@ -673,7 +678,7 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n
     }
     // Its later uses were replaced, that as an output among them.
     wanted.back() = clone->input(0);
-    while (!graph->outputs().empty()) graph->eraseOutput(0);
+    erase_outputs(*graph);
     for (Value *value : wanted) graph->registerOutput(value);
     // The clone has to stay, whatever depends on it.
     graph->registerOutput(clone->output());
@@ -700,7 +705,7 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n
       value->replaceAllUsesWith(input);
     }
     clone->output()->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
-    while (graph->outputs().size() > n_heads) graph->eraseOutput(n_heads);
+    erase_outputs(*graph, n_heads);
     torch::jit::EliminateDeadCode(graph);
     graph->lint();
     return new yc_tail{torch::jit::GraphExecutor(before, "before"), torch::jit::GraphExecutor(graph, "after"),
@@ -735,7 +740,7 @@ yc_tensor *yc_module_decode(const yc_module *module, const char *const *heads, s
       while (boxes->node()->kind() == prim::TupleConstruct && !boxes->node()->inputs().empty())
         boxes = boxes->node()->input(0);
       if (!boxes->type()->isSubtypeOf(*c10::TensorType::get())) return new at::Tensor();
-      while (!graph->outputs().empty()) graph->eraseOutput(0);
+      erase_outputs(*graph);
       graph->registerOutput(boxes);
       for (Value *value : given) value->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
       torch::jit::EliminateDeadCode(graph);
