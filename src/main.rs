@@ -1,6 +1,7 @@
 //! The command line: parse, run, print the error, exit.
 
 mod cli;
+mod guard;
 mod inputs;
 mod progress;
 mod run;
@@ -29,6 +30,7 @@ pub enum Exit {
 }
 
 fn main() -> ExitCode {
+    guard::install();
     let exit = match cli::Cli::try_parse() {
         Ok(cli) => cli.into_command().and_then(run::run).unwrap_or_else(|error| {
             eprintln!("error: {error:#}");

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model,
     eval::{Crew, Explainer, Labels, Randomization},
+    files::read_regular,
     parallel::as_done,
 };
 
@@ -232,7 +233,7 @@ fn labels_sha256(path: &Path) -> Result<String> {
     let mut sum = Sha256::new();
     for file in files {
         sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        sum.update(fs::read(&file).with_context(|| format!("{file:?} cannot be read"))?);
+        sum.update(read_regular(&file).with_context(|| format!("{file:?} cannot be read"))?);
     }
     Ok(weights::hex(&sum.finalize()))
 }
