@@ -45,6 +45,23 @@ fn a_folder_gives_its_pictures_and_videos_sorted_without_earlier_results() {
 }
 
 #[test]
+fn a_transport_stream_is_taken_and_a_source_of_typescript_is_not() {
+    let folder = temp();
+    put(folder.path(), "page.ts");
+    let stream = [b"G".as_slice(), &[0; 187]].concat().repeat(5);
+    fs::write(folder.path().join("clip.ts"), &stream).unwrap();
+    put(folder.path(), "old.flv");
+    let elsewhere = Path::new("elsewhere");
+    assert_eq!(found(folder.path(), folder.path(), search(elsewhere, false)), ok(&["clip.ts", "old.flv"]));
+    // Named, by content where the ending says nothing.
+    let unnamed = folder.path().join("recording");
+    fs::write(&unnamed, &stream).unwrap();
+    let inputs = [unnamed.clone(), folder.path().join("page.ts")];
+    let sources: Vec<_> = sources(&inputs, search(elsewhere, false), Cursor::new("")).into_iter().flatten().collect();
+    assert_eq!(sources, [Source::Video(unnamed), Source::Picture(inputs[1].clone())]);
+}
+
+#[test]
 fn folders_below_are_searched_if_asked_for_but_no_hidden_ones_and_not_the_output() {
     let folder = temp();
     for name in ["z.jpg", "below/a.jpg", "below/deep/b.jpg", ".hidden/c.jpg", "out/a-res.jpg", "out/other.jpg"] {

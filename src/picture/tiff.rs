@@ -39,7 +39,7 @@ pub(super) struct Kind {
 
 impl Kind {
     /// # Errors
-    /// In a few words, what is damaged.
+    /// If it is damaged.
     pub fn of(bytes: &[u8]) -> Result<Self, TiffError> {
         let mut decoder = Decoder::new(Cursor::new(bytes))?;
         let (width, height) = decoder.dimensions()?;
@@ -236,12 +236,108 @@ fn ycbcr(pixel: &[u8]) -> [u8; 3] {
 fn lab(l: u8, a: f64, b: f64) -> [u8; 3] {
     const WHITE: [f64; 3] = [96.425, 100.0, 82.468];
     const TO_RGB: [[f64; 3]; 3] = [[3.2410, -1.5374, -0.4986], [-0.9692, 1.8760, 0.0416], [0.0556, -0.2040, 1.0570]];
+    /// Of brightness.
+    const STEPS: f64 = 1500.0;
     let y = (f64::from(l) / 2.55 + 16.0) / 116.0;
     let cubed = |t: f64| if t < 6.0 / 29.0 { (t - 16.0 / 116.0) / 7.787 } else { t.powi(3) };
     let [x, y, z] = [y + a / 500.0, y, y - b / 200.0].map(cubed);
     let xyz = [x * WHITE[0], y * WHITE[1], z * WHITE[2]];
     TO_RGB.map(|row| {
         let light: f64 = row.iter().zip(xyz).map(|(weight, value)| weight * value).sum();
-        (255.0 * ((light.clamp(1.0, 100.0) - 1.0) / 99.0).powf(1.0 / 2.4)).round() as u8
+        let step = ((light.clamp(1.0, 100.0) - 1.0) / 99.0 * STEPS).floor();
+        (255.0 * (step / STEPS).powf(1.0 / 2.4)).round() as u8
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A little-endian TIFF of one strip of 8x1 pixels; `more`: tags with a value of their own.
+    fn strip(photometric: u16, samples: u16, bits: u16, more: &[(u16, &[u16])], data: &[u8]) -> Vec<u8> {
+        let mut tags: Vec<(u16, Vec<u16>)> = vec![
+            (256, vec![8]),
+            (257, vec![1]),
+            (258, vec![bits]),
+            (259, vec![1]),
+            (262, vec![photometric]),
+            (273, vec![8]),
+            (277, vec![samples]),
+            (278, vec![1]),
+            (279, vec![data.len() as u16]),
+        ];
+        tags.extend(more.iter().map(|&(tag, values)| (tag, values.to_vec())));
+        tags.sort();
+        let mut bytes = [b"II*\0\0\0\0\0", data].concat();
+        let bytes_of = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let mut entries = Vec::new();
+        for (tag, values) in &tags {
+            let value = match values.as_slice() {
+                [value] => u32::from(*value),
+                values => {
+                    let at = bytes.len() as u32;
+                    bytes.extend(bytes_of(values));
+                    at
+                }
+            };
+            entries.extend(bytes_of(&[*tag, 3]));
+            entries.extend((values.len() as u32).to_le_bytes());
+            entries.extend(value.to_le_bytes());
+        }
+        let directory = (bytes.len() as u32).to_le_bytes();
+        bytes[4..8].copy_from_slice(&directory);
+        bytes.extend((tags.len() as u16).to_le_bytes());
+        bytes.extend(entries);
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    fn row(tiff: &[u8]) -> Result<Vec<[u8; 3]>, String> {
+        Ok(super::super::decode(tiff)?.into_rgb8().pixels().map(|pixel| pixel.0).collect())
+    }
+
+    #[test]
+    fn palettes_of_few_bits_are_looked_up() {
+        let colors: Vec<u16> = [10u16, 20, 30].iter().flat_map(|base| (0..16).map(move |i| (base + i) << 8)).collect();
+        let tiff = strip(3, 1, 4, &[(320, &colors)], &[0x01, 0x23, 0x45, 0xFF]);
+        let expected = [0, 1, 2, 3, 4, 5, 15, 15].map(|i| [10 + i, 20 + i, 30 + i]);
+        assert_eq!(row(&tiff).unwrap(), expected);
+        // One with 8 bits, as some programs write it.
+        let colors: Vec<u16> = vec![1, 2, 3, 4, 5, 6];
+        assert_eq!(row(&strip(3, 1, 1, &[(320, &colors)], &[0b0100_0000])).unwrap()[..2], [[1, 3, 5], [2, 4, 6]]);
+    }
+
+    #[test]
+    fn three_and_four_bands_are_colours_and_the_second_of_two_is_left_out() {
+        let data: Vec<u8> = (0..32).collect();
+        assert_eq!(row(&strip(1, 3, 8, &[], &data[..24])).unwrap()[7], [21, 22, 23]);
+        assert_eq!(row(&strip(1, 4, 8, &[], &data)).unwrap()[7], [28, 29, 30]);
+        assert_eq!(row(&strip(1, 2, 8, &[], &data[..16])).unwrap()[7], [14; 3]);
+        assert_eq!(row(&strip(0, 2, 8, &[], &data[..16])).unwrap()[7], [255 - 14; 3]);
+    }
+
+    #[test]
+    fn other_kinds_are_told() {
+        let five = row(&strip(1, 5, 8, &[], &[0; 40])).unwrap_err();
+        assert!(five.contains("(grey, samples 5, bits 8, compression 1)"), "{five}");
+        let floats = row(&strip(1, 1, 32, &[(339, &[3])], &[0; 32])).unwrap_err();
+        assert!(floats.contains("(grey, samples 1, bits 32, floats, compression 1)"), "{floats}");
+        // A palette with too few colours.
+        assert!(row(&strip(3, 1, 8, &[(320, &[1, 2, 3])], &[0; 8])).unwrap_err().contains("palette"));
+    }
+
+    #[test]
+    fn a_tiff_that_breaks_off_or_is_changed_is_an_error_or_a_picture() {
+        let whole = strip(3, 1, 8, &[(320, &[7; 768])], &[0; 8]);
+        for length in 0..whole.len() {
+            row(&whole[..length]).ok();
+        }
+        for at in 0..whole.len() {
+            for value in [0, 1, 255] {
+                let mut changed = whole.clone();
+                changed[at] = value;
+                row(&changed).ok();
+            }
+        }
+    }
 }
