@@ -188,6 +188,8 @@ fn coco(text: &str, names: &[String]) -> Result<ByName, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const SIZE: Size = Size { width: 200, height: 100 };

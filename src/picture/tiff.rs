@@ -251,8 +251,6 @@ fn lab(l: u8, a: f64, b: f64) -> [u8; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     /// A little-endian TIFF of one strip of 8x1 pixels; `more`: tags with a value of their own.
     fn strip(photometric: u16, samples: u16, bits: u16, more: &[(u16, &[u16])], data: &[u8]) -> Vec<u8> {
         let mut tags: Vec<(u16, Vec<u16>)> = vec![
@@ -293,7 +291,7 @@ mod tests {
     }
 
     fn row(tiff: &[u8]) -> Result<Vec<[u8; 3]>, String> {
-        Ok(super::super::decode(tiff)?.into_rgb8().pixels().map(|pixel| pixel.0).collect())
+        Ok(crate::picture::decode(tiff)?.into_rgb8().pixels().map(|pixel| pixel.0).collect())
     }
 
     #[test]
