@@ -110,7 +110,10 @@ fn explain_fully(model: &Model, picture: &image::RgbImage, options: &ExplainOpti
 /// Returns the seconds of a bare forward pass.
 fn explain_against_forward(model: &Model, path: &str) -> f64 {
     let picture = picture::read(path).expect("the picture is sound");
-    let input = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let input = Letterbox::new(&picture, 640, model.max_stride())
+        .expect("it has pixels")
+        .tensor(Device::Cpu)
+        .expect("there is memory");
     let options = ExplainOptions::default();
     let mut boxes = 0;
     let (explained, bare) = alternate(
@@ -191,7 +194,10 @@ fn shapes(model: &Model, path: &str, forward: f64) {
 fn perturbations(model: &Model, path: &str) {
     const BATCH: i64 = 8;
     let picture = picture::read(path).expect("the picture is sound");
-    let input = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let input = Letterbox::new(&picture, 640, model.max_stride())
+        .expect("it has pixels")
+        .tensor(Device::Cpu)
+        .expect("there is memory");
     let batch = input.repeat([BATCH, 1, 1, 1]).contiguous();
     let method_options = |masks| MethodOptions { masks, max_channels: Some(masks), ..MethodOptions::default() };
     let seconds_each = |method, layer: Option<&str>| {
@@ -234,7 +240,7 @@ fn evaluation(model: &Model, path: &str) {
     const STEPS: usize = 49;
     let picture = picture::read(path).expect("the picture is sound");
     let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
-    let input = letterbox.tensor(Device::Cpu);
+    let input = letterbox.tensor(Device::Cpu).expect("there is memory");
     let heads = model.forward(&input, &[]).expect("it runs").heads;
     let detections = detect(model, &heads, &DetectOptions::default()).expect("it is decoded");
     let map = random_map(letterbox.map.input, 0, 0);
@@ -364,7 +370,10 @@ fn bundled_pictures() -> Vec<PathBuf> {
 fn folders(model: &Model, path: &str, dir: &Path) {
     let input = |path: &PathBuf| {
         let picture = picture::read(path).expect("the picture is sound");
-        Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels").tensor(Device::Cpu)
+        Letterbox::new(&picture, 640, model.max_stride())
+            .expect("it has pixels")
+            .tensor(Device::Cpu)
+            .expect("there is memory")
     };
     let inputs: Vec<Tensor> = bundled_pictures().iter().map(input).collect();
     // As many passes over each picture as the folder has copies of it.

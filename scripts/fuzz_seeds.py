@@ -28,5 +28,8 @@ def main():
         for kind, name in enumerate(entries):
             seed("torchscript", f"kind{kind}", bytes([kind]) + archive.read(f"00-base/{name}"))
 
+    for picture in [*data.glob("tiff/*"), *data.glob("*.jpg")]:
+        seed("picture", picture.name, picture.read_bytes())
+
 
 main()

@@ -1,12 +1,69 @@
-//! Files that are either complete or not there.
+//! Files: complete or not there when written, regular ones alone when read.
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::Path,
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limits::Limits,
+};
+
+/// Opens a file for reading. Devices and pipes may never end, and opening a pipe waits for somebody to write into it.
+///
+/// # Errors
+/// If it can't be opened, or is neither a file nor a folder, which says so itself when it is read.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return File::open(path);
+    }
+    Err(io::Error::other(format!("is {}, expected a regular file", name_of(kind))))
+}
+
+/// Reads a whole file of at most [`Limits::FILE_BYTES`].
+///
+/// # Errors
+/// As [`open_regular`], and if it is larger.
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = open_regular(path)?;
+    let size = file.metadata().map_or(0, |found| found.len()).min(Limits::FILE_BYTES);
+    bytes.try_reserve_exact(size as usize).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    file.take(Limits::FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > Limits::FILE_BYTES {
+        return Err(io::Error::other(format!("has more than {} MiB", Limits::FILE_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+/// The same as text.
+///
+/// # Errors
+/// As [`read_regular`], and if it is no UTF-8.
+pub fn read_regular_text(path: &Path) -> io::Result<String> {
+    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    String::from_utf8(read_regular(path)?).map_err(no_text)
+}
+
+#[cfg(unix)]
+fn name_of(kind: fs::FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    match kind {
+        kind if kind.is_fifo() => "a FIFO (named pipe)",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_char_device() => "a character device",
+        kind if kind.is_block_device() => "a block device",
+        _ => "no file",
+    }
+}
+
+#[cfg(not(unix))]
+fn name_of(_: fs::FileType) -> &'static str {
+    "no file"
+}
 
 const PREFIX: &str = ".yolo-cam-";
 
@@ -90,6 +147,25 @@ mod tests {
         .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_regular_files_are_read_and_a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.jpg");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let refused = |path: &Path| read_regular(path).unwrap_err().to_string();
+        assert_eq!(refused(&pipe), "is a FIFO (named pipe), expected a regular file");
+        assert_eq!(refused(Path::new("/dev/zero")), "is a character device, expected a regular file");
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(refused(&socket), "is a socket, expected a regular file");
+        let link = folder.path().join("link.jpg");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        assert_eq!(refused(&link), "is a FIFO (named pipe), expected a regular file");
+        fs::write(folder.path().join("file"), "content").unwrap();
+        assert_eq!(read_regular_text(&folder.path().join("file")).unwrap(), "content");
     }
 
     #[test]

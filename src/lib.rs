@@ -31,7 +31,7 @@ pub mod detect;
 mod error;
 pub mod eval;
 pub mod explain;
-mod files;
+pub mod files;
 pub mod geometry;
 pub mod limits;
 pub mod model;

@@ -55,6 +55,13 @@ impl Limits {
     pub const BYTES_PER_INPUT_VALUE: usize = 2048;
     /// How many times that all tensors of a forward pass may take together.
     pub const TENSORS_PER_FORWARD: usize = 8;
-    /// Bytes of a decoded picture, or of a frame: 358 megapixels of RGB. A small file can ask for far more.
+    /// Bytes that a picture takes while it is read and drawn, and all of them together: 178 megapixels of RGB. A small
+    /// file can ask for far more.
     pub const PICTURE_BYTES: u64 = 1 << 30;
+    /// Bytes of a file that is read as a whole: a picture as large as can be, not compressed.
+    pub const FILE_BYTES: u64 = 1 << 30;
+    /// Scans of a JPEG: a progressive one has about ten. Each goes through all pixels, whatever few bytes it has.
+    pub const JPEG_SCANS: usize = 100;
+    /// Bytes of the header of a `.npy`: about a hundred.
+    pub const NPY_HEADER_BYTES: usize = 4096;
 }

@@ -1,6 +1,10 @@
 //! The command line: parse, run, print the error, exit.
 
+#[macro_use]
+mod say;
+
 mod cli;
+mod guard;
 mod inputs;
 mod progress;
 mod run;
@@ -29,13 +33,14 @@ pub enum Exit {
 }
 
 fn main() -> ExitCode {
+    guard::install();
     let exit = match cli::Cli::try_parse() {
         Ok(cli) => cli.into_command().and_then(run::run).unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
+            say!("error: {error:#}");
             Exit::Unusable
         }),
         Err(error) if error.use_stderr() => {
-            eprintln!("{}", cli::one_line(&error));
+            say!("{}", cli::one_line(&error));
             Exit::Unusable
         }
         // What was asked for: help, or the version.

@@ -96,7 +96,7 @@ impl Meter {
 
     /// Writes a line to stderr, above the bar.
     pub fn say(&self, line: &str) {
-        self.bar.0.suspend(|| eprintln!("{line}"));
+        self.bar.0.suspend(|| say!("{line}"));
     }
 
     /// Takes the bar away.
@@ -114,7 +114,7 @@ pub struct Progress {
 impl Progress {
     /// Writes a line to stderr, above the bars.
     pub fn say(&self, line: &str) {
-        self.pictures.0.suspend(|| self.steps.0.suspend(|| eprintln!("{line}")));
+        self.pictures.0.suspend(|| self.steps.0.suspend(|| say!("{line}")));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use ureq::Agent;
-use yolo_cam::model::FileKind;
+use yolo_cam::{files::open_regular, model::FileKind};
 
 use crate::progress::Bar;
 
@@ -167,7 +167,7 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("the folder {folder:?} cannot be created"))?;
     let target = folder.join(official.name);
     if !search.quiet {
-        eprintln!("note: downloading {url} to {}", target.display());
+        say!("note: downloading {url} to {}", target.display());
     }
     let mut file = tempfile::Builder::new().prefix(".yolo-cam-").tempfile_in(&folder)?;
     let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
@@ -216,7 +216,7 @@ fn one_line(error: &anyhow::Error) -> String {
 /// The SHA-256 of a file.
 pub fn sha256(path: &Path) -> Result<String> {
     let unreadable = || format!("{path:?} cannot be read");
-    let mut file = fs::File::open(path).with_context(unreadable)?;
+    let mut file = open_regular(path).with_context(unreadable)?;
     let mut sum = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -187,7 +187,10 @@ mod known_evidence {
 fn maps_depend_on_weights_or_it_shows() {
     let model = yolov5s();
     let picture = picture::read("images/dog.jpg").expect("it is sound");
-    let input = Letterbox::new(&picture, 320, model.max_stride()).expect("it has pixels").tensor(Device::Cpu);
+    let input = Letterbox::new(&picture, 320, model.max_stride())
+        .expect("it has pixels")
+        .tensor(Device::Cpu)
+        .expect("there is memory");
     let heads = model.forward(&input, &[]).expect("it runs").heads;
     let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
     assert!(detections.len() > 1);

@@ -1,4 +1,5 @@
 //! The page of a run, opened in a browser.
+#![allow(clippy::disallowed_macros)] // A test says what it skips.
 
 mod common;
 

@@ -71,7 +71,7 @@ fn for_each_form(check: fn(&Model)) {
 fn detections_are_pytorchs(model: &Model) {
     for picture in PICTURES {
         let Some(mut golden) = golden(picture) else { return };
-        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu).expect("there is memory");
         let boxes = explain_at(model, &input, TargetLayer::Auto);
         let found: Vec<&Detection> = boxes.iter().map(|explained| &explained.detection).collect();
         check_detections(picture, &mut golden, &found, 0.5, 0.002);
@@ -109,7 +109,7 @@ fn maps_are_pytorchs(model: &Model) {
     for picture in PICTURES {
         let Some(mut golden) = golden(picture) else { return };
         let names = golden.names();
-        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu).expect("there is memory");
         for (layer, method) in ["model.23", "model.20", "model.17", "model.9"]
             .into_iter()
             .flat_map(|layer| stored_methods().map(move |method| (layer, method)))
@@ -162,7 +162,7 @@ fn auto_gives_the_map_of_the_layer_that_feeds_the_box() {
     let model = yolov5s();
     for picture in PICTURES {
         let Some(mut golden) = golden(picture) else { return };
-        let input = to_tensor(&golden_input(&mut golden), Device::Cpu);
+        let input = to_tensor(&golden_input(&mut golden), Device::Cpu).expect("there is memory");
         for (index, explained) in explain_at(&model, &input, TargetLayer::Auto).iter().enumerate() {
             let layer = ["model.17", "model.20", "model.23"][explained.detection.head];
             assert_eq!(explained.layer_names(&model), layer);

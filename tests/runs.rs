@@ -1,4 +1,5 @@
 //! Runs over many pictures: their order, what stays of them when they are stopped, and what scripts see.
+#![allow(clippy::disallowed_macros)] // A test says what it skips.
 
 mod common;
 

@@ -43,16 +43,20 @@ impl Letterbox {
     }
 
     /// The network's input: `[1, 3, H, W]` f32 in 0..1, channels_last.
-    pub fn tensor(&self, device: Device) -> Tensor {
+    ///
+    /// # Errors
+    /// [`crate::Error::Libtorch`] if there is not enough memory.
+    pub fn tensor(&self, device: Device) -> Result<Tensor> {
         to_tensor(&self.image, device)
     }
 }
 
 /// `[1, 3, H, W]` f32 in 0..1 from RGB bytes.
-pub fn to_tensor(image: &RgbImage, device: Device) -> Tensor {
+pub fn to_tensor(image: &RgbImage, device: Device) -> Result<Tensor> {
     let shape = [1, i64::from(image.height()), i64::from(image.width()), 3];
     // The bytes lie as [H, W, 3]: as a view of [1, 3, H, W] that is channels_last already.
-    Tensor::from_slice(image.as_raw()).to_device(device).view(shape).permute([0, 3, 1, 2]).to_kind(Kind::Float) / 255.0
+    let bytes = Tensor::f_from_slice(image.as_raw())?.f_to_device(device)?.f_view(shape)?.f_permute([0, 3, 1, 2])?;
+    Ok(bytes.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?)
 }
 
 fn resize(picture: &RgbImage, size: Size) -> RgbImage {

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Error, Result},
+    files::read_regular_text,
     geometry::{BBox, Size},
 };
 
@@ -43,7 +43,7 @@ impl Labels {
         if path.is_dir() {
             return Ok(Self::Yolo { folder: path.to_owned(), classes: names.len() });
         }
-        let text = fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = read_regular_text(path).map_err(Error::io(path))?;
         coco(&text, names).map(Self::Coco).map_err(|problem| Error::Labels { path: path.to_owned(), problem })
     }
 
@@ -61,7 +61,7 @@ impl Labels {
                 if !path.exists() {
                     return Ok(None);
                 }
-                let text = fs::read_to_string(&path).map_err(Error::io(&path))?;
+                let text = read_regular_text(&path).map_err(Error::io(&path))?;
                 let labels = yolo(&text, *classes, size);
                 labels.map(Some).map_err(|problem| Error::Labels { path, problem })
             }
@@ -188,6 +188,8 @@ fn coco(text: &str, names: &[String]) -> Result<ByName, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const SIZE: Size = Size { width: 200, height: 100 };

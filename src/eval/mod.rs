@@ -5,7 +5,7 @@
 //!
 //! let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
 //! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &ExplainOptions::default())?;
-//! let input = explanation.letterbox.tensor(model.device());
+//! let input = explanation.letterbox.tensor(model.device())?;
 //! let dog = explanation.boxes[0].detection.clone();
 //! let size = explanation.letterbox.map.input;
 //!

@@ -231,7 +231,7 @@ pub fn explain_watched(
 ) -> Result<Explanation> {
     let start = Instant::now();
     let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
-    let input = letterbox.tensor(model.device());
+    let input = letterbox.tensor(model.device())?;
     let done = start.elapsed();
     let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };
     let options = ExplainOptions { query: options.query.map(to_input), ..options.clone() };

@@ -9,13 +9,12 @@ use std::{
 
 use walkdir::WalkDir;
 
-use super::{animation, extension, list, names::is_result};
+use yolo_cam::picture::is_animated;
+
+use super::{extension, list, names::is_result, video};
 
 /// Extensions of the pictures that a folder is searched for.
 pub(super) const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp"];
-
-/// Extensions of videos.
-const VIDEOS: [&str; 9] = ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "wmv"];
 
 /// Something that holds pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +35,16 @@ impl Source {
     }
 
     fn of(path: PathBuf) -> Self {
-        match extension(&path) {
-            Some(ext) if VIDEOS.contains(&ext.as_str()) => Self::Video(path),
-            _ if animation::is_animated(&path) => Self::Animation(path),
-            _ => Self::Picture(path),
+        let ext = extension(&path).unwrap_or_default();
+        let is_named_so = |extensions: &[&str]| extensions.contains(&ext.as_str());
+        if is_named_so(&video::EXTENSIONS) {
+            Self::Video(path)
+        } else if is_animated(&path) {
+            Self::Animation(path)
+        } else if !is_named_so(&PICTURES) && video::is_video(&path) {
+            Self::Video(path)
+        } else {
+            Self::Picture(path)
         }
     }
 }
@@ -132,7 +137,9 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let holds_results = output.is_some() && path.canonicalize().ok() == output;
     let is_wanted = |file: &Path| {
         let ext = extension(file).unwrap_or_default();
-        let is_known = PICTURES.contains(&ext.as_str()) || VIDEOS.contains(&ext.as_str());
+        let is_known = PICTURES.contains(&ext.as_str())
+            || video::EXTENSIONS.contains(&ext.as_str())
+            || (ext == video::AMBIGUOUS && video::is_video(file));
         is_known && !(holds_results && is_result(file))
     };
     let is_entered = |folder: &Path| {

@@ -1,10 +1,11 @@
 //! Lists of inputs: `@list.txt`, and `-` for stdin.
 
 use std::{
-    fs,
     io::BufRead,
     path::{Path, PathBuf},
 };
+
+use yolo_cam::files::read_regular_text;
 
 /// A line of a list.
 pub struct Entry {
@@ -23,7 +24,7 @@ pub fn of(input: &Path, stdin: &mut impl BufRead) -> Option<Result<Vec<Entry>, S
     }
     // A file may really be called so.
     let list = input.to_str()?.strip_prefix('@').filter(|_| !input.exists())?;
-    let read = fs::read_to_string(list);
+    let read = read_regular_text(Path::new(list));
     Some(read.map(|text| entries(list, &text)).map_err(|error| format!("list {list:?}: {error}")))
 }
 

@@ -13,12 +13,16 @@ use std::{
 };
 
 use image::RgbImage;
+use yolo_cam::{limits::Limits, parallel::Budget};
 
 use self::{animation::Animation, video::Video};
 pub use self::{
     expand::{Search, Source, Unusable, sources},
     names::{Existing, Namer, ResultNames},
 };
+
+/// What all pictures that are in memory may take together.
+pub static PICTURES: Budget = Budget::new(Limits::PICTURE_BYTES);
 
 /// A picture, and what its results are called.
 pub struct Item {

@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_macros)] // A test says what it skips.
 use std::{fs, io::Cursor, process::Command};
 
 use image::{Delay, Frame, Rgb, Rgba, RgbaImage, codecs::gif::GifEncoder};
@@ -42,6 +43,23 @@ fn a_folder_gives_its_pictures_and_videos_sorted_without_earlier_results() {
         ok(&["a-res.png", "a.png", "b-res-0.jpg", "b-res-1.map.png", "b.JPG", "c.mp4"])
     );
     assert_eq!(found(folder.path(), folder.path(), search(folder.path(), false)), ok(&["a.png", "b.JPG", "c.mp4"]));
+}
+
+#[test]
+fn a_transport_stream_is_taken_and_a_source_of_typescript_is_not() {
+    let folder = temp();
+    put(folder.path(), "page.ts");
+    let stream = [b"G".as_slice(), &[0; 187]].concat().repeat(5);
+    fs::write(folder.path().join("clip.ts"), &stream).unwrap();
+    put(folder.path(), "old.flv");
+    let elsewhere = Path::new("elsewhere");
+    assert_eq!(found(folder.path(), folder.path(), search(elsewhere, false)), ok(&["clip.ts", "old.flv"]));
+    // Named, by content where the ending says nothing.
+    let unnamed = folder.path().join("recording");
+    fs::write(&unnamed, &stream).unwrap();
+    let inputs = [unnamed.clone(), folder.path().join("page.ts")];
+    let sources: Vec<_> = sources(&inputs, search(elsewhere, false), Cursor::new("")).into_iter().flatten().collect();
+    assert_eq!(sources, [Source::Video(unnamed), Source::Picture(inputs[1].clone())]);
 }
 
 #[test]

@@ -9,7 +9,41 @@ use std::{
 };
 
 use image::RgbImage;
-use yolo_cam::limits::Limits;
+use yolo_cam::{files::open_regular, limits::Limits};
+
+/// Extensions of videos.
+pub const EXTENSIONS: [&str; 16] =
+    ["mp4", "m4v", "mov", "mkv", "webm", "avi", "mpg", "mpeg", "wmv", "asf", "flv", "3gp", "m2ts", "mts", "ogv", "vob"];
+
+/// The extension of transport streams, and of TypeScript.
+pub const AMBIGUOUS: &str = "ts";
+
+/// Whether the file begins as a container of videos does.
+pub fn is_video(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = open_regular(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.is_ok() && is_container(&start)
+}
+
+fn is_container(start: &[u8]) -> bool {
+    /// Of the Advanced Systems Format, of which wmv is one.
+    const ASF: &[u8] = &[0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11];
+    /// Matroska and WebM, MPEG program and elementary streams, Flash, Ogg.
+    const STARTS: [&[u8]; 6] = [b"\x1A\x45\xDF\xA3", b"\0\0\x01\xBA", b"\0\0\x01\xB3", b"FLV\x01", b"OggS", ASF];
+    /// Pictures in the same container as MP4.
+    const PICTURES: [&[u8]; 6] = [b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"];
+    let at = |offset: usize, length: usize| start.get(offset..offset + length);
+    let is_mp4 = at(4, 4) == Some(b"ftyp") && !PICTURES.contains(&at(8, 4).unwrap_or_default());
+    let is_avi = at(0, 4) == Some(b"RIFF") && at(8, 4) == Some(b"AVI ");
+    STARTS.iter().any(|mark| start.starts_with(mark)) || is_mp4 || is_avi || is_transport_stream(start)
+}
+
+/// Packets of 188 bytes (ISO/IEC 13818-1), in m2ts with a time in front of each.
+fn is_transport_stream(start: &[u8]) -> bool {
+    const SYNC: u8 = 0x47;
+    let is_sync = |first: usize, packet: usize| (0..4).all(|index| start.get(first + index * packet) == Some(&SYNC));
+    is_sync(0, 188) || is_sync(4, 192)
+}
 
 /// A video that ffmpeg is decoding. Dropping it ends ffmpeg.
 pub struct Video {
@@ -27,7 +61,7 @@ impl Video {
     /// `every`: how many frames there are from one that is taken to the next.
     pub fn open(path: &Path, every: u64) -> Result<Self, String> {
         let name = format!("{path:?}");
-        if let Err(error) = std::fs::File::open(path) {
+        if let Err(error) = open_regular(path) {
             return Err(format!("{name}: {error}"));
         }
         // A time base and times that fit the output's rate exactly, so that ffmpeg neither repeats frames nor drops any.
@@ -150,10 +184,44 @@ fn read_ppm(stream: &mut impl BufRead) -> io::Result<Option<RgbImage>> {
     let bytes = size.and_then(|(w, h)| u64::from(w).checked_mul(u64::from(h))?.checked_mul(3));
     match (size, bytes) {
         (Some((width, height)), Some(bytes)) if magic == "P6" && most == "255" && bytes <= Limits::PICTURE_BYTES => {
-            let mut pixels = vec![0; bytes as usize];
+            let mut pixels = Vec::new();
+            pixels.try_reserve_exact(bytes as usize).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            pixels.resize(bytes as usize, 0);
             stream.read_exact(&mut pixels)?;
             Ok(RgbImage::from_raw(width, height, pixels))
         }
         _ => Err(io::Error::other(format!("unknown header {magic} {width} {height} {most}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn containers_of_videos_are_told_from_pictures_and_from_source_text() {
+        let packets = |packet: usize, first: usize| {
+            let mut stream = vec![0; 5 * packet];
+            (0..5).for_each(|index| stream[first + index * packet] = b'G');
+            stream
+        };
+        let asf = [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11, 0xA6];
+        for video in [
+            b"\0\0\0\x1Cftyp3gp4".as_slice(),
+            b"\x1A\x45\xDF\xA3\x9F",
+            b"RIFF....AVI LIST",
+            b"FLV\x01\x05",
+            b"OggS\0",
+            b"\0\0\x01\xBA",
+            &asf,
+            &packets(188, 0),
+            &packets(192, 4),
+        ] {
+            assert!(is_container(video), "{video:?}");
+        }
+        let source = "Generated = 1;\n".repeat(100);
+        for other in [b"\0\0\0\x1Cftypavif".as_slice(), b"RIFF....WEBPVP8 ", b"", b"G", source.as_bytes()] {
+            assert!(!is_container(other), "{other:?}");
+        }
     }
 }

@@ -3,7 +3,10 @@
 use std::{fs::File, io::Read, path::Path};
 
 use super::{archive, checkpoint::EXPORT};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    files::open_regular,
+};
 
 /// A kind of model file that can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +31,7 @@ impl FileKind {
     /// # Errors
     /// [`Error::Model`] that says what the file is instead; [`Error::Io`] if it can't be read.
     pub fn of(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::io(path))?;
+        let mut file = open_regular(path).map_err(Error::io(path))?;
         if file.metadata().map_err(Error::io(path))?.is_dir() {
             return Err(Error::model(path, "is a folder; name the model file in it"));
         }

@@ -47,9 +47,9 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     }
     let total = items.total();
     if let Err(error) = fs::create_dir_all(&command.pictures.output_dir) {
-        eprintln!("error: output folder {:?} cannot be created: {error}", command.pictures.output_dir);
+        say!("error: output folder {:?} cannot be created: {error}", command.pictures.output_dir);
         let count = total.map(|total| format!("0 of {total} pictures done, {total} failed"));
-        eprintln!("{}", count.as_deref().unwrap_or("no picture done"));
+        say!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
     if command.verbosity >= Verbosity::Verbose {
@@ -129,7 +129,7 @@ fn list(items: Items, kinds: &[ResultKind], existing: Option<&Existing>) -> Resu
                 Ok(picture) => picture,
                 Err(problem) => {
                     exit = Exit::SomeFailed;
-                    eprintln!("error: {problem}");
+                    say!("error: {problem}");
                     continue;
                 }
             };

@@ -41,15 +41,15 @@ fn note_rounding(img_size: u32, model: &Model) {
     let side = model.input_side(Some(img_size));
     if side != img_size {
         let stride = model.max_stride();
-        eprintln!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+        say!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
     }
 }
 
 /// What the model is, and how long it took to load since `start`.
 fn tell_model(model: &Model, start: Instant) {
     let heads: Vec<String> = model.heads().iter().map(|head| head.name()).collect();
-    eprintln!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
-    eprintln!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    say!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
+    say!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
 }
 
 /// The most memory that this process has held so far, where the system tells (Linux).
@@ -57,7 +57,7 @@ fn tell_memory() {
     let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     if let Some(kibibytes) = kibibytes.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()) {
-        eprintln!("memory: peak {} MiB", kibibytes / 1024);
+        say!("memory: peak {} MiB", kibibytes / 1024);
     }
 }
 
@@ -76,7 +76,7 @@ fn export(command: &ExportCommand) -> Result<Exit> {
     let classes = model.names().len();
     let precision = if command.half { "fp16" } else { "fp32" };
     let side = model.input_side(options.img_size);
-    eprintln!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
+    say!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
     Ok(Exit::Fine)
 }
 
@@ -96,11 +96,11 @@ fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     let path = weights::find(&choice.path, weights::Search { offline: choice.offline, quiet })?;
     // Even when told to be quiet: another model gives other results.
     if path != choice.path {
-        eprintln!("note: {:?} not found; using {path:?}", choice.path);
+        say!("note: {:?} not found; using {path:?}", choice.path);
     }
     let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust })?;
     for warning in model.warnings() {
-        eprintln!("warning: model {:?}: {warning}", model.path());
+        say!("warning: model {:?}: {warning}", model.path());
     }
     Ok(model)
 }

@@ -52,7 +52,7 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
             }
             Err(error) => {
                 failed += 1;
-                eprintln!("error: {error:#}");
+                say!("error: {error:#}");
                 rows.push(CsvRow::failed(&name, &format!("{error:#}")));
             }
         }

@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     cli::{ExplainCommand, Layout},
-    inputs::{Content, ResultNames},
+    guard::guarded,
+    inputs::{Content, PICTURES, ResultNames},
     progress::Bar,
 };
 
@@ -123,7 +124,9 @@ impl<'a> Worker<'a> {
             }
             Source::Picture(content, names) => (content, names),
         };
-        let state = match self.results(content, &job.image, &names, &mut warnings) {
+        let results = guarded(|| self.results(content, &job.image, &names, &mut warnings))
+            .unwrap_or_else(|fault| Err(Error::msg(format!("{:?}: {fault}", job.image))));
+        let state = match results {
             Ok(done) => State::Done(done),
             Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
             Err(error) => State::Failed(error),
@@ -139,9 +142,12 @@ impl<'a> Worker<'a> {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Done>> {
         let start = Instant::now();
-        let picture = match content {
-            Content::File(path) => picture::read(path)?,
-            Content::Frame(picture) => picture,
+        let (picture, _share) = match content {
+            Content::File(path) => {
+                let (picture, share) = picture::read_within(path, &PICTURES)?;
+                (picture, Some(share))
+            }
+            Content::Frame(picture) => (picture, None),
         };
         let mut decode = start.elapsed();
         let mut done = Vec::with_capacity(self.kinds.len());

@@ -1,13 +1,18 @@
 //! Maps, masks and points from files.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{io::Cursor, path::Path};
 
 use image::DynamicImage;
 use ndarray::Array2;
 use ndarray_npy::{ReadNpyError, ReadNpyExt, ReadableElement};
 
 use super::Point;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    files::{open_regular, read_regular},
+    limits::Limits,
+    picture,
+};
 
 /// Reads a map or mask: a picture (brightness; 8 or 16 bits), or a two-dimensional `.npy` of floats, integers or
 /// booleans. `[H, W]`, as the file has it.
@@ -18,13 +23,17 @@ pub fn read_map(path: &Path) -> Result<Array2<f32>> {
     let unusable = |problem: String| Error::Picture { path: path.to_owned(), problem };
     let is_npy = path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("npy"));
     if is_npy {
-        return read_npy(path)?.ok_or_else(|| {
+        let bytes = read_regular(path).map_err(Error::io(path))?;
+        check_npy(&bytes).map_err(unusable)?;
+        return read_npy(path, &bytes)?.ok_or_else(|| {
             unusable("is no map; expected a two-dimensional .npy of floats, integers or booleans".into())
         });
     }
-    let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let picture =
-        image::load_from_memory(&bytes).map_err(|_| unusable("is no map; expected a picture or a .npy".into()))?;
+    let bytes = read_regular(path).map_err(Error::io(path))?;
+    if bytes.is_empty() || !picture::is_known(&bytes) {
+        return Err(unusable("is no map; expected a picture or a .npy".into()));
+    }
+    let picture = picture::decode(&bytes).map_err(unusable)?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let values = match picture {
         DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {
@@ -36,23 +45,67 @@ pub fn read_map(path: &Path) -> Result<Array2<f32>> {
 }
 
 /// `None` if it is an array of another kind.
-fn read_npy(path: &Path) -> Result<Option<Array2<f32>>> {
-    Ok(read_as(path, |value: f32| value)?
-        .or(read_as(path, |value: f64| value as f32)?)
-        .or(read_as(path, |value: bool| f32::from(u8::from(value)))?)
-        .or(read_as(path, |value: u8| f32::from(value))?)
-        .or(read_as(path, |value: u16| f32::from(value))?)
-        .or(read_as(path, |value: i32| value as f32)?)
-        .or(read_as(path, |value: i64| value as f32)?))
+fn read_npy(path: &Path, bytes: &[u8]) -> Result<Option<Array2<f32>>> {
+    Ok(read_as(path, bytes, |value: f32| value)?
+        .or(read_as(path, bytes, |value: f64| value as f32)?)
+        .or(read_as(path, bytes, |value: bool| f32::from(u8::from(value)))?)
+        .or(read_as(path, bytes, |value: u8| f32::from(value))?)
+        .or(read_as(path, bytes, |value: u16| f32::from(value))?)
+        .or(read_as(path, bytes, |value: i32| value as f32)?)
+        .or(read_as(path, bytes, |value: i64| value as f32)?))
 }
 
 /// `None` if the elements are of another type, or the array has another number of dimensions.
-fn read_as<T: ReadableElement + Copy>(path: &Path, convert: impl Fn(T) -> f32) -> Result<Option<Array2<f32>>> {
-    let file = File::open(path).map_err(Error::io(path))?;
-    match Array2::<T>::read_npy(BufReader::new(file)) {
+fn read_as<T: ReadableElement + Copy>(
+    path: &Path,
+    bytes: &[u8],
+    convert: impl Fn(T) -> f32,
+) -> Result<Option<Array2<f32>>> {
+    match Array2::<T>::read_npy(Cursor::new(bytes)) {
         Ok(values) if !values.is_empty() => Ok(Some(values.mapv(convert))),
         Ok(_) | Err(ReadNpyError::WrongDescriptor(_) | ReadNpyError::WrongNdim(..)) => Ok(None),
-        Err(error) => Err(Error::Picture { path: path.to_owned(), problem: format!("is a damaged .npy: {error}") }),
+        Err(error) => {
+            let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+            let reason: String = reason.chars().take(200).collect();
+            Err(Error::Picture { path: path.to_owned(), problem: format!("is a damaged .npy: {reason}") })
+        }
+    }
+}
+
+/// Whether the header is a short one and its shape has no more elements than the file has bytes, before memory is
+/// reserved for them.
+fn check_npy(bytes: &[u8]) -> Result<(), String> {
+    const NO_NPY: &str = "is no .npy";
+    let length = match (bytes.strip_prefix(b"\x93NUMPY"), bytes.get(6)) {
+        (Some(_), Some(1)) => {
+            bytes.get(8..10).map(|length| (10, usize::from(u16::from_le_bytes([length[0], length[1]]))))
+        }
+        (Some(_), Some(_)) => {
+            let length = bytes.get(8..12).and_then(|length| Some(u32::from_le_bytes(length.try_into().ok()?)));
+            length.map(|length| (12, length as usize))
+        }
+        _ => None,
+    };
+    let (start, length) = length.ok_or(NO_NPY)?;
+    if length > Limits::NPY_HEADER_BYTES {
+        let most = Limits::NPY_HEADER_BYTES;
+        return Err(format!("is a damaged .npy: its header has {length} bytes, expected at most {most}"));
+    }
+    let broken = "is a damaged .npy: it breaks off in its header";
+    let header = String::from_utf8_lossy(bytes.get(start..start + length).ok_or(broken)?);
+    // The header is a Python dictionary: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+    let shape = header.split_once("'shape'").and_then(|(_, rest)| rest.split_once('(')?.1.split_once(')'));
+    let Some((shape, _)) = shape else { return Err("is a damaged .npy: its header has no shape".to_owned()) };
+    let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
+    let mut sides = sides.map(|side| side.trim_end_matches('L').parse::<usize>().ok());
+    let elements = sides.try_fold(1usize, |product, side| product.checked_mul(side?));
+    let data = bytes.len() - start - length;
+    match elements {
+        Some(elements) if elements <= data => Ok(()),
+        _ => Err(format!(
+            "is a damaged .npy: it has {data} bytes, too few for its shape ({})",
+            shape.chars().take(60).collect::<String>()
+        )),
     }
 }
 
@@ -62,7 +115,7 @@ fn read_as<T: ReadableElement + Copy>(path: &Path, convert: impl Fn(T) -> f32) -
 /// [`Error::Io`] if the file can't be read, [`Error::Picture`] if a row is no point, with its line.
 pub fn read_points(path: &Path) -> Result<Vec<Point>> {
     let unusable = |problem: String| Error::Picture { path: path.to_owned(), problem };
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = open_regular(path).map_err(Error::io(path))?;
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(file);
     let mut points = Vec::new();
     for (index, row) in reader.records().enumerate() {

@@ -1,4 +1,5 @@
 //! What the tests share.
+#![allow(clippy::disallowed_macros)] // A test says what it skips.
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::{

@@ -259,11 +259,11 @@ impl<'a> Ledger<'a> {
             };
             // What failed has its line already; this one closes the run.
             let kind = if self.failed.is_empty() { "error: " } else { "" };
-            eprintln!("{kind}no box was measured by all methods in {pictures} pictures{why}");
+            say!("{kind}no box was measured by all methods in {pictures} pictures{why}");
             return Ok(if self.interrupted { Exit::Interrupted } else { Exit::SomeFailed });
         };
         if !missing.is_empty() {
-            eprintln!("warning: left out, since no box was measured: {}", missing.join("; "));
+            say!("warning: left out, since no box was measured: {}", missing.join("; "));
         }
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
@@ -451,9 +451,9 @@ impl<'a> Ledger<'a> {
         })?;
         if self.command.verbosity >= Verbosity::Normal {
             let files = ["html", "json", "csv"].map(|extension| self.path(extension).display().to_string());
-            eprintln!("reports: {}", files.join(", "));
+            say!("reports: {}", files.join(", "));
             if self.interrupted {
-                eprintln!("interrupted: these are the figures so far; --skip-existing goes on");
+                say!("interrupted: these are the figures so far; --skip-existing goes on");
             }
         }
         Ok(())

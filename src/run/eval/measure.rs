@@ -20,7 +20,11 @@ use yolo_cam::{
 };
 
 use super::super::interrupt;
-use crate::{inputs::Content, progress::Meter};
+use crate::{
+    guard::guarded,
+    inputs::{Content, PICTURES},
+    progress::Meter,
+};
 
 /// How many of the best and of the worst cases are shown.
 pub const SHOWN: usize = 5;
@@ -103,7 +107,11 @@ impl Worker<'_> {
         let Job { image, subject, content } = job;
         // Each forward pass has a single thread, so that figures do not depend on how many there are.
         tch::set_num_threads(1);
-        let state = match content.map_err(Error::msg).and_then(|content| self.measure(&content, &image, subject)) {
+        let measured = content.map_err(Error::msg).and_then(|content| {
+            guarded(|| self.measure(&content, &image, subject))
+                .unwrap_or_else(|fault| Err(Error::msg(format!("{image:?}: {fault}"))))
+        });
+        let state = match measured {
             Ok(measured) => State::Done(measured),
             Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
             Err(error) => State::Failed(error),
@@ -117,8 +125,8 @@ impl Worker<'_> {
         let read;
         let (file, picture) = match content {
             Content::File(path) => {
-                read = picture::read(path)?;
-                (Some(path.as_path()), &read)
+                read = picture::read_within(path, &PICTURES)?;
+                (Some(path.as_path()), &read.0)
             }
             Content::Frame(picture) => (None, picture),
         };
@@ -210,7 +218,7 @@ struct Maps {
 impl Found {
     fn new(model: &Model, picture: &RgbImage, options: &ExplainOptions, warms_up: bool) -> yolo_cam::Result<Self> {
         let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
-        let input = letterbox.tensor(model.device());
+        let input = letterbox.tensor(model.device())?;
         if warms_up {
             model.forward(&input, &[])?;
             settle(model.device());

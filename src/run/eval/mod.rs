@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model,
     eval::{Crew, Explainer, Labels, Randomization},
+    files::read_regular,
     parallel::as_done,
 };
 
@@ -61,7 +62,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
         false => (Journal::begin(&path, &settings)?, Vec::new(), 0),
     };
     if damaged > 0 {
-        eprintln!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
+        say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
     }
     let is_wanted = |record: &Record| subjects.iter().any(|subject| subject.explainer == record.explainer);
     let earlier: Vec<Record> = earlier.into_iter().filter(is_wanted).collect();
@@ -80,7 +81,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
         .collect();
     let total = pictures.map(|pictures| pictures * subjects.len());
     if is_talkative && !done.is_empty() {
-        eprintln!("note: {} maps of pictures are measured already", done.len());
+        say!("note: {} maps of pictures are measured already", done.len());
     }
     let threads = tch::get_num_threads().max(1) as usize;
     // On a GPU they would wait for each other.
@@ -232,7 +233,7 @@ fn labels_sha256(path: &Path) -> Result<String> {
     let mut sum = Sha256::new();
     for file in files {
         sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        sum.update(fs::read(&file).with_context(|| format!("{file:?} cannot be read"))?);
+        sum.update(read_regular(&file).with_context(|| format!("{file:?} cannot be read"))?);
     }
     Ok(weights::hex(&sum.finalize()))
 }
