@@ -18,6 +18,7 @@ pub const SCRIPT: &[u8] = include_bytes!("../../tests/data/torchscript/base.torc
 
 /// The entries of an archive, in order.
 pub fn unpacked(mut archive: ZipArchive<Cursor<&[u8]>>) -> Vec<(String, Vec<u8>)> {
+    let count = archive.len();
     let entry = |index: usize| {
         let mut entry = archive.by_index(index).expect("the seed is sound");
         let name = entry.name().expect("the seed's names are text").into_owned();
@@ -25,7 +26,7 @@ pub fn unpacked(mut archive: ZipArchive<Cursor<&[u8]>>) -> Vec<(String, Vec<u8>)
         entry.read_to_end(&mut content).expect("the seed is sound");
         (name, content)
     };
-    (0..archive.len()).map(entry).collect()
+    (0..count).map(entry).collect()
 }
 
 /// An archive of these entries, not compressed, as PyTorch writes it.
