@@ -5,6 +5,8 @@ use std::{
     path::PathBuf,
 };
 
+use crate::text::printable;
+
 /// The library's error.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -127,13 +129,6 @@ impl Error {
     pub(crate) fn model(path: impl Into<PathBuf>, problem: impl Into<String>) -> Self {
         Self::Model { path: path.into(), problem: printable(&problem.into()) }
     }
-}
-
-/// What a file says, in one line: its control characters are written out.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() { letter.escape_default().to_string() } else { letter.into() })
-        .collect()
 }
 
 impl From<tch::TchError> for Error {

@@ -41,6 +41,7 @@ pub mod render;
 pub mod report;
 pub mod shape;
 mod tensor;
+pub mod text;
 
 pub use self::{
     error::{Error, Result},

@@ -160,3 +160,10 @@ fn every_hostile_model_beside_the_repository_behaves() {
     let found = misbehaving(&folder, explain_with);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+#[test]
+fn every_hostile_torchscript_beside_the_repository_behaves() {
+    let Some(folder) = shared("hostile/ts") else { return };
+    let found = misbehaving(&folder, explain_with);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

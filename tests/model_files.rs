@@ -2,33 +2,19 @@
 
 mod common;
 
-use std::{
-    fs,
-    io::{Cursor, Read, Write},
-};
+use std::fs;
 
-use common::temp;
+use common::{repacked, temp};
 use tch::Device;
 use yolo_cam::{ExportOptions, Model};
-use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
+use zip::CompressionMethod;
 
 /// Three blocks and a head for the classes bolt and nut, as PyTorch saves them.
 const CHECKPOINT: &[u8] = include_bytes!("data/three.pt");
 
 /// The checkpoint under another root folder, with each entry as `change` wants it.
 fn rewritten(root: &str, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
-    let mut archive = ZipArchive::new(Cursor::new(CHECKPOINT)).expect("an archive");
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for index in 0..archive.len() {
-        let mut entry = archive.by_index(index).expect("it is sound");
-        let name = entry.name().expect("text").split_once('/').expect("a root folder").1.to_owned();
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content).expect("it is sound");
-        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        writer.start_file(format!("{root}/{name}"), options).expect("in memory");
-        writer.write_all(&change(&name, content)).expect("in memory");
-    }
-    writer.finish().expect("in memory").into_inner()
+    repacked(CHECKPOINT, Some(root), CompressionMethod::Stored, change)
 }
 
 /// The archive with the zip64 records that PyTorch writes in front of the end, whatever its size.

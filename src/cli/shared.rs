@@ -21,8 +21,8 @@ pub struct ModelArgs {
     /// Download nothing
     #[arg(long, help_heading = "Model")]
     offline: bool,
-    /// Run whatever code a TorchScript file brings along, also what reads and writes files: only for files whose maker you
-    /// trust. Otherwise a file that does more than detectors do is refused
+    /// Run whatever code a TorchScript file contains, including code that reads and writes files. Use it only for files whose
+    /// maker you trust; otherwise a file that does more than a detector needs is refused
     #[arg(long, help_heading = "Model")]
     trust_model: bool,
     /// Where to run: cpu, cuda or cuda:N

@@ -11,6 +11,7 @@ mod layers;
 mod metadata;
 mod names;
 mod shuffle;
+mod stored;
 mod torchscript;
 
 use std::{

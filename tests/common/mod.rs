@@ -4,6 +4,7 @@
 
 use std::{
     fs::{self, File},
+    io::{Cursor, Read, Write},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,7 @@ use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
 use tempfile::TempDir;
 use yolo_cam::Model;
+use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 /// The bundled model.
 pub const YOLOV5S: &str = "weights/yolov5s.torchscript";
@@ -51,6 +53,29 @@ pub fn explain(img_path: &str, output: &TempDir) -> Command {
 /// A folder that is gone when it is dropped.
 pub fn temp() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A model's archive packed anew, with each entry as `change` wants it: it gets names without the root folder, which becomes
+/// `root` if that is given.
+pub fn repacked(
+    archive: &[u8],
+    root: Option<&str>,
+    method: CompressionMethod,
+    change: impl Fn(&str, Vec<u8>) -> Vec<u8>,
+) -> Vec<u8> {
+    let mut archive = ZipArchive::new(Cursor::new(archive)).expect("an archive");
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).expect("it is sound");
+        let name = entry.name().expect("text").into_owned();
+        let (own_root, name) = name.split_once('/').expect("a root folder");
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).expect("it is sound");
+        let options = SimpleFileOptions::default().compression_method(method);
+        writer.start_file(format!("{}/{name}", root.unwrap_or(own_root)), options).expect("in memory");
+        writer.write_all(&change(name, content)).expect("in memory");
+    }
+    writer.finish().expect("in memory").into_inner()
 }
 
 /// A file of JSON.

@@ -8,8 +8,8 @@ use std::{
 use tch::{Kind, Tensor};
 use zip::{ZipArchive, result::ZipError};
 
-use super::pickle::{Id, Pickle, Value};
-use crate::limits::Limits;
+use super::pickle::{Id, Pickle};
+use crate::{limits::Limits, model::stored::StoredTensor};
 
 /// Reads tensors, and counts what they take.
 pub(super) struct Tensors<'r, 'p, 'a, R> {
@@ -28,19 +28,6 @@ pub(super) struct Tensors<'r, 'p, 'a, R> {
     /// Storages that several tensors share, so that each is read twice at most. Others are not kept: the weights would be
     /// there twice.
     shared: HashMap<&'a str, Tensor>,
-}
-
-/// Where a tensor's values lie: `('storage', type, name, device, length)`.
-struct Storage<'a> {
-    name: &'a str,
-    kind: Kind,
-}
-
-/// Which values of its storage a tensor has.
-struct View {
-    offset: i64,
-    size: Vec<i64>,
-    stride: Vec<i64>,
 }
 
 impl<'r, 'p, 'a, R: Read + Seek> Tensors<'r, 'p, 'a, R> {
@@ -66,93 +53,33 @@ impl<'r, 'p, 'a, R: Read + Seek> Tensors<'r, 'p, 'a, R> {
     pub fn read(&mut self, id: Id) -> Result<Tensor, String> {
         self.tensors_left =
             (self.tensors_left.checked_sub(1)).ok_or_else(|| format!("has more than {} tensors", Limits::TENSORS))?;
-        let id = match (self.pickle.class(id), self.arguments(id)) {
-            (Some(("torch._utils", "_rebuild_parameter")), &[tensor, ..]) => tensor,
+        let id = match (self.pickle.class(id), self.pickle.arguments(id)) {
+            (Some(("torch._utils", "_rebuild_parameter")), Some(&[tensor, ..])) => tensor,
             _ => id,
         };
-        let (Some(("torch._utils", "_rebuild_tensor_v2")), &[storage, offset, size, stride, ..]) =
-            (self.pickle.class(id), self.arguments(id))
-        else {
-            return Err("has a tensor that is not understood".into());
-        };
-        let storage = self.storage(storage)?;
-        match (self.count(offset), self.counts(size), self.counts(stride)) {
-            (Some(offset), Some(size), Some(stride)) if size.len() == stride.len() => {
-                self.view(&storage, &View { offset, size, stride })
-            }
-            _ => Err("has a tensor with a shape that is not understood".into()),
-        }
-    }
-
-    fn arguments(&self, id: Id) -> &'p [Id] {
-        match self.pickle.get(id) {
-            Value::Object(object) => match self.pickle.get(object.args) {
-                Value::Tuple(args) => args,
-                _ => &[],
-            },
-            _ => &[],
-        }
-    }
-
-    fn count(&self, id: Id) -> Option<i64> {
-        match self.pickle.get(id) {
-            Value::Int(number) if *number >= 0 => Some(*number),
-            _ => None,
-        }
-    }
-
-    fn counts(&self, id: Id) -> Option<Vec<i64>> {
-        match self.pickle.get(id) {
-            Value::Tuple(items) if items.len() <= Limits::TENSOR_DIMENSIONS => {
-                items.iter().map(|&item| self.count(item)).collect()
-            }
-            _ => None,
-        }
-    }
-
-    fn storage(&self, id: Id) -> Result<Storage<'a>, String> {
-        let unknown = || "has a tensor whose storage is not understood".to_owned();
-        let Value::Persistent(key) = self.pickle.get(id) else { return Err(unknown()) };
-        let Value::Tuple(parts) = self.pickle.get(*key) else { return Err(unknown()) };
-        let &[_, kind, name, ..] = parts.as_slice() else { return Err(unknown()) };
-        let (Value::Global { name: kind, .. }, Some(name)) = (self.pickle.get(kind), self.pickle.str(name)) else {
-            return Err(unknown());
-        };
-        let kind = match *kind {
-            "HalfStorage" => Kind::Half,
-            "BFloat16Storage" => Kind::BFloat16,
-            "FloatStorage" => Kind::Float,
-            "DoubleStorage" => Kind::Double,
-            "LongStorage" => Kind::Int64,
-            other => return Err(format!("has a tensor of {other}, which is not understood")),
-        };
-        Ok(Storage { name, kind })
+        let stored = StoredTensor::of(self.pickle, id).map_err(|problem| format!("has {problem}"))?;
+        self.view(&stored)
     }
 
     /// The tensor with these values of a storage.
-    fn view(&mut self, storage: &Storage<'a>, view: &View) -> Result<Tensor, String> {
-        let bytes = self.bytes(storage.name)?;
-        let entry = || format!("{}data/{}", self.prefix, storage.name);
-        let count = bytes.size1().unwrap_or(0) / storage.kind.elt_size_in_bytes() as i64;
-        let View { offset, size, stride } = view;
-        // How many values the shape has, and the last one that it reaches.
-        let values = size.iter().try_fold(1i64, |values, &side| values.checked_mul(side));
-        let reach = (size.iter().zip(stride))
-            .try_fold(*offset, |reach, (&size, &stride)| reach.checked_add((size - 1).max(0).checked_mul(stride)?));
-        let values = values.filter(|&values| {
-            values <= count && (values == 0 || reach.is_some_and(|reach| reach < count)) && *offset <= count
-        });
+    fn view(&mut self, stored: &StoredTensor<'a>) -> Result<Tensor, String> {
+        let kind = kind(stored.kind.1)?;
+        let bytes = self.bytes(stored.key)?;
+        let entry = || format!("{}data/{}", self.prefix, stored.key);
+        let count = bytes.size1().unwrap_or(0) / kind.elt_size_in_bytes() as i64;
+        let values = stored.values().filter(|&values| values <= count as u64 && stored.lies_within(count as u64));
         let Some(values) = values else {
-            return Err(format!("has a tensor {} of {count} values, too few for its shape {size:?}", entry()));
+            return Err(format!("has a tensor {} of {count} values, too few for its shape {:?}", entry(), stored.size));
         };
-        let kind = if storage.kind == Kind::Int64 { Kind::Int64 } else { Kind::Float };
-        let taken = values as u64 * kind.elt_size_in_bytes() as u64;
+        let wanted = if kind == Kind::Int64 { Kind::Int64 } else { Kind::Float };
+        let taken = values * wanted.elt_size_in_bytes() as u64;
         self.values_left = self.values_left.checked_sub(taken).ok_or_else(too_much)?;
+        let signed = |numbers: &[u64]| numbers.iter().map(|&number| number as i64).collect::<Vec<_>>();
         let read = || {
-            let whole = bytes.f_narrow(0, 0, count * storage.kind.elt_size_in_bytes() as i64)?;
-            let tensor = whole.f_view_dtype(storage.kind)?.f_as_strided(size, stride, *offset)?;
+            let whole = bytes.f_narrow(0, 0, count * kind.elt_size_in_bytes() as i64)?.f_view_dtype(kind)?;
+            let tensor = whole.f_as_strided(signed(&stored.size), signed(&stored.stride), stored.offset as i64)?;
             // At once, so that the weights are never there in both precisions; and a copy, since the storage may be shared.
-            tensor.f_to_dtype(kind, false, true)?.f_contiguous()
+            tensor.f_to_dtype(wanted, false, true)?.f_contiguous()
         };
         read().map_err(|error: tch::TchError| crate::Error::from(error).to_string())
     }
@@ -178,6 +105,18 @@ impl<'r, 'p, 'a, R: Read + Seek> Tensors<'r, 'p, 'a, R> {
         }
         Ok(bytes)
     }
+}
+
+/// The type of the values in a storage.
+fn kind(storage: &str) -> Result<Kind, String> {
+    Ok(match storage {
+        "HalfStorage" => Kind::Half,
+        "BFloat16Storage" => Kind::BFloat16,
+        "FloatStorage" => Kind::Float,
+        "DoubleStorage" => Kind::Double,
+        "LongStorage" => Kind::Int64,
+        other => return Err(format!("has a tensor of {other}, which is not understood")),
+    })
 }
 
 fn too_much() -> String {

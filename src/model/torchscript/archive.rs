@@ -61,7 +61,7 @@ impl Archive {
         let mut content = Vec::new();
         file.take(most + 1).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
         if content.len() as u64 > most {
-            return Err(format!("has more than the {most} bytes that are read of {name:?} and what is like it"));
+            return Err(format!("has an entry {name:?} that is too large: at most {most} bytes of it are read"));
         }
         Ok(content)
     }

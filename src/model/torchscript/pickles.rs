@@ -2,7 +2,10 @@
 
 use crate::{
     limits::Limits,
-    model::checkpoint::pickle::{Id, Pickle, Value},
+    model::{
+        checkpoint::pickle::{Id, Pickle, Value},
+        stored::StoredTensor,
+    },
 };
 
 /// Looks through a pickle. `size`: how many bytes the storage of a key has, if it is there.
@@ -51,63 +54,35 @@ fn is_known(module: &str, name: &str) -> bool {
     }
 }
 
-/// What `_rebuild_tensor_v2(storage, offset, size, stride, ...)` says must fit its storage. A grid of anchors is a small
-/// storage that is expanded; `room`: by how many values that may still be. Returns the storage's key.
+/// A tensor must fit its storage. A grid of anchors is a small storage that is expanded; `room`: by how many values that may
+/// still be. Returns the pickle's value for the storage.
 fn check_tensor(pickle: &Pickle, id: Id, size: impl Fn(&str) -> Option<u64>, room: &mut u64) -> Result<Id, String> {
-    let Some(&[storage, offset, shape, strides, ..]) = pickle.arguments(id) else {
-        return Err("it has a tensor without shape".into());
-    };
-    let number = |id: Id| match pickle.get(id) {
-        &Value::Int(number) => u64::try_from(number).ok(),
-        _ => None,
-    };
-    let numbers = |id: Id| match pickle.get(id) {
-        Value::Tuple(items) => items.iter().map(|&item| number(item)).collect::<Option<Vec<u64>>>(),
-        _ => None,
-    };
-    let (Some(offset), Some(shape), Some(strides)) = (number(offset), numbers(shape), numbers(strides)) else {
-        return Err("it has a tensor whose shape is none".into());
-    };
-    let (key, bytes, count) = storage_of(pickle, storage).ok_or("it has a tensor without storage")?;
+    let tensor = StoredTensor::of(pickle, id).map_err(|problem| format!("it has {problem}"))?;
+    let (key, shape) = (tensor.key, &tensor.size);
+    let (bytes, count) = value_bytes(tensor.kind).zip(tensor.count).ok_or("it has a tensor of an unknown type")?;
     let stored = size(key).ok_or_else(|| format!("the storage {key:?} is missing"))?;
     if count.checked_mul(bytes) != Some(stored) {
         return Err(format!("the storage {key:?} has {stored} bytes, expected {count} values of {bytes} bytes"));
     }
-    // How many values the shape has, and the last one that it reaches.
-    let values = shape.iter().try_fold(1u64, |values, &side| values.checked_mul(side));
-    let reach = shape
-        .iter()
-        .zip(&strides)
-        .try_fold(offset, |reach, (&side, &stride)| reach.checked_add(side.saturating_sub(1).checked_mul(stride)?));
-    let expanded = values.map(|values| values.saturating_sub(count));
-    let fits = values == Some(0) || reach.is_some_and(|reach| reach < count);
-    let left = expanded.and_then(|expanded| room.checked_sub(expanded));
     // An empty tensor still has sides, which libtorch multiplies.
-    let is_small = shape.iter().chain(&strides).all(|&number| number < 1 << 40);
-    match left.filter(|_| fits && is_small && shape.len() == strides.len()) {
-        Some(left) if shape.len() <= Limits::TENSOR_DIMENSIONS => *room = left,
-        _ => return Err(format!("a tensor of shape {shape:?} does not fit its storage {key:?} of {count} values")),
-    }
-    Ok(storage)
+    let is_small = shape.iter().chain(&tensor.stride).all(|&number| number < 1 << 40);
+    let left = tensor.values().and_then(|values| room.checked_sub(values.saturating_sub(count)));
+    *room = left
+        .filter(|_| is_small && tensor.lies_within(count))
+        .ok_or_else(|| format!("a tensor of shape {shape:?} does not fit its storage {key:?} of {count} values"))?;
+    Ok(tensor.storage)
 }
 
-/// Key, bytes of a value and number of values of `('storage', type, key, device, number)`.
-fn storage_of<'a>(pickle: &Pickle<'a>, id: Id) -> Option<(&'a str, u64, u64)> {
-    let Value::Persistent(key) = pickle.get(id) else { return None };
-    let Value::Tuple(parts) = pickle.get(*key) else { return None };
-    let &[_, kind, key, _, count] = parts.as_slice() else { return None };
-    let Value::Global { module: "torch", name } = pickle.get(kind) else { return None };
-    let bytes = match *name {
+/// Bytes of a value in a storage of this type.
+fn value_bytes((module, name): (&str, &str)) -> Option<u64> {
+    Some(match name {
+        _ if module != "torch" => return None,
         "BoolStorage" | "ByteStorage" | "CharStorage" => 1,
         "HalfStorage" | "BFloat16Storage" | "ShortStorage" => 2,
         "FloatStorage" | "IntStorage" => 4,
         "DoubleStorage" | "LongStorage" => 8,
         _ => return None,
-    };
-    match pickle.get(count) {
-        &Value::Int(count) => Some((pickle.str(key)?, bytes, u64::try_from(count).ok()?)),
-        _ => None,
-    }
+    })
 }
 
 /// Values lie in each other only so deep, and none in itself: libtorch frees them by recursion.

@@ -1,0 +1,25 @@
+//! What strangers' files say, made fit to be shown.
+
+/// The text as one line that can't steer a terminal: control characters, and those that turn the direction of what follows
+/// or break the line, are written out.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|letter| if steers(letter) { letter.escape_default().to_string() } else { letter.into() })
+        .collect()
+}
+
+fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_and_steers_nothing() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), r"a\u{1b}[2J\nb\u{202e}c");
+        assert_eq!(printable("人 ü ≤ \"q\""), "人 ü ≤ \"q\"");
+    }
+}
