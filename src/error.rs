@@ -94,6 +94,13 @@ pub enum Error {
         gradients: Vec<usize>,
     },
 
+    /// The network's output is no numbers, so there is nothing to explain or measure.
+    #[error(
+        "nothing can be detected, since the network's output holds NaN or infinite values; take weights from before its \
+         training diverged"
+    )]
+    Undefined,
+
     /// Who watched said so.
     #[error("interrupted")]
     Interrupted,

@@ -43,6 +43,11 @@ impl BBox {
         Self { x1: cx - w / 2.0, y1: cy - h / 2.0, x2: cx + w / 2.0, y2: cy + h / 2.0 }
     }
 
+    /// Whether all corners are numbers.
+    pub fn is_finite(&self) -> bool {
+        <[f32; 4]>::from(*self).iter().all(|side| side.is_finite())
+    }
+
     /// Area in square pixels; 0 for a box turned inside out.
     pub fn area(&self) -> f32 {
         (self.x2 - self.x1).max(0.0) * (self.y2 - self.y1).max(0.0)

@@ -41,7 +41,7 @@ fn explanation(picture: &RgbImage, longest: u32, boxes: &[(usize, f32, BBox)]) -
         working_layers: None,
     };
     let boxes = boxes.iter().map(explained).collect();
-    Explanation { letterbox, boxes, answer: None, timings: Timings::default() }
+    Explanation { letterbox, boxes, is_undefined: false, answer: None, timings: Timings::default() }
 }
 
 /// A Gaussian in cells of 16 pixels, its standard deviation a tenth of the input.

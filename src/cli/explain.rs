@@ -179,7 +179,7 @@ impl ExplainArgs {
     pub fn validated(self) -> Result<ExplainCommand> {
         let target_layers = target_layers(self.target_layer)?;
         let (target, method_options) = self.method_args.split(self.seed, self.batch.into());
-        if self.contrast.is_some() && target != yolo_cam::Target::Logit {
+        if self.contrast.is_some() && !matches!(target, yolo_cam::Target::Auto | yolo_cam::Target::Logit) {
             bail!("--contrast compares class logits; take --target logit with it");
         }
         if is_gradient_free(self.method.into()) && self.contrast.is_some() {

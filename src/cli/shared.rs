@@ -82,8 +82,8 @@ pub struct DetectionArgs {
 #[derive(Debug, Args)]
 pub struct MethodArgs {
     /// What is explained of a box: its class (logit, prob), objectness (obj), both (conf), an edge in pixels (x1, y1, x2,
-    /// y2), its size (w, h), or all edges and the class at once (odam)
-    #[arg(long, value_enum, default_value_t = Target::Logit, help_heading = "Explanation")]
+    /// y2), its size (w, h), all edges and the class at once (odam); auto is logit, or obj where the model has one class
+    #[arg(long, value_enum, default_value_t = Target::Auto, help_heading = "Explanation")]
     target: Target,
     /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
     #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
@@ -245,7 +245,7 @@ pub fn check_method(
     options: &MethodOptions,
 ) -> Result<Method> {
     let name = method.name();
-    if is_gradient_free(method) && target != ExplainTarget::Logit {
+    if is_gradient_free(method) && !matches!(target, ExplainTarget::Auto | ExplainTarget::Logit) {
         bail!("--target needs a gradient, which --method {name} does without: it tracks the confidence");
     }
     if method == Method::DRise && layers.is_some() {

@@ -104,6 +104,7 @@ pub enum Method {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Target {
+    Auto,
     Logit,
     Prob,
     Obj,
@@ -202,6 +203,7 @@ impl From<Method> for yolo_cam::Method {
 impl From<Target> for yolo_cam::Target {
     fn from(target: Target) -> Self {
         match target {
+            Target::Auto => Self::Auto,
             Target::Logit => Self::Logit,
             Target::Prob => Self::Prob,
             Target::Obj => Self::Obj,

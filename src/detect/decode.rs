@@ -79,9 +79,12 @@ impl HeadRows<'_> {
             let (class_id, logit) = classes.fold((0, f32::NEG_INFINITY), best);
             let confidence = objectness * sigmoid(logit);
             // NaN exceeds nothing.
-            let is_kept = objectness > threshold && confidence > threshold;
-            is_kept.then(|| Detection {
-                box_input: decode_box(self.head, anchor, (row, column), at),
+            if !(objectness > threshold && confidence > threshold) {
+                return None;
+            }
+            let box_input = decode_box(self.head, anchor, (row, column), at);
+            box_input.is_finite().then_some(Detection {
+                box_input,
                 class_id,
                 confidence,
                 logit,
@@ -157,6 +160,13 @@ mod tests {
         let raw = Array1::from_elem(14, f32::NAN);
         assert_eq!(rows.decode(raw.view(), 0, 0.0).count(), 0);
         assert!(rows.promising_cells(array![[f32::NAN], [f32::NAN]].view(), 0.0).is_empty());
+        // A sure prediction, but of no place.
+        for channel in 0..4 {
+            let mut raw = Array1::from_elem(14, 9.0);
+            raw[7 + channel] = f32::NAN;
+            let anchors: Vec<usize> = rows.decode(raw.view(), 0, 0.4).map(|found| found.anchor).collect();
+            assert_eq!(anchors, [0], "channel {channel}");
+        }
     }
 
     #[test]

@@ -62,6 +62,21 @@ pub fn detect(model: &Model, heads: &[Tensor], options: &DetectOptions) -> Resul
     Ok(nms::nms(candidates, options))
 }
 
+/// Whether all that the network says is finite numbers. Broken weights make it say NaN, which is no detection.
+///
+/// `heads`: raw.
+///
+/// # Errors
+/// [`crate::Error::Libtorch`] if the tensors can't be read.
+pub fn is_defined(heads: &[Tensor]) -> Result<bool> {
+    for head in heads {
+        if head.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Copies out the objectness, and of what else a head says only the cells where that is high: few of thousands.
 fn candidates_of(rows: &HeadRows, raw: &Tensor, threshold: f32) -> Result<Vec<Detection>> {
     // [h·w, C]: no copy for a head in channels_last.

@@ -30,7 +30,7 @@ pub use self::{
 };
 use self::{fuse::fused, methods::Needs, perturb::Perturbation, plan::Plan};
 use crate::{
-    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect},
+    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect, is_defined},
     error::{Error, Result},
     model::{Forward, Model, PROBE_SIDE},
     tensor::to_array3,
@@ -60,7 +60,7 @@ pub struct ExplainOptions {
     pub method: Method,
     /// Default: no smoothing.
     pub method_options: MethodOptions,
-    /// Default: the class logit.
+    /// Default: automatic, the class logit, or objectness of a model with a single class.
     pub target: Target,
     /// A class whose logit is subtracted from that of the box's class: what makes it the one rather than the other.
     /// Only the class logit can be contrasted. Default: none.
@@ -131,6 +131,8 @@ pub struct Explanation {
     pub letterbox: Letterbox,
     /// The boxes, most confident first.
     pub boxes: Vec<ExplainedBox>,
+    /// Whether there is no box because the network's output is no numbers (NaN or infinite).
+    pub is_undefined: bool,
     /// What the detector makes of a query, if there was one: the box above, and what won instead. None if no prediction
     /// overlaps it.
     pub answer: Option<Answer>,
@@ -235,8 +237,8 @@ pub fn explain_watched(
     let done = start.elapsed();
     let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };
     let options = ExplainOptions { query: options.query.map(to_input), ..options.clone() };
-    let (boxes, answer, timings) = explain_tensor(model, &input, &options, watch)?;
-    Ok(Explanation { letterbox, boxes, answer, timings: Timings { letterbox: done, ..timings } })
+    let Found { boxes, is_undefined, answer, timings } = explain_tensor(model, &input, &options, watch)?;
+    Ok(Explanation { letterbox, boxes, is_undefined, answer, timings: Timings { letterbox: done, ..timings } })
 }
 
 /// The same for a picture that is the network's input already: `[1, 3, H, W]` f32, RGB in 0..1, sides whole
@@ -250,7 +252,7 @@ pub fn explain_input(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<(Vec<ExplainedBox>, Timings)> {
-    explain_tensor(model, input, options, watch).map(|(boxes, _, timings)| (boxes, timings))
+    explain_tensor(model, input, options, watch).map(|found| (found.boxes, found.timings))
 }
 
 /// Explains detections that were found before, in a picture that is the network's input: without a search for layers
@@ -272,12 +274,15 @@ pub fn explain_found(
     explain_detections(model, input, &forward, &plan, detections, options, watch)
 }
 
-fn explain_tensor(
-    model: &Model,
-    input: &Tensor,
-    options: &ExplainOptions,
-    watch: &mut Watch,
-) -> Result<(Vec<ExplainedBox>, Option<Answer>, Timings)> {
+/// As [`Explanation`].
+struct Found {
+    boxes: Vec<ExplainedBox>,
+    is_undefined: bool,
+    answer: Option<Answer>,
+    timings: Timings,
+}
+
+fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
     let plan = Plan::new(model, &options.target_layer, options.method)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
@@ -293,11 +298,12 @@ fn explain_tensor(
         (None, _) => detect(model, &forward.heads, &options.detect)?,
         (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
     };
+    let is_undefined = detections.is_empty() && !is_defined(&forward.heads)?;
     timings.detect = lap();
     let mut boxes = explain_detections(model, input, &forward, &plan, detections, options, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.backward = lap();
-    Ok((boxes, answer, timings))
+    Ok(Found { boxes, is_undefined, answer, timings })
 }
 
 /// The maps of `detections` at the layers of `plan`, which `forward` tapped.

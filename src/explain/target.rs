@@ -12,8 +12,10 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Target {
-    /// The class logit, before the sigmoid.
+    /// The class logit; objectness where the model has a single class, since YOLOv5 does not train that class's output.
     #[default]
+    Auto,
+    /// The class logit, before the sigmoid.
     Logit,
     /// The class probability.
     Prob,
@@ -47,7 +49,8 @@ struct Place {
 
 impl Target {
     /// All targets.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::Auto,
         Self::Logit,
         Self::Prob,
         Self::Obj,
@@ -64,6 +67,7 @@ impl Target {
     /// The name in options and reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Logit => "logit",
             Self::Prob => "prob",
             Self::Obj => "obj",
@@ -78,11 +82,35 @@ impl Target {
         }
     }
 
+    /// What is explained of a box of this model: the target itself, and what [`Auto`](Self::Auto) stands for.
+    ///
+    /// Ultralytics YOLOv5, `ComputeLoss`: "cls loss (only if multiple classes)".
+    pub fn of(self, model: &Model) -> Self {
+        match self {
+            Self::Auto if model.trains_classes() => Self::Logit,
+            Self::Auto => Self::Obj,
+            other => other,
+        }
+    }
+
+    /// Why the maps of this target say nothing about boxes of this model, in one line; `None` if they do.
+    pub fn problem(self, model: &Model) -> Option<String> {
+        let explains_class = matches!(self, Self::Logit | Self::Prob | Self::Conf | Self::Odam);
+        (explains_class && !model.trains_classes()).then(|| {
+            format!(
+                "--target {} explains the class output, which YOLOv5 does not train where there is one class; --target obj \
+                 explains what the box comes from",
+                self.name()
+            )
+        })
+    }
+
     /// The scalars whose maps make this target's map, as their maximum.
     ///
     /// Zhao and Chan, ICLR 2023, section 3.2, <https://arxiv.org/abs/2304.06354>.
     pub(super) fn parts(self) -> &'static [Self] {
         match self {
+            Self::Auto => &[Self::Auto],
             Self::Logit => &[Self::Logit],
             Self::Prob => &[Self::Prob],
             Self::Obj => &[Self::Obj],
@@ -118,7 +146,7 @@ impl Target {
             stride: head.stride,
             anchor: head.anchors[detection.anchor],
         };
-        Ok(self.of_raw(&raw, &place)?)
+        Ok(self.of(model).of_raw(&raw, &place)?)
     }
 
     /// `raw`: x, y, w, h, objectness, class, and the class to contrast if there is one, before the sigmoid.
@@ -143,7 +171,7 @@ impl Target {
             centre(axis, cell)?.f_add(&side(axis + 2)?.f_mul_scalar(sign * 0.5)?)
         };
         match self {
-            Self::Logit | Self::Odam => logit(),
+            Self::Auto | Self::Logit | Self::Odam => logit(),
             Self::Prob => at(CLASS)?.f_sigmoid(),
             Self::Obj => at(OBJECTNESS),
             Self::Conf => at(OBJECTNESS)?.f_sigmoid()?.f_mul(&at(CLASS)?.f_sigmoid()?),

@@ -20,7 +20,8 @@ pub(crate) enum Likeness {
     Cosine,
 }
 
-/// Scores detections by the best prediction for them: IoU · objectness · likeness of class, 0 to 1. Not by the same
+/// Scores detections by the best prediction for them: IoU · objectness · likeness of class, 0 to 1. Of a single class,
+/// whose output is not trained, all are alike. Not by the same
 /// anchor: another may take over.
 pub(crate) struct Tracker<'a> {
     heads: &'a [Head],
@@ -28,6 +29,7 @@ pub(crate) struct Tracker<'a> {
     likeness: Likeness,
     /// Class probabilities of each detection, as a unit vector.
     classes: Vec<Vec<f32>>,
+    trains_classes: bool,
 }
 
 /// Values of raw heads, `[N, h, w, anchors·channels]`, with h and w.
@@ -49,7 +51,7 @@ impl<'a> Tracker<'a> {
             vector
         });
         let classes = classes.collect();
-        Ok(Self { heads: model.heads(), detections, likeness, classes })
+        Ok(Self { heads: model.heads(), detections, likeness, classes, trains_classes: model.trains_classes() })
     }
 
     /// For each picture of a batch the score of each detection. `heads`: `[N, C, h, w]`.
@@ -119,6 +121,7 @@ impl<'a> Tracker<'a> {
 
     fn likeness(&self, raw: &[f32], class: usize, classes: &[f32]) -> f32 {
         match self.likeness {
+            _ if !self.trains_classes => 1.0,
             Likeness::SameClass => sigmoid(raw[CLASSES + class]),
             Likeness::Cosine => {
                 let (mut product, mut square) = (0.0, 0.0);

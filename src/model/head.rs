@@ -35,6 +35,9 @@ pub(super) struct HeadModule {
     pub path: String,
     /// Anchor sizes in cells, per head.
     pub anchors: Vec<Vec<[f32; 2]>>,
+    /// The same in pixels, where the file has them apart. YOLOv5 up to v5.0 decodes with these, and leaves the others wrong
+    /// where it reversed their order.
+    pub pixel_anchors: Option<Vec<Vec<[f32; 2]>>>,
     pub channels_per_anchor: usize,
     pub classes: usize,
 }
@@ -73,6 +76,9 @@ impl HeadModule {
             found.push(Self {
                 path: path.to_owned(),
                 anchors: anchor_sizes(anchors),
+                pixel_anchors: get(&format!("{path}.anchor_grid"))
+                    .filter(|grid| grid.size() == [n_heads, 1, n_anchors, 1, 1, 2])
+                    .map(|grid| anchor_sizes(&grid.view([n_heads, n_anchors, 2]))),
                 channels_per_anchor,
                 classes: channels_per_anchor - BOX_CHANNELS - masks,
             });
@@ -90,6 +96,14 @@ impl HeadModule {
                       'm.1', ...)"
                 .into()),
             n => Err(format!("has {n} detection heads, and exactly one is supported")),
+        }
+    }
+
+    /// Anchor sizes of head `index` in pixels, for its stride.
+    pub fn anchors_in_pixels(&self, index: usize, stride: u32) -> Vec<[f32; 2]> {
+        match &self.pixel_anchors {
+            Some(anchors) => anchors[index].clone(),
+            None => self.anchors[index].iter().map(|&[w, h]| [w * stride as f32, h * stride as f32]).collect(),
         }
     }
 

@@ -85,6 +85,9 @@ const MIN_STRIDE: u32 = 32;
 /// Side of the blank input that shows the strides of the heads: small, and a multiple of every stride in use.
 pub(crate) const PROBE_SIDE: i64 = 128;
 
+/// Channels of pictures, up to which a network that does not take RGB is asked what it takes: of satellites are 13.
+const MOST_CHANNELS: i64 = 16;
+
 impl Model {
     /// Loads the file at `path` onto `device`, whatever its name; weights become f32.
     ///
@@ -104,6 +107,7 @@ impl Model {
         let path = path.as_ref();
         let unusable = |problem: String| Error::model(path, problem);
         let kind = FileKind::of(path)?;
+        let mut warnings = Vec::new();
         let (module, metadata) = match kind {
             FileKind::TorchScript => {
                 if !options.trust {
@@ -116,12 +120,14 @@ impl Model {
                 (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
             }
             FileKind::Checkpoint => {
-                let Checkpoint { module, names, classes } = checkpoint::load(path, device).map_err(unusable)?;
+                let Checkpoint { module, names, classes, warning } =
+                    checkpoint::load(path, device).map_err(unusable)?;
+                warnings.extend(warning);
                 (module, Metadata { names, classes, ..Metadata::default() })
             }
         };
-        let mut warnings = Vec::new();
         let tensors = module.tensors()?;
+        warnings.extend(undefined_weights(&tensors)?);
         let head_module = HeadModule::find(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
             unusable(match exporter {
@@ -210,6 +216,11 @@ impl Model {
     /// that has none.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Whether the class outputs were trained. YOLOv5's loss leaves them as they were where there is one class only.
+    pub fn trains_classes(&self) -> bool {
+        self.names.len() > 1
     }
 
     /// What is odd about the file although it can be used, each in one line: what was found, and what was made of it.
@@ -406,6 +417,25 @@ fn check_operators(module: &ScriptModule, options: LoadOptions) -> Result<(), St
     }
 }
 
+/// In one line, which weights hold NaN or infinite values, as a training that diverged leaves them; `None` if none do.
+fn undefined_weights(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
+    let mut broken = Vec::new();
+    for (path, tensor) in tensors {
+        // A sum is quick, and where it is a number, so are its terms.
+        let is_suspect = tensor.is_floating_point() && !tensor.f_sum(Kind::Float)?.f_double_value(&[])?.is_finite();
+        if is_suspect && tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            broken.push(path);
+        }
+    }
+    Ok(broken.first().map(|first| {
+        format!(
+            "{} of the {} tensors of its weights hold NaN or infinite values, the first is {first}; what it detects is undefined",
+            broken.len(),
+            tensors.len()
+        )
+    }))
+}
+
 /// Learns the strides from a forward pass on a small blank input, and that the network runs at other sizes than
 /// the one it was traced at.
 fn probe_heads(
@@ -414,13 +444,24 @@ fn probe_heads(
     convolutions: &[&str],
     device: Device,
 ) -> Result<Vec<Head>, String> {
-    let input = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
-    let outputs = TappedGraph::new(module, convolutions, &[], Tap::Observe)
-        .and_then(|mut graph| tch::no_grad(|| graph.run(&input)))
-        .map_err(|error| format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {}", reason(&error)))?
+    let mut graph = TappedGraph::new(module, convolutions, &[], Tap::Observe).map_err(|error| reason(&error))?;
+    let mut run = |channels: i64| {
+        let input = Tensor::zeros([1, channels, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
+        tch::no_grad(|| graph.run(&input))
+    };
+    let outputs = run(3)
+        .map_err(|error| match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
+            Some(1) => {
+                "takes pictures of 1 channel; only models for RGB pictures, of 3 channels, are explained".to_owned()
+            }
+            Some(channels) => {
+                format!("takes pictures of {channels} channels; only models for RGB pictures, of 3, are explained")
+            }
+            None => format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {}", reason(&error)),
+        })?
         .heads;
     let mut heads = Vec::with_capacity(outputs.len());
-    for ((output, path), cells) in outputs.iter().zip(convolutions).zip(&found.anchors) {
+    for (index, (output, path)) in outputs.iter().zip(convolutions).enumerate() {
         let stride = match output.size().as_slice() {
             &[1, _, h, w] if h == w && h > 0 && PROBE_SIDE % h == 0 => (PROBE_SIDE / h) as u32,
             other => {
@@ -431,7 +472,7 @@ fn probe_heads(
             path: (*path).to_owned(),
             stride,
             rank: 0,
-            anchors: cells.iter().map(|&[w, h]| [w * stride as f32, h * stride as f32]).collect(),
+            anchors: found.anchors_in_pixels(index, stride),
             channels_per_anchor: found.channels_per_anchor,
         });
     }

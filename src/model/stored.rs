@@ -3,7 +3,9 @@
 use super::checkpoint::pickle::{Id, Pickle, Value};
 use crate::limits::Limits;
 
-/// `_rebuild_tensor_v2(storage, offset, size, stride, ...)`.
+/// `_rebuild_tensor_v2(storage, offset, size, stride, …)`, which may stand inside `_rebuild_parameter(tensor, …)`, and where
+/// Python attributes were set on it, inside `_rebuild_parameter_with_state(tensor, …)` or
+/// `_rebuild_from_type_v2(function, type, arguments, state)`.
 pub(super) struct StoredTensor<'a> {
     /// The pickle's value for the storage.
     pub storage: Id,
@@ -22,9 +24,7 @@ pub(super) struct StoredTensor<'a> {
 impl<'a> StoredTensor<'a> {
     /// What the value `id` says. The error names the part that is not understood.
     pub fn of(pickle: &Pickle<'a>, id: Id) -> Result<Self, &'static str> {
-        let (Some(("torch._utils", "_rebuild_tensor_v2")), Some(&[storage, offset, size, stride, ..])) =
-            (pickle.class(id), pickle.arguments(id))
-        else {
+        let Some(&[storage, offset, size, stride, ..]) = rebuilding(pickle, id) else {
             return Err("a tensor that is not understood");
         };
         let (key, kind, count) = storage_of(pickle, storage).ok_or("a tensor whose storage is not understood")?;
@@ -47,6 +47,30 @@ impl<'a> StoredTensor<'a> {
             last.checked_add(side.saturating_sub(1).checked_mul(stride)?)
         });
         self.offset <= count && (self.values() == Some(0) || last.is_some_and(|last| last < count))
+    }
+}
+
+/// The arguments of `_rebuild_tensor_v2`.
+fn rebuilding<'p>(pickle: &'p Pickle, id: Id) -> Option<&'p [Id]> {
+    let arguments = pickle.arguments(id)?;
+    match (pickle.class(id)?, arguments) {
+        (("torch._utils", "_rebuild_tensor_v2"), _) => Some(arguments),
+        // A parameter in a parameter is not followed further: the file could lead in a circle.
+        (("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"), &[tensor, ..]) => {
+            match pickle.class(tensor)? {
+                ("torch._utils", "_rebuild_tensor_v2") => pickle.arguments(tensor),
+                _ => None,
+            }
+        }
+        (("torch._tensor", "_rebuild_from_type_v2"), &[function, _, arguments, ..]) => {
+            match (pickle.get(function), pickle.get(arguments)) {
+                (Value::Global { module: "torch._utils", name: "_rebuild_tensor_v2" }, Value::Tuple(items)) => {
+                    Some(items)
+                }
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

@@ -188,7 +188,7 @@ impl Record {
                 pad_y: map.pad_y,
             },
             method: options.method.name(),
-            target: options.target.name(),
+            target: options.target.of(model).name(),
             query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
         }

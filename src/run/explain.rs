@@ -16,7 +16,7 @@ use super::{
     lists::print,
     load_named_model, note_rounding,
     options::{explain_options, settings},
-    tell_memory, tell_model,
+    tell_memory, tell_model, warn_of_target,
     worker::{Job, ResultKind, Source, Worker, result_kinds},
 };
 use crate::{
@@ -37,6 +37,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     if is_talkative {
         note_rounding(command.detection.img_size, &model);
     }
+    warn_of_target(command.target, iter::once(command.method), &model);
     let search = Search { recursive: command.pictures.recursive, output_dir: &command.pictures.output_dir };
     let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
     let namer = Namer::new(&command.pictures.output_dir, command.format);

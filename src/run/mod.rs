@@ -13,7 +13,7 @@ mod worker;
 use std::{fs, io::Write, time::Instant};
 
 use anyhow::{Result, bail};
-use yolo_cam::{ExportOptions, LoadOptions, Model, model::FileKind};
+use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, explain::methods::Needs, model::FileKind};
 
 use crate::{
     Exit,
@@ -42,6 +42,14 @@ fn note_rounding(img_size: u32, model: &Model) {
     if side != img_size {
         let stride = model.max_stride();
         say!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+    }
+}
+
+/// Where what was asked for says nothing about the boxes of this model.
+fn warn_of_target(target: Target, mut methods: impl Iterator<Item = Method>, model: &Model) {
+    let is_used = methods.any(|method| method.info().needs == Needs::Gradient);
+    if let Some(problem) = target.problem(model).filter(|_| is_used) {
+        say!("warning: {problem}");
     }
 }
 

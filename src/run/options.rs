@@ -22,6 +22,9 @@ pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<Explai
         target_layer: target_layer(command.target_layers.as_deref(), model)?,
         fuse: command.fuse.unwrap_or_default(),
     };
+    if options.contrast.is_some() && model.names().len() == 1 {
+        bail!("--contrast needs another class, and the model has only one");
+    }
     check_target(model, &options)?;
     Ok(options)
 }
@@ -67,7 +70,7 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
         ("command", std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")),
         ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
         ("method", command.method.name().to_owned()),
-        ("target", command.target.name().to_owned()),
+        ("target", command.target.of(model).name().to_owned()),
         ("layers", layers),
         ("longest side of the input", format!("{} pixels", model.input_side(Some(command.detection.img_size)))),
         ("least confidence", command.detection.conf_threshold.to_string()),

@@ -176,8 +176,11 @@ impl<'a> Worker<'a> {
         };
         let explanation =
             explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_owned())?;
+        if explanation.is_undefined {
+            warnings.push(format!("warning: {image}: {}", yolo_cam::Error::Undefined));
+        }
         warnings.extend(empty_maps(image, &explanation, &self.model));
-        if let Some(query) = &kind.options.query {
+        if let Some(query) = kind.options.query.as_ref().filter(|_| !explanation.is_undefined) {
             let outcome = query_outcome(query, &explanation, &self.model, self.command.detection.conf_threshold);
             warnings.push(format!("query: {image}: {outcome}"));
         }

@@ -44,17 +44,88 @@ pub(super) fn find(module: &str, name: &str) -> Option<Forward> {
         ("torch", "Upsample") => upsample,
         ("torch", "ZeroPad2d") => zero_pad,
         ("torch", "Identity" | "Dropout") => identity,
-        // In place, as Ultralytics sets them: what they are applied to is used nowhere else.
-        ("torch" | "utils", "SiLU" | "Swish") => |_| Ok("return torch.silu_(x)".into()),
-        ("torch" | "utils", "Hardswish") => |_| Ok("return torch.hardswish_(x)".into()),
-        ("torch" | "utils", "Mish" | "MemoryEfficientMish") => |_| Ok("return torch.mish(x)".into()),
-        ("torch", "ReLU") => |_| Ok("return torch.relu_(x)".into()),
-        ("torch", "ReLU6") => |_| Ok("return torch.clamp(x, 0.0, 6.0)".into()),
-        ("torch", "LeakyReLU") => leaky_relu,
+        ("models" | "utils", "FReLU") => frelu,
+        ("models" | "utils", "AconC") => acon,
+        ("models" | "utils", "MetaAconC") => meta_acon,
+        ("torch" | "models" | "utils", name) => return activation(name),
         _ => return None,
     };
     Some(forward)
 }
+
+/// The element-wise activations of PyTorch, which the key `activation` of a YOLOv5 v7.0 model takes, and those of
+/// `utils/activations.py` that do the same.
+fn activation(name: &str) -> Option<Forward> {
+    let forward: Forward = match name {
+        // In place, as Ultralytics sets them: what they are applied to is used nowhere else.
+        "SiLU" | "Swish" => |_| Ok("return torch.silu_(x)".into()),
+        "Hardswish" => |_| Ok("return torch.hardswish_(x)".into()),
+        "ReLU" => |_| Ok("return torch.relu_(x)".into()),
+        "LeakyReLU" => |module| call("leaky_relu_", module, &["negative_slope"]),
+        "Mish" | "MemoryEfficientMish" => |_| Ok("return torch.mish(x)".into()),
+        "ReLU6" => |_| Ok("return torch.clamp(x, 0.0, 6.0)".into()),
+        "CELU" => |module| call("celu", module, &["alpha"]),
+        "ELU" => |module| call("elu", module, &["alpha"]),
+        "GELU" => gelu,
+        "Hardshrink" => |module| call("hardshrink", module, &["lambd"]),
+        "Hardsigmoid" => |module| call("hardsigmoid", module, &[]),
+        "Hardtanh" => |module| call("hardtanh", module, &["min_val", "max_val"]),
+        "LogSigmoid" => |module| call("log_sigmoid", module, &[]),
+        "PReLU" => |_| Ok("return torch.prelu(x, self.weight)".into()),
+        "RReLU" => rrelu,
+        "SELU" => |module| call("selu", module, &[]),
+        "Sigmoid" => |module| call("sigmoid", module, &[]),
+        "Softplus" => |module| call("softplus", module, &["beta", "threshold"]),
+        "Softshrink" => |module| call("softshrink", module, &["lambd"]),
+        "Softsign" => |_| Ok("return x / (torch.abs(x) + 1.0)".into()),
+        "Tanh" => |module| call("tanh", module, &[]),
+        "Tanhshrink" => |_| Ok("return x - torch.tanh(x)".into()),
+        "Threshold" => |module| call("threshold", module, &["threshold", "value"]),
+        _ => return None,
+    };
+    Some(forward)
+}
+
+/// An operator of PyTorch, with these attributes of the module behind the input.
+fn call(operator: &str, module: &ModuleView, attributes: &[&str]) -> Result<String, String> {
+    let values = attributes.iter().map(|name| Ok(format!(", {:?}", module.float(name)?)));
+    Ok(format!("return torch.{operator}(x{})", values.collect::<Result<String, String>>()?))
+}
+
+/// PyTorch before 1.12 had no approximation.
+fn gelu(module: &ModuleView) -> Result<String, String> {
+    match module.text("approximate").unwrap_or("none") {
+        kind @ ("none" | "tanh") => Ok(format!("return torch.gelu(x, approximate={kind:?})")),
+        other => Err(format!("GELU approximated by {other:?} is not supported, only \"none\" and \"tanh\"")),
+    }
+}
+
+/// Its slope is random only while training.
+fn rrelu(module: &ModuleView) -> Result<String, String> {
+    let slope = (module.float("lower")? + module.float("upper")?) / 2.0;
+    Ok(format!("return torch.leaky_relu(x, {slope:?})"))
+}
+
+/// Funnel activation: Ma, Zhang and Sun, ECCV 2020, <https://arxiv.org/abs/2007.11824>.
+fn frelu(_: &ModuleView) -> Result<String, String> {
+    Ok("return torch.max(x, self.bn.forward(self.conv.forward(x)))".into())
+}
+
+/// Activate or not: Ma, Zhang, Liu and Sun, CVPR 2021, <https://arxiv.org/abs/2009.04759>.
+fn acon(_: &ModuleView) -> Result<String, String> {
+    Ok(format!("beta = self.beta\n{ACON}"))
+}
+
+/// The same, which learns from the picture whether to activate. Early versions normalise what it learns from.
+fn meta_acon(module: &ModuleView) -> Result<String, String> {
+    let steps = ["fc1", "bn1", "fc2", "bn2"].into_iter().filter(|step| module.has_child(step));
+    let means = "x.mean([2], True).mean([3], True)".to_owned();
+    let beta = steps.fold(means, |input, step| format!("self.{step}.forward({input})"));
+    Ok(format!("beta = torch.sigmoid({beta})\n{ACON}"))
+}
+
+const ACON: &str = "d = (self.p1 - self.p2) * x
+    return d * torch.sigmoid(beta * d) + self.p2 * x";
 
 fn container(_: &ModuleView) -> Result<String, String> {
     Ok(String::new())
@@ -227,6 +298,14 @@ fn segment(module: &ModuleView) -> Result<String, String> {
 /// The grid is made from the size of the input, so that any will do; a trace holds the grid of one.
 fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
     let (anchors, channels) = (module.int("na")?, module.int("no")?);
+    fits_convolutions(module, anchors, channels)?;
+    // Up to v5.0 the sizes in pixels are a buffer of their own, which counts.
+    let heads = module.inputs().len() as u64;
+    let in_pixels = module.shape("anchor_grid") == Some(vec![heads, 1, anchors as u64, 1, 1, 2]);
+    let anchor_sizes = |head| match in_pixels {
+        true => format!("self.anchor_grid[{head}]"),
+        false => format!("(self.anchors[{head}] * self.stride[{head}]).view([1, {anchors}, 1, 1, 2])"),
+    };
     let classes_end = channels.checked_sub(masks).filter(|&end| end > 4).ok_or("a head without objectness")?;
     let decode = |(head, x): (usize, &String)| {
         format!(
@@ -238,12 +317,29 @@ fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
              v = torch.arange(h, dtype={x}.dtype, device={x}.device).view([1, 1, h, 1, 1]) - 0.5
              cx = (s[..., 0:1] * 2.0 + u) * self.stride[{head}]
              cy = (s[..., 1:2] * 2.0 + v) * self.stride[{head}]
-             wh = (s[..., 2:4] * 2.0) ** 2 * (self.anchors[{head}] * self.stride[{head}]).view([1, {anchors}, 1, 1, 2])
+             wh = (s[..., 2:4] * 2.0) ** 2 * {}
              {x} = torch.cat([cx, cy, wh, s[..., 4:], {x}[..., {classes_end}:]], -1).reshape([n, -1, {channels}])
-             "
+             ",
+            anchor_sizes(head)
         )
     };
     Ok(module.inputs().iter().enumerate().map(decode).collect())
+}
+
+/// Whether a head's attributes are those of its convolutions, as its own forward needs.
+fn fits_convolutions(module: &ModuleView, anchors: i64, channels: i64) -> Result<(), String> {
+    let list = module.child("m").ok_or("a head without convolutions")?;
+    for head in 0..module.inputs().len() {
+        let shape = list.child(&head.to_string()).and_then(|convolution| convolution.shape("weight"));
+        let found = shape.and_then(|shape| shape.first().copied());
+        if found != anchors.checked_mul(channels).map(|values| values as u64) {
+            let found = found.map_or("no".to_owned(), |found| found.to_string());
+            return Err(format!(
+                "its head says na = {anchors} and no = {channels}, but convolution {head} of it has {found} channels"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn conv2d(module: &ModuleView) -> Result<String, String> {
@@ -280,10 +376,6 @@ fn batch_norm(module: &ModuleView) -> Result<String, String> {
 
 fn linear(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return torch.linear(x, self.weight, {})", bias(module)))
-}
-
-fn leaky_relu(module: &ModuleView) -> Result<String, String> {
-    Ok(format!("return torch.leaky_relu_(x, {:?})", module.float("negative_slope")?))
 }
 
 fn max_pool(module: &ModuleView) -> Result<String, String> {

@@ -29,19 +29,27 @@ pub(super) struct Checkpoint {
     pub names: Option<Names>,
     /// Number of classes.
     pub classes: Option<usize>,
+    /// What is odd about the file, in one line.
+    pub warning: Option<String>,
 }
 
 /// What stands in a checkpoint's place of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Content {
     /// A YOLOv5 detector, made of blocks that YOLOv5 has.
-    Detector(Id),
+    Detector {
+        network: Id,
+        /// How many classes its head says it has.
+        classes: Option<usize>,
+    },
     /// A network with blocks that YOLOv5 has not: each class with its first path, in order.
     UnknownBlocks(Vec<String>),
     /// A network of another kind, by its class.
     NoDetector(String),
     /// A network of more modules than can be run.
     TooLarge,
+    /// Several networks, or none, whose boxes are joined.
+    Ensemble(usize),
     /// Weights by name, without a network.
     StateDict,
     /// Something else.
@@ -58,22 +66,20 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let entry = entry.ok_or("has no data.pkl")?;
     let data = read_pickle(&mut archive, &entry)?;
     let pickle = Pickle::read(&data)?;
-    let network = match content(&pickle) {
-        Content::Detector(network) => network,
+    let (network, classes) = match content(&pickle) {
+        Content::Detector { network, classes } => (network, classes),
         other => return Err(refusal(other)),
     };
     let prefix = entry.trim_end_matches("data.pkl");
     let module = network::build(&mut archive, prefix, &pickle, network, device)
         .map_err(|problem| format!("is a YOLOv5 checkpoint that cannot be run: {problem}; {EXPORT}"))?;
-    let classes = pickle.attribute(network, "nc").map(|id| pickle.get(id));
-    Ok(Checkpoint {
-        module,
-        names: names(&pickle, network),
-        classes: match classes {
-            Some(&Value::Int(classes)) => usize::try_from(classes).ok(),
-            _ => None,
-        },
-    })
+    let places = network_places(&pickle);
+    let is_known =
+        ["ema", "model"].iter().any(|key| pickle.entry(pickle.root(), key).is_some_and(|id| id == places[0]));
+    let warning = (places.len() > 1 && !is_known).then(|| {
+        format!("it holds {} networks under names that YOLOv5 does not use; the first detector is taken", places.len())
+    });
+    Ok(Checkpoint { module, names: names(&pickle, network), classes, warning })
 }
 
 /// The way out for a file that cannot be run.
@@ -95,7 +101,7 @@ fn refusal(content: Content) -> String {
     /// How many unknown blocks are named.
     const MOST: usize = 6;
     match content {
-        Content::Detector(_) => "can be run".into(),
+        Content::Detector { .. } => "can be run".into(),
         Content::UnknownBlocks(blocks) => {
             let more = if blocks.len() > MOST { ", ..." } else { "" };
             let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
@@ -109,6 +115,9 @@ fn refusal(content: Content) -> String {
         }
         Content::TooLarge => {
             format!("is a checkpoint of more than {} modules; detectors have some hundred", Limits::CALLS)
+        }
+        Content::Ensemble(members) => {
+            format!("is an ensemble of {members} networks; save each by itself, as {{'model': ensemble[0]}}")
         }
         Content::StateDict => {
             format!("holds weights only (a state dict), without a network; save the whole model, or {EXPORT}")
@@ -155,53 +164,113 @@ fn name(value: &Value) -> Option<String> {
 
 fn content(pickle: &Pickle) -> Content {
     let root = pickle.root();
-    // Ultralytics keeps the averaged weights in `ema` while training, and moves them to `model` at the end.
-    let is_module = |id: &Id| pickle.attribute(*id, "_modules").is_some();
-    let in_dict = ["ema", "model"].iter().filter_map(|key| pickle.entry(root, key)).find(is_module);
-    let Some(network) = in_dict.or_else(|| Some(root).filter(is_module)) else {
+    let Some(place) = network_places(pickle).into_iter().next() else {
         return if holds_tensors(pickle, root) { Content::StateDict } else { Content::Other };
     };
-    let network = unwrapped(pickle, network);
+    let network = match unwrapped(pickle, place) {
+        Ok(network) => network,
+        Err(members) => return Content::Ensemble(members),
+    };
     let modules = modules(pickle, network);
     if modules.len() > Limits::CALLS {
         return Content::TooLarge;
     }
-    let heads: Vec<_> = modules.iter().filter(|(_, _, name)| matches!(*name, "Detect" | "Segment")).collect();
+    let heads: Vec<_> = modules.iter().filter(|module| module.is_head()).collect();
     if heads.is_empty() {
         let (module, name) = pickle.class(network).unwrap_or(("?", "?"));
         return Content::NoDetector(format!("{module}.{name}"));
     }
     // Each class at its first place.
     let mut seen = HashSet::new();
-    let unknown = modules.iter().filter(|(_, module, name)| blocks::find(module, name).is_none());
-    let unknown = unknown.filter(|(_, module, name)| seen.insert((module, name)));
-    let unknown = unknown.map(|(path, module, name)| format!("{path}: {module}.{name}"));
+    let unknown = modules.iter().filter(|module| blocks::find(module.package, module.name).is_none());
+    let unknown = unknown.filter(|module| seen.insert((module.package, module.name)));
+    let unknown = unknown.map(|module| format!("{}: {}.{}", module.path, module.package, module.name));
     // A fork's own head may go by the known name.
     let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
-    let parts = heads.iter().flat_map(|(head, ..)| {
-        let inside = modules.iter().filter_map(move |(path, ..)| path.strip_prefix(head.as_str())?.strip_prefix('.'));
-        inside.map(move |part| (head.as_str(), part)).filter(is_addition)
+    let parts = heads.iter().flat_map(|head| {
+        let inside = modules.iter().filter_map(|module| module.path.strip_prefix(&head.path)?.strip_prefix('.'));
+        inside.map(|part| (head.path.as_str(), part)).filter(is_addition)
     });
     let unknown: Vec<String> =
         unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect();
-    if unknown.is_empty() { Content::Detector(network) } else { Content::UnknownBlocks(unknown) }
+    if unknown.is_empty() {
+        Content::Detector { network, classes: head_classes(pickle, &heads) }
+    } else {
+        Content::UnknownBlocks(unknown)
+    }
 }
 
-/// The network inside what Ultralytics and PyTorch wrap around one.
-fn unwrapped(pickle: &Pickle, mut network: Id) -> Id {
+/// The number of classes that a head says it has. The network's own number may be that of the one it began as.
+fn head_classes(pickle: &Pickle, heads: &[&Module]) -> Option<usize> {
+    match heads {
+        [head] => match pickle.get(pickle.attribute(head.id, "nc")?) {
+            &Value::Int(classes) => usize::try_from(classes).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// All networks in a file, the one to take first. Ultralytics keeps the averaged weights in `ema` while training, and moves
+/// them to `model` at the end; others have names of their own.
+fn network_places(pickle: &Pickle) -> Vec<Id> {
+    /// More values of a file are not looked at: a network is among the first.
+    const MOST: usize = 1000;
+    let is_network = |id: &Id| pickle.attribute(*id, "_modules").is_some() || compiled(pickle, *id).is_some();
+    let root = pickle.root();
+    let known = ["ema", "model"].into_iter().filter_map(|key| pickle.entry(root, key)).filter(is_network);
+    let mut places: Vec<Id> = known.chain(Some(root).filter(is_network)).collect();
+    if places.is_empty() {
+        let inside = |id: Id| match pickle.get(id) {
+            Value::List(items) | Value::Tuple(items) => items.iter().take(MOST).copied().collect::<Vec<_>>(),
+            Value::Dict(entries) => entries.iter().take(MOST).map(|&(_, value)| value).collect(),
+            _ => Vec::new(),
+        };
+        let first = inside(root);
+        let second = first.iter().flat_map(|&id| inside(id)).take(MOST);
+        let mut all = first.iter().copied().chain(second).filter(is_network);
+        let mut seen = HashSet::new();
+        places.extend(all.by_ref().filter(|id| seen.insert(*id)));
+        // One that detects before one that does not.
+        places.sort_by_key(|&id| {
+            !unwrapped(pickle, id).is_ok_and(|network| modules(pickle, network).iter().any(Module::is_head))
+        });
+    }
+    places
+}
+
+/// The network inside what Ultralytics and PyTorch wrap around one. The error is the number of members of an ensemble.
+fn unwrapped(pickle: &Pickle, mut network: Id) -> Result<Id, usize> {
     /// More than there are wrappers; a network may be pickled as its own part.
     const MOST: usize = 4;
     for _ in 0..MOST {
+        if let Some(inner) = compiled(pickle, network) {
+            network = inner;
+            continue;
+        }
+        let parts = pickle.attribute(network, "_modules");
         let part = match pickle.class(network) {
             Some((_, "AutoShape" | "DetectMultiBackend")) => "model",
             Some((_, "DataParallel" | "DistributedDataParallel")) => "module",
+            Some((_, "OptimizedModule")) => "_orig_mod",
+            Some((_, "Ensemble")) => match parts.map_or(0, |parts| pickle.entries(parts).len()) {
+                1 => "0",
+                members => return Err(members),
+            },
             _ => break,
         };
-        let parts = pickle.attribute(network, "_modules");
         let Some(inner) = parts.and_then(|parts| pickle.entry(parts, part)) else { break };
         network = inner;
     }
-    network
+    Ok(network)
+}
+
+/// The network that torch.compile wrapped: PyTorch pickles it as an argument.
+fn compiled(pickle: &Pickle, id: Id) -> Option<Id> {
+    match (pickle.class(id)?, pickle.arguments(id)?) {
+        ((_, "OptimizedModule"), &[network, ..]) => Some(network),
+        _ => None,
+    }
 }
 
 /// Whether a dict's values are tensors, at the top or below one of its keys.
@@ -211,8 +280,24 @@ fn holds_tensors(pickle: &Pickle, id: Id) -> bool {
     values(id).any(|value| is_tensor(value) || values(value).any(is_tensor))
 }
 
-/// All modules below `network`, each once: path, Python module, class name.
-fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a str)> {
+/// A module of a network.
+struct Module<'a> {
+    path: String,
+    id: Id,
+    /// The Python module of its class.
+    package: &'a str,
+    /// The name of its class.
+    name: &'a str,
+}
+
+impl Module<'_> {
+    fn is_head(&self) -> bool {
+        matches!(self.name, "Detect" | "Segment")
+    }
+}
+
+/// All modules below `network`, each once.
+fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<Module<'a>> {
     let mut found = Vec::new();
     let mut seen = HashSet::from([network]);
     // Children that are yet to come, the next one last.
@@ -222,8 +307,8 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<(String, &'a str, &'a st
         if found.len() > Limits::CALLS {
             break;
         }
-        if let Some((module, name)) = pickle.class(id).filter(|_| !path.is_empty()) {
-            found.push((path.clone(), module, name));
+        if let Some((package, name)) = pickle.class(id).filter(|_| !path.is_empty()) {
+            found.push(Module { path: path.clone(), id, package, name });
         }
         let Some(children) = pickle.attribute(id, "_modules") else { continue };
         for &(name, child) in pickle.entries(children).iter().rev() {
@@ -247,7 +332,7 @@ mod tests {
     fn build(archive: &mut zip::ZipArchive<File>, entry: &str, data: &[u8]) -> Result<(), String> {
         let pickle = Pickle::read(data)?;
         let network = match content(&pickle) {
-            Content::Detector(network) => network,
+            Content::Detector { network, .. } => network,
             other => return Err(refusal(other)),
         };
         names(&pickle, network);

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     limits::Limits,
-    model::ffi::{Builder, ScriptModule, TensorRole},
+    model::{
+        ffi::{Builder, ScriptModule, TensorRole},
+        stored::StoredTensor,
+    },
 };
 
 /// A pickled `nn.Module`, and what its forward is written from.
@@ -89,7 +92,7 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         self.children().any(|child| child == name)
     }
 
-    fn child(&self, name: &str) -> Option<Self> {
+    pub fn child(&self, name: &str) -> Option<Self> {
         self.modules().find(|(child, _)| *child == name).map(|(_, module)| module)
     }
 
@@ -126,7 +129,17 @@ impl<'p, 'a> ModuleView<'p, 'a> {
 
     pub fn has_tensor(&self, name: &str) -> bool {
         // A fused normalisation gives its convolution a bias.
-        self.norm.is_some() && name == "bias" || self.tensors().any(|(tensor, ..)| tensor == name)
+        self.norm.is_some() && name == "bias" || self.tensor(name).is_some()
+    }
+
+    fn tensor(&self, name: &str) -> Option<Id> {
+        let is_wanted = |tensor: &str| tensor == name || tensor.strip_suffix(PRUNED) == Some(name);
+        self.tensors().find(|(tensor, ..)| is_wanted(tensor)).map(|(_, id, _)| id)
+    }
+
+    /// The shape of a tensor as the file has it.
+    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
+        StoredTensor::of(self.pickle, self.tensor(name)?).ok().map(|stored| stored.size)
     }
 
     fn attribute(&self, name: &str) -> Result<&'p Value<'a>, String> {
@@ -368,6 +381,7 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
                 Ok((name, tensor, role))
             })
             .collect::<Result<Vec<_>, String>>()?;
+        apply_masks(&mut tensors)?;
         if let Some(norm) = view.norm.map(|id| ModuleView::new(view.pickle, id)) {
             let norm_tensors = self.tensors(&norm)?;
             let (weight, bias) = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
@@ -377,6 +391,27 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         }
         Ok(tensors)
     }
+}
+
+/// What a parameter that was pruned with torch.nn.utils.prune is called until it is made permanent, and its mask.
+const PRUNED: &str = "_orig";
+const MASK: &str = "_mask";
+
+/// Puts the product with its mask into the place of each parameter that was pruned.
+fn apply_masks(tensors: &mut Vec<Named>) -> Result<(), String> {
+    let find = |tensors: &[Named], wanted: &str| tensors.iter().position(|(name, ..)| *name == wanted);
+    let pruned = |tensors: &[Named]| {
+        let mask_of = |name: &str| find(tensors, &format!("{}{MASK}", name.strip_suffix(PRUNED)?));
+        tensors.iter().enumerate().find_map(|(index, (name, ..))| Some((index, mask_of(name)?)))
+    };
+    while let Some((original, mask)) = pruned(tensors) {
+        let (name, role) = (tensors[original].0, tensors[original].2);
+        let product = tensors[original].1.f_mul(&tensors[mask].1);
+        let product = product.map_err(|error| format!("{name}: {}", crate::Error::from(error)))?;
+        tensors[original] = (name.strip_suffix(PRUNED).unwrap_or(name), product, role);
+        drop(tensors.remove(mask));
+    }
+    Ok(())
 }
 
 /// Weight `[C, K, h, w]` and bias `[C]` of the convolution that does what `conv` and then the normalisation `norm` do,

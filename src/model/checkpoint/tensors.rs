@@ -48,15 +48,10 @@ impl<'r, 'p, 'a, R: Read + Seek> Tensors<'r, 'p, 'a, R> {
         }
     }
 
-    /// Reads a tensor: `_rebuild_tensor_v2(storage, offset, size, stride, …)`, which may stand inside
-    /// `_rebuild_parameter(tensor, …)`. Floats become f32.
+    /// Reads a tensor. Floats become f32.
     pub fn read(&mut self, id: Id) -> Result<Tensor, String> {
         self.tensors_left =
             (self.tensors_left.checked_sub(1)).ok_or_else(|| format!("has more than {} tensors", Limits::TENSORS))?;
-        let id = match (self.pickle.class(id), self.pickle.arguments(id)) {
-            (Some(("torch._utils", "_rebuild_parameter")), Some(&[tensor, ..])) => tensor,
-            _ => id,
-        };
         let stored = StoredTensor::of(self.pickle, id).map_err(|problem| format!("has {problem}"))?;
         self.view(&stored)
     }

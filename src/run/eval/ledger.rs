@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
+    Model, Target,
     eval::{Case, Cost, Explainer, Localization, Mean, Randomized, Sample, Summary, bootstrap},
     report::{CaseGroup, EvalPage, ModuleMean, url_segment, write_csv, write_eval_page, write_picture, write_value},
 };
@@ -39,6 +40,8 @@ pub struct Ledger<'a> {
     subjects: &'a [Subject],
     /// Path of the model.
     model: String,
+    /// What is explained of its boxes.
+    target: Target,
     settings: Map<String, Value>,
     journal: Journal,
     meter: &'a Meter,
@@ -161,7 +164,7 @@ impl<'a> Ledger<'a> {
     pub fn new(
         command: &'a EvalCommand,
         subjects: &'a [Subject],
-        model: String,
+        model: &Model,
         settings: Map<String, Value>,
         journal: Journal,
         earlier: Vec<Record>,
@@ -177,7 +180,8 @@ impl<'a> Ledger<'a> {
         Self {
             command,
             subjects,
-            model,
+            model: model.path().display().to_string(),
+            target: command.target.of(model),
             settings,
             journal,
             meter,
@@ -443,7 +447,8 @@ impl<'a> Ledger<'a> {
             }
             writeln!(
                 out,
-                "\n{boxes} boxes of {pictures} pictures; protocol {}, {} steps; pointing games and ODI against {truth}.",
+                "\n{boxes} boxes of {pictures} pictures; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
+                self.target.name(),
                 curves.protocol.name(),
                 curves.steps()
             )?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
-    detect::{DetectOptions, Detection, Letterbox, detect},
+    detect::{DetectOptions, Detection, Letterbox, detect, is_defined},
     eval::{
         Candidate, Case, Cost, Crew, CurveOptions, Explainer, Labels, Objects, Randomization, Randomized, Scene,
         evaluate, gaussian_map, picture_seed, random_map,
@@ -229,6 +229,9 @@ impl Found {
         let seconds = start.elapsed().as_secs_f64();
         let detections = detect(model, &forward.heads, &options.detect)?;
         let all = DetectOptions { classes: None, max_det: usize::MAX, ..options.detect.clone() };
+        if detections.is_empty() && !is_defined(&forward.heads)? {
+            return Err(yolo_cam::Error::Undefined);
+        }
         let detected = Objects::detected(&detections, &detect(model, &forward.heads, &all)?);
         Ok(Self { letterbox, input, detections, detected, seconds })
     }
@@ -303,8 +306,13 @@ impl Found {
         let is_shown = |place: usize| place < SHOWN || place + SHOWN >= order.len();
         let shown = order.iter().enumerate().filter(|(place, _)| is_shown(*place)).map(|(_, &case)| case);
         let small = picture::shrunk(picture, PICTURE_SIDE);
-        let explanation =
-            Explanation { letterbox: self.letterbox, boxes: explained, answer: None, timings: Default::default() };
+        let explanation = Explanation {
+            letterbox: self.letterbox,
+            boxes: explained,
+            is_undefined: false,
+            answer: None,
+            timings: Default::default(),
+        };
         let groups = explanation.groups(Grouping::Box);
         let options = render::RenderOptions { heat: render::HeatArea::Full, ..render::RenderOptions::default() };
         let draw = |case: usize| Ok((case, render::overlay(&small, &explanation, &groups[case], model, &options)?));

@@ -28,7 +28,9 @@ use self::{
     ledger::Ledger,
     measure::{Job, Record, Subject, Worker},
 };
-use super::{interrupt, load_named_model, note_rounding, options::eval_options, tell_memory, tell_model};
+use super::{
+    interrupt, load_named_model, note_rounding, options::eval_options, tell_memory, tell_model, warn_of_target,
+};
 use crate::{
     Exit,
     cli::{EvalChoice, EvalCommand, Verbosity},
@@ -53,6 +55,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     if is_talkative {
         note_rounding(command.detection.img_size, &model);
     }
+    warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), &model);
     let output_dir = &command.pictures.output_dir;
     fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
     let path = output_dir.join(format!("{}.jsonl", command.name));
@@ -88,8 +91,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     let most = if model.device().is_cuda() { 1 } else { threads };
     let workers = most.min(total.unwrap_or(most)).max(1);
     let meter = Meter::new(is_talkative, total, workers);
-    let mut ledger =
-        Ledger::new(command, &subjects, model.path().display().to_string(), settings, journal, earlier, &meter);
+    let mut ledger = Ledger::new(command, &subjects, &model, settings, journal, earlier, &meter);
     let crews = (0..workers).map(|index| {
         // What does not divide evenly goes to the first.
         let threads = (most / workers + usize::from(index < most % workers)).max(1);
@@ -199,7 +201,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "protocol": curves.protocol.name(),
         "steps": curves.steps(),
         "seed": curves.seed,
-        "target": command.target.name(),
+        "target": command.target.of(model).name(),
         "fuse": command.fuse.name(),
         "smooth": method_options.smooth,
         "masks": method_options.masks,
