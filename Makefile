@@ -24,7 +24,7 @@ bench: libtorch
 FUZZ_SECONDS := 1800
 fuzz: libtorch
 	python3 scripts/fuzz_seeds.py tests/data target/fuzz/corpus
-	for target in pickle archive torchscript picture; do \
+	for target in pickle archive torchscript picture labels; do \
 		OMP_NUM_THREADS=1 LD_LIBRARY_PATH=libtorch/lib cargo fuzz run --sanitizer none --target-dir target/fuzz \
 			$$target target/fuzz/corpus/$$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=3000 -timeout=20 -max_len=200000 || exit 1; \

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Lays out what the fuzz targets start from: fuzz_seeds.py TESTDATA FOLDER makes FOLDER/TARGET/* for each target."""
 
+import json
 import sys
 import zipfile
 from pathlib import Path
@@ -30,6 +31,13 @@ def main():
 
     for picture in [*data.glob("tiff/*"), *data.glob("*.jpg")]:
         seed("picture", picture.name, picture.read_bytes())
+
+    category = {"id": 1, "name": "cat"}
+    image = {"id": 7, "file_name": "a\\picture.jpg", "width": 200, "height": 100}
+    annotation = {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3.5, 4], "iscrowd": False}
+    coco = {"images": [image], "annotations": [annotation], "categories": [category]}
+    seed("labels", "coco", json.dumps(coco).encode())
+    seed("labels", "yolo", b"0 0.5 0.5 0.2 0.4\n1 0.1 0.2 0.4 0.9 0.3 0.1\n")
 
 
 main()

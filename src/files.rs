@@ -39,13 +39,20 @@ pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same as text.
+/// Stands in front of some texts, and is no part of them.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The same as text, without the byte order mark that editors on Windows put in front.
 ///
 /// # Errors
 /// As [`read_regular`], and if it is no UTF-8.
 pub fn read_regular_text(path: &Path) -> io::Result<String> {
     let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
-    String::from_utf8(read_regular(path)?).map_err(no_text)
+    let mut text = String::from_utf8(read_regular(path)?).map_err(no_text)?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.remove(0);
+    }
+    Ok(text)
 }
 
 #[cfg(unix)]
@@ -166,6 +173,13 @@ mod tests {
         assert_eq!(refused(&link), "is a FIFO (named pipe), expected a regular file");
         fs::write(folder.path().join("file"), "content").unwrap();
         assert_eq!(read_regular_text(&folder.path().join("file")).unwrap(), "content");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "\u{feff}0 0.5\u{feff}").unwrap();
+        assert_eq!(read_regular_text(file.path()).unwrap(), "0 0.5\u{feff}");
     }
 
     #[test]

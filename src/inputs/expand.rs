@@ -75,12 +75,19 @@ pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> V
     for input in inputs {
         match list::of(input, &mut stdin) {
             Some(Ok(entries)) => {
-                let entries = entries.into_iter().flat_map(|entry| {
-                    let paths = expanded(&entry.path, search).into_iter();
-                    let told = move |problem: String| unusable(&entry.path, format!("{}: {problem}", entry.place));
-                    paths.map(move |path| path.map_err(&told))
-                });
-                found.extend(entries);
+                for list::Entry { path, place } in entries {
+                    match path {
+                        Ok(path) => found.extend(
+                            expanded(&path, search)
+                                .into_iter()
+                                .map(|found| found.map_err(|problem| unusable(&path, format!("{place}: {problem}")))),
+                        ),
+                        Err(line) => {
+                            let problem = format!("{place}: {line:?} is no UTF-8, as names of files are here");
+                            found.push(Err(unusable(Path::new(&line), problem)));
+                        }
+                    }
+                }
             }
             Some(Err(problem)) => found.push(Err(unusable(input, problem))),
             None => found.extend(expanded(input, search).into_iter().map(|path| path.map_err(|e| unusable(input, e)))),
@@ -117,6 +124,7 @@ fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let mut found = Vec::new();
     for path in paths {
         match path {
+            Ok(found) if !finds_hidden(&text, &found) => {}
             Ok(path) if path.is_dir() => found.extend(folder(&path, search)),
             Ok(path) => found.push(Ok(path)),
             Err(error) => found.push(Err(format!("{:?}: {}", error.path(), error.error()))),
@@ -128,10 +136,19 @@ fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     found
 }
 
+/// Whether a pattern means what is hidden in a path that it matches: as in a shell, `*` does not, and `.*` does.
+fn finds_hidden(pattern: &str, path: &Path) -> bool {
+    let dotted = || pattern.split(std::path::is_separator).filter(|part| part.starts_with('.'));
+    path.iter().all(|name| {
+        let name = name.to_string_lossy();
+        !name.starts_with('.') || dotted().any(|part| glob::Pattern::new(part).is_ok_and(|part| part.matches(&name)))
+    })
+}
+
 /// Folders with the pictures of reports, in the output folder.
 const RESULT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
 
-/// The pictures and videos of a folder, sorted by path. Results of earlier runs, and with `recursive` hidden folders, are left out.
+/// The pictures and videos of a folder, sorted by path. Results of earlier runs, and what is hidden, are left out.
 fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let output = search.output_dir.canonicalize().ok();
     let holds_results = output.is_some() && path.canonicalize().ok() == output;
@@ -140,15 +157,14 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
         let is_known = PICTURES.contains(&ext.as_str())
             || video::EXTENSIONS.contains(&ext.as_str())
             || (ext == video::AMBIGUOUS && video::is_video(file));
-        is_known && !(holds_results && is_result(file))
+        is_known && !is_hidden(file) && !(holds_results && is_result(file))
     };
     let is_entered = |folder: &Path| {
-        let is_hidden = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let is_output = output.is_some() && folder.canonicalize().ok() == output;
         let is_of_output = holds_results
             && folder.parent() == Some(path)
             && folder.file_name().is_some_and(|name| RESULT_FOLDERS.iter().any(|own| name == *own));
-        !is_hidden && !is_output && !is_of_output
+        !is_hidden(folder) && !is_output && !is_of_output
     };
     let depth = if search.recursive { usize::MAX } else { 1 };
     let mut found = Vec::new();
@@ -170,6 +186,11 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
         found.push(Err(format!("{path:?} has no pictures; expected files ending in {pictures}, or videos{deeper}")));
     }
     found
+}
+
+/// Hidden files are no pictures, though they may be called so: macOS puts `._IMG.png` beside `IMG.png`.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// What can't be walked into, in one line. A link that leads nowhere matters only if it has a picture's name.

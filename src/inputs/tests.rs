@@ -119,6 +119,52 @@ fn lists_name_inputs_and_their_problems_have_line_numbers() {
 }
 
 #[test]
+fn a_list_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does() {
+    let folder = temp();
+    let list = folder.path().join("list.txt");
+    let (a, b) = (put(folder.path(), "a.png"), put(folder.path(), "b.png"));
+    fs::write(&list, format!("\u{feff}{}\r\n{}\r\n", a.display(), b.display())).unwrap();
+    let input = PathBuf::from(format!("@{}", list.display()));
+    assert_eq!(found(folder.path(), &input, search(Path::new("elsewhere"), false)), ok(&["a.png", "b.png"]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_in_a_list_may_be_any_bytes() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = temp();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.png");
+    let path = folder.path().join(name);
+    fs::write(&path, "content").unwrap();
+    let other = put(folder.path(), "a.png");
+    let list = [other.as_os_str().as_bytes(), path.as_os_str().as_bytes(), b""].join(&b'\n');
+    let found = sources(&["-".into()], search(Path::new("elsewhere"), false), Cursor::new(list));
+    assert_eq!(found, [Ok(Source::Picture(other)), Ok(Source::Picture(path))]);
+}
+
+#[test]
+fn hidden_files_are_no_pictures_unless_they_are_named() {
+    let folder = temp();
+    for name in ["IMG_1.png", "._IMG_1.png", ".cache.jpg", "below/._a.png"] {
+        put(folder.path(), name);
+    }
+    let elsewhere = Path::new("elsewhere");
+    for input in ["", "*.png", "*1.png"] {
+        assert_eq!(found(folder.path(), &folder.path().join(input), search(elsewhere, false)), ok(&["IMG_1.png"]));
+    }
+    for input in ["._IMG_1.png", ".*.png"] {
+        assert_eq!(found(folder.path(), &folder.path().join(input), search(elsewhere, false)), ok(&["._IMG_1.png"]));
+    }
+    assert_eq!(found(folder.path(), folder.path(), search(elsewhere, true)), ok(&["IMG_1.png"]));
+    put(folder.path(), ".hidden/a.png");
+    assert_eq!(found(folder.path(), &folder.path().join("*/*.png"), search(elsewhere, false)).len(), 1, "told");
+    assert_eq!(
+        found(folder.path(), &folder.path().join(".hid*/*.png"), search(elsewhere, false)),
+        ok(&[".hidden/a.png"])
+    );
+}
+
+#[test]
 fn an_empty_folder_is_told() {
     let folder = temp();
     let problem = found(folder.path(), folder.path(), search(Path::new("out"), false)).remove(0).unwrap_err();

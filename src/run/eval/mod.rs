@@ -52,6 +52,9 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     }
     let subjects = subjects(command, &model)?;
     let labels = command.labels.as_ref().map(|path| Labels::open(path, model.names())).transpose()?;
+    if let Some(odd) = labels.as_ref().and_then(Labels::odd) {
+        say!("warning: labels {:?}: {odd}", command.labels.as_deref().unwrap_or(Path::new("")));
+    }
     if is_talkative {
         note_rounding(command.detection.img_size, &model);
     }
