@@ -1,10 +1,14 @@
 //! Files: complete or not there when written, regular ones alone when read.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, BufWriter, Read, Write},
     path::Path,
+    process,
+    time::Duration,
 };
+
+use tempfile::NamedTempFile;
 
 use crate::{
     error::{Error, Result},
@@ -72,7 +76,71 @@ fn name_of(_: fs::FileType) -> &'static str {
     "no file"
 }
 
+/// Begins the names of files that are not complete yet; the number of the process follows.
 const PREFIX: &str = ".yolo-cam-";
+
+/// How long after its last change a file with that name may still be somebody's who can't be asked.
+const FRESH: Duration = Duration::from_secs(60);
+const FRESH_WITHOUT_LOCKS: Duration = Duration::from_secs(24 * 3600);
+
+/// A file in `folder` under a temporary name, which is removed unless it is persisted. It is locked, and [`sweep`] spares it.
+///
+/// # Errors
+/// If it can't be created.
+pub fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let prefix = own_prefix();
+    let mut builder = tempfile::Builder::new();
+    // As any new file; a temporary one would be its owner's alone.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.prefix(&prefix).tempfile_in(folder)?;
+    // Where there are no locks, its age tells.
+    file.as_file().try_lock().ok();
+    Ok(file)
+}
+
+fn own_prefix() -> String {
+    format!("{PREFIX}{}-", process::id())
+}
+
+/// Removes what killed runs left in a folder: files and folders with a temporary name that nobody is writing any more. What
+/// can't be removed stays.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        let path = entry.path();
+        if is_left(&path, rest).unwrap_or(false) {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.ok();
+        }
+    }
+}
+
+/// Whether nobody writes to `path` any more, whose name ends in `rest`: the number of a process, and more.
+fn is_left(path: &Path, rest: &str) -> io::Result<bool> {
+    // A link or a pipe is none of ours.
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        return Ok(false);
+    }
+    let age = found.modified()?.elapsed().unwrap_or_default();
+    match File::open(path)?.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(_)) => Ok(age > FRESH_WITHOUT_LOCKS),
+        // Between its creation and its lock a file looks abandoned.
+        Ok(()) => Ok(age > FRESH || is_of_no_process(rest)),
+    }
+}
+
+/// Whether a temporary name is that of a process which has ended, as far as the system tells.
+fn is_of_no_process(rest: &str) -> bool {
+    let process = rest.split('-').next().and_then(|number| number.parse::<u32>().ok());
+    process.is_some_and(|process| {
+        Path::new("/proc/self").exists() && !Path::new("/proc").join(process.to_string()).exists()
+    })
+}
 
 /// Writes a file under a temporary name beside `path` and moves it there once it is complete.
 ///
@@ -80,11 +148,7 @@ const PREFIX: &str = ".yolo-cam-";
 /// [`Error::Io`]; then nothing is left behind, and what was at `path` is still there.
 pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
     let fill = || {
-        let mut builder = tempfile::Builder::new();
-        // As any new file; a temporary one would be its owner's alone.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.prefix(PREFIX).tempfile_in(folder_of(path)?)?;
+        let file = temporary_file(folder_of(path)?)?;
         let mut out = BufWriter::new(file.as_file());
         write(&mut out)?;
         out.flush()?;
@@ -103,8 +167,11 @@ pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&F
 pub(crate) fn create_atomically(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other("names no file")).map_err(Error::io(path))?;
     let folder = folder_of(path)
-        .and_then(|folder| tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder))
+        .and_then(|folder| tempfile::Builder::new().prefix(&own_prefix()).tempdir_in(folder))
         .map_err(Error::io(path))?;
+    // As a file's, for as long as it is filled; a folder can't be opened everywhere.
+    let lock = File::open(folder.path()).ok();
+    lock.as_ref().map(File::try_lock);
     // libtorch takes no name that begins with a dot, and puts the name into the file.
     let temporary = folder.path().join(name.to_string_lossy().trim_start_matches('.'));
     write(&temporary)?;
@@ -154,6 +221,35 @@ mod tests {
         .unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str| fs::write(folder.path().join(name), "half").unwrap();
+        // No process has this number: it is above the most that Linux gives.
+        put(".yolo-cam-4194305-aBc123");
+        fs::create_dir(folder.path().join(".yolo-cam-4194305-folder")).unwrap();
+        put(".yolo-cam-4194305-folder/model.torchscript");
+        // Of a version before.
+        put(".yolo-cam-aBc123");
+        let old = File::options().write(true).open(folder.path().join(".yolo-cam-aBc123")).unwrap();
+        old.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        let kept = ["a.png", ".yolo-cam.toml", ".yolo-cam-1-fresh"];
+        kept.iter().for_each(|name| put(name));
+        let open = temporary_file(folder.path()).unwrap();
+        old.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        open.as_file().set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        sweep(folder.path());
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        let own = open.path().file_name().unwrap().to_str().unwrap();
+        let mut expected = [kept.as_slice(), &[own]].concat();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        sweep(Path::new("no/such/folder"));
     }
 
     #[cfg(unix)]

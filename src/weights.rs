@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use sha2::{Digest, Sha256};
 use ureq::Agent;
-use yolo_cam::{files::open_regular, model::FileKind};
+use yolo_cam::{
+    files::{open_regular, sweep, temporary_file},
+    model::FileKind,
+};
 
 use crate::progress::Bar;
 
@@ -169,7 +172,8 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     if !search.quiet {
         say!("note: downloading {url} to {}", target.display());
     }
-    let mut file = tempfile::Builder::new().prefix(".yolo-cam-").tempfile_in(&folder)?;
+    sweep(&folder);
+    let mut file = temporary_file(&folder)?;
     let mut body = response.body_mut().with_config().limit(MAX_BYTES).reader();
     let mut sha256 = Sha256::new();
     let bar = Bar::of_bytes(!search.quiet);
@@ -192,8 +196,6 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     }
     let sha256 = hex(&sha256.finalize());
     official.check(file.path(), length, &sha256)?;
-    #[cfg(unix)]
-    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     file.persist(&target).map_err(|error| error.error).with_context(|| format!("{target:?} cannot be written"))?;
     Ok(target)
 }

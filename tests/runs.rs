@@ -79,6 +79,110 @@ fn a_reader_that_stops_early_stops_nothing_else() {
     assert_eq!(files(&output).len(), 6);
 }
 
+/// A terminal: its own end, and the one that a program writes to.
+#[cfg(unix)]
+fn terminal() -> (fs::File, fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let own = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("the system has terminals");
+    grantpt(&own).and_then(|()| unlockpt(&own)).expect("it is ours");
+    let name = ptsname(&own, Vec::new()).expect("it has a name").into_string().expect("it is text");
+    let options = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+    let other = rustix::fs::open(name, options, rustix::fs::Mode::empty()).expect("it opens");
+    (own.into(), other.into())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_that_is_closed_ends_no_run() {
+    use std::io::Read;
+    for command in [&["--report", "csv"][..], &["--method", "d-rise", "--masks", "16", "--report", "csv"]] {
+        let (pictures, output) = (many_pictures(6), temp());
+        fs::write(pictures.path().join("003-eagle.jpg"), b"").expect("it is written");
+        let (mut own, other) = terminal();
+        let mut run = start(pictures.path(), output.path(), command, Stdio::null(), other.into());
+        // It has begun to tell, and has more to say.
+        assert!(own.read(&mut [0; 64]).expect("it tells something") > 0);
+        drop(own);
+        assert_eq!(ends(&mut run).code(), Some(1), "one picture is none");
+        let report = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+        assert!(report.contains("005-person.jpg") && report.contains("is empty"), "{report}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nobody_at_the_other_end_of_stderr_ends_no_run() {
+    let (pictures, output) = (many_pictures(3), temp());
+    let mut run = start(pictures.path(), output.path(), &["-v", "--report", "csv"], Stdio::null(), Stdio::piped());
+    drop(run.stderr.take());
+    assert!(ends(&mut run).success());
+    assert!(output.path().join("report.csv").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_no_text_are_whole_lines_of_json() {
+    use std::os::unix::ffi::OsStrExt;
+    let (pictures, output) = (temp(), temp());
+    for name in [&b"caf\xe9.jpg"[..], b"line\nbreak.jpg", b"=1+1.jpg"] {
+        let path = pictures.path().join(std::ffi::OsStr::from_bytes(name));
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("images/dog.jpg"), path).expect("it is copied");
+    }
+    let run = explain(&pictures.path().to_string_lossy(), &output)
+        .args(["--json-lines", "--report", "json,csv,html"])
+        .output()
+        .expect("it runs");
+    assert_eq!(run.status.code(), Some(0), "{}", String::from_utf8_lossy(&run.stderr));
+    let lines = lines(&run.stdout);
+    assert_eq!(lines.len(), 3);
+    let file = |line: &Value| line["files"][0].as_str().expect("text").rsplit('/').next().map(str::to_owned);
+    assert_eq!(
+        lines.iter().filter_map(file).collect::<Vec<_>>(),
+        ["=1+1-res.jpg", "caf\u{fffd}-res.jpg", "line\nbreak-res.jpg"]
+    );
+    assert_eq!(fs::read_dir(output.path()).expect("it can be listed").count(), 3 * 2 + 3);
+}
+
+#[test]
+fn a_report_that_cannot_be_written_costs_itself_only() {
+    for (report, flags) in [("report-files", ["--report", "html"]), ("report.csv", ["--report", "csv"])] {
+        let output = temp();
+        // A file where a folder should be, and the other way round.
+        match report {
+            "report-files" => fs::write(output.path().join(report), b"").expect("it is written"),
+            _ => fs::create_dir(output.path().join(report)).expect("it is created"),
+        }
+        let run = explain("images/dog.jpg", &output).args(flags).assert().code(1);
+        run.stderr(contains(format!("{report}\":")).and(contains("4 boxes")));
+        assert!(output.path().join("dog-res.jpg").exists() && !output.path().join("report.html").exists());
+    }
+    for report in ["eval.csv", "eval.json", "eval.html"] {
+        let output = temp();
+        fs::create_dir(output.path().join(report)).expect("it is created");
+        let mut eval = yolo_cam();
+        eval.args(["eval", "--model-path", "tests/data/three.pt", "--img-path", "images/dog.jpg", "--img-size", "64"]);
+        eval.args(["--conf-thres", "0.1", "--steps", "2", "--top", "1", "--output-dir"]).arg(output.path());
+        eval.assert().code(1).stderr(contains(report)).stdout(contains("1 boxes of 1 pictures"));
+        for other in ["eval.csv", "eval.json", "eval.html"] {
+            assert_eq!(output.path().join(other).is_file(), other != report, "{other} beside {report}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_killed_run_left_is_swept_by_the_next() {
+    let output = temp();
+    fs::create_dir(output.path().join("report-files")).expect("it is created");
+    // No process has this number: it is above the most that Linux gives.
+    for place in ["", "report-files"] {
+        fs::write(output.path().join(place).join(".yolo-cam-4194305-a1b2c3"), b"half").expect("it is written");
+    }
+    explain("images/dog.jpg", &output).assert().success();
+    assert_eq!(files(&output), ["dog-res.jpg", "report-files"]);
+    assert_eq!(fs::read_dir(output.path().join("report-files")).expect("it can be listed").count(), 0);
+}
+
 /// Starts the program as a script would, in the background.
 fn start(pictures: &Path, output: &Path, args: &[&str], stdout: Stdio, stderr: Stdio) -> Child {
     Command::new(env!("CARGO_BIN_EXE_yolo-cam"))

@@ -146,7 +146,7 @@ fn finds_hidden(pattern: &str, path: &Path) -> bool {
 }
 
 /// Folders with the pictures of reports, in the output folder.
-const RESULT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
+pub const RESULT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
 
 /// The pictures and videos of a folder, sorted by path. Results of earlier runs, and what is hidden, are left out.
 fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {

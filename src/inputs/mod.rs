@@ -17,7 +17,7 @@ use yolo_cam::{limits::Limits, parallel::Budget};
 
 use self::{animation::Animation, video::Video};
 pub use self::{
-    expand::{Search, Source, Unusable, sources},
+    expand::{RESULT_FOLDERS, Search, Source, Unusable, sources},
     names::{Existing, Namer, ResultNames},
 };
 

@@ -2,22 +2,60 @@
 
 use std::{borrow::Cow, io, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Record;
 use crate::{error::Result, files::write_atomically, shape::ShapeNumbers};
 
+/// A text in a table. A spreadsheet takes one that begins with `=`, `+`, `-` or `@` for a formula, which may read files or call
+/// a server, and names come from strangers: an apostrophe in front makes it text. It is taken off when the table is read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cell(String);
+
+/// What a formula may begin with. Tabs and line ends are skipped in front of it.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+impl Cell {
+    /// Whether an apostrophe is, or is to be, in front: one more than a formula has already.
+    fn is_formula(text: &str) -> bool {
+        text.trim_start_matches('\'').starts_with(FORMULA)
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match Self::is_formula(&self.0) {
+            true => serializer.collect_str(&format_args!("'{}", self.0)),
+            false => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Cell {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let plain = text.strip_prefix('\'').filter(|rest| Self::is_formula(rest));
+        Ok(Self(plain.map_or_else(|| text.clone(), str::to_owned)))
+    }
+}
+
 /// A row of the table. A picture without boxes has a row without a box, one that failed a row with its error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CsvRow {
-    image: String,
+    image: Cell,
     image_width: Option<u32>,
     image_height: Option<u32>,
     method: Option<Cow<'static, str>>,
     target: Option<Cow<'static, str>>,
     index: Option<usize>,
     class_id: Option<usize>,
-    class: Option<String>,
+    class: Option<Cell>,
     confidence: Option<f32>,
     logit: Option<f32>,
     x1: Option<f32>,
@@ -25,11 +63,11 @@ pub struct CsvRow {
     x2: Option<f32>,
     y2: Option<f32>,
     head: Option<usize>,
-    layers: Option<String>,
+    layers: Option<Cell>,
     peak: Option<f32>,
     empty: Option<bool>,
-    reason: Option<String>,
-    map: Option<String>,
+    reason: Option<Cell>,
+    map: Option<Cell>,
     shape_threshold: Option<f32>,
     shape_others: Option<usize>,
     shape_area: Option<usize>,
@@ -52,14 +90,14 @@ pub struct CsvRow {
     shape_rebuild_mean: Option<f64>,
     shape_rebuild_hausdorff: Option<f64>,
     shape_degenerate: Option<String>,
-    error: Option<String>,
+    error: Option<Cell>,
 }
 
 impl CsvRow {
     /// The rows of a picture that was explained.
     pub fn explained(record: &Record) -> Vec<Self> {
         let picture = Self {
-            image: record.image.path.clone(),
+            image: record.image.path.as_str().into(),
             image_width: Some(record.image.width),
             image_height: Some(record.image.height),
             method: Some(record.method.into()),
@@ -72,7 +110,7 @@ impl CsvRow {
         let row = |detection: &super::DetectionEntry| Self {
             index: Some(detection.index),
             class_id: Some(detection.class_id),
-            class: Some(detection.class.clone()),
+            class: Some(detection.class.as_str().into()),
             confidence: Some(detection.confidence),
             logit: Some(detection.logit),
             x1: Some(detection.box_image.x1),
@@ -80,11 +118,11 @@ impl CsvRow {
             x2: Some(detection.box_image.x2),
             y2: Some(detection.box_image.y2),
             head: Some(detection.head),
-            layers: Some(detection.layers.join(" ")),
+            layers: Some(detection.layers.join(" ").into()),
             peak: Some(detection.peak),
             empty: Some(detection.empty),
-            reason: detection.reason.clone(),
-            map: detection.map.clone(),
+            reason: detection.reason.clone().map(Cell::from),
+            map: detection.map.clone().map(Cell::from),
             ..picture.clone().with_shape(detection.shape.as_ref())
         };
         record.detections.iter().map(row).collect()
@@ -92,7 +130,7 @@ impl CsvRow {
 
     /// The row of a map or mask that was measured by itself.
     pub fn measured(file: &str, shape: &ShapeNumbers) -> Self {
-        Self { image: file.to_owned(), ..Self::default() }.with_shape(Some(shape))
+        Self { image: file.into(), ..Self::default() }.with_shape(Some(shape))
     }
 
     fn with_shape(self, shape: Option<&ShapeNumbers>) -> Self {
@@ -127,14 +165,14 @@ impl CsvRow {
 
     /// The row of a picture that failed.
     pub fn failed(image: &str, error: &str) -> Self {
-        Self { image: image.to_owned(), error: Some(error.to_owned()), ..Self::default() }
+        Self { image: image.into(), error: Some(error.into()), ..Self::default() }
     }
 }
 
 impl CsvRow {
     /// The picture, as given.
     pub fn image(&self) -> &str {
-        &self.image
+        &self.image.0
     }
 }
 
@@ -184,5 +222,22 @@ mod tests {
         assert!(row.starts_with("\"a, \"\"b\"\".jpg\",,") && row.ends_with(",\"is\nempty\"\n"), "{row}");
         write_csv::<CsvRow>(&path, &[]).unwrap();
         assert_eq!(read(), format!("{header}\n"));
+    }
+
+    #[test]
+    fn no_cell_of_text_is_a_formula_and_each_is_read_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let formulas = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1"];
+        let plain = ["a=b", "'", "'quoted'", "", "é", "a-res.png"];
+        let rows: Vec<CsvRow> = formulas.iter().chain(&plain).map(|text| CsvRow::failed(text, "=error")).collect();
+        write_csv(&path, &rows).unwrap();
+        let mut reader = csv::Reader::from_path(&path).unwrap();
+        for (record, text) in reader.records().zip(formulas.iter().chain(&plain)) {
+            let record = record.unwrap();
+            let expected = if formulas.contains(text) { format!("'{text}") } else { (*text).to_owned() };
+            assert_eq!((&record[0], &record[record.len() - 1]), (expected.as_str(), "'=error"));
+        }
+        assert_eq!(read_csv(&path), rows);
     }
 }

@@ -16,7 +16,7 @@ use super::{
     lists::print,
     load_named_model, note_rounding,
     options::{explain_options, settings},
-    tell_memory, tell_model, warn_of_target,
+    sweep_results, tell_memory, tell_model, warn_of_target,
     worker::{Job, ResultKind, Source, Worker, result_kinds},
 };
 use crate::{
@@ -53,6 +53,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         say!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
+    sweep_results(&command.pictures.output_dir);
     if command.verbosity >= Verbosity::Verbose {
         tell_model(&model, start);
     }
@@ -78,7 +79,8 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let mut items = items;
     let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
     let jobs = jobs.map(|item| job(item, &kinds, existing.as_ref()));
-    let page = if command.reports.html { Some(HtmlPictures::new(&command.pictures.output_dir)?) } else { None };
+    let page = command.reports.html.then(|| HtmlPictures::new(&command.pictures.output_dir));
+    let page = page.and_then(|page| page.map_err(|error| ledger.give_up_page(&error)).ok());
     let workers = crew(model, workers, threads, command, &kinds, &progress.steps, page)?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use yolo_cam::report::{CsvRow, HtmlEntry, Record, read_csv, read_html, write_csv, write_html};
 
 use super::{
@@ -42,6 +42,7 @@ pub struct Ledger<'a> {
     unreported: usize,
     /// Names and values that the page shows.
     settings: Vec<(String, String)>,
+    has_page: bool,
     /// Until nobody reads them any more.
     writes_lines: bool,
 }
@@ -79,11 +80,17 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImagePath<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[serde(serialize_with = "as_text")]
     files: &'a [PathBuf],
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(flatten)]
     record: Option<&'a Record>,
+}
+
+/// JSON knows no other bytes than text: what is none becomes U+FFFD, as in all that is shown.
+fn as_text<S: Serializer>(files: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(files.iter().map(|file| file.to_string_lossy()))
 }
 
 #[derive(Serialize)]
@@ -115,6 +122,7 @@ impl<'a> Ledger<'a> {
             earlier: Earlier::read(command),
             unreported: 0,
             settings,
+            has_page: command.reports.html,
             writes_lines: command.json_lines,
         }
     }
@@ -214,9 +222,11 @@ impl<'a> Ledger<'a> {
             return;
         }
         let write = || -> io::Result<()> {
+            // Whole or not at all: half a line is no JSON.
+            let mut text = serde_json::to_vec(line)?;
+            text.push(b'\n');
             let mut out = io::stdout().lock();
-            serde_json::to_writer(&mut out, line)?;
-            out.write_all(b"\n")?;
+            out.write_all(&text)?;
             out.flush()
         };
         if let Err(error) = write() {
@@ -234,7 +244,7 @@ impl<'a> Ledger<'a> {
         if self.command.reports.csv {
             self.report(write_csv(&csv_path(self.command), &self.rows));
         }
-        if self.command.reports.html {
+        if self.has_page {
             self.report(write_html(&html_path(self.command), &self.settings, &self.cards));
         }
         if self.unreported > 0 {
@@ -255,9 +265,19 @@ impl<'a> Ledger<'a> {
 
     fn report(&mut self, written: yolo_cam::Result<()>) {
         if let Err(error) = written {
-            self.is_incomplete = true;
-            self.progress.say(&format!("error: {error}"));
+            self.tell_incomplete(&error.to_string());
         }
+    }
+
+    /// There can be no page. The pictures are explained all the same.
+    pub fn give_up_page(&mut self, error: &yolo_cam::Error) {
+        self.has_page = false;
+        self.tell_incomplete(&error.to_string());
+    }
+
+    fn tell_incomplete(&mut self, problem: &str) {
+        self.is_incomplete = true;
+        self.progress.say(&format!("error: {problem}"));
     }
 
     fn closing_line(&self) -> String {

@@ -10,14 +10,17 @@ mod options;
 mod shape;
 mod worker;
 
-use std::{fs, io::Write, time::Instant};
+use std::{fs, io::Write, path::Path, time::Instant};
 
 use anyhow::{Result, bail};
-use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, explain::methods::Needs, model::FileKind};
+use yolo_cam::{
+    ExportOptions, LoadOptions, Method, Model, Target, explain::methods::Needs, files::sweep, model::FileKind,
+};
 
 use crate::{
     Exit,
     cli::{Command, ExportCommand, ModelChoice},
+    inputs::RESULT_FOLDERS,
     weights,
 };
 
@@ -43,6 +46,12 @@ fn note_rounding(img_size: u32, model: &Model) {
         let stride = model.max_stride();
         say!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
     }
+}
+
+/// Removes what a killed run left in the folder of results.
+fn sweep_results(output_dir: &Path) {
+    sweep(output_dir);
+    RESULT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
 }
 
 /// Where what was asked for says nothing about the boxes of this model.

@@ -14,7 +14,7 @@ use yolo_cam::{
     },
 };
 
-use super::lists::print;
+use super::{lists::print, sweep_results};
 use crate::{
     Exit,
     cli::ShapeCommand,
@@ -36,6 +36,7 @@ struct Report<'a> {
 pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     fs::create_dir_all(&command.output_dir)
         .with_context(|| format!("output folder {:?} cannot be created", command.output_dir))?;
+    sweep_results(&command.output_dir);
     if let Some(points) = &command.points {
         return hull(points, command);
     }
@@ -57,8 +58,11 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
             }
         }
     }
-    if command.csv {
-        write_csv(&command.output_dir.join("shape.csv"), &rows)?;
+    if command.csv
+        && let Err(error) = write_csv(&command.output_dir.join("shape.csv"), &rows)
+    {
+        failed += 1;
+        say!("error: {error}");
     }
     print(|out| {
         for (name, shape) in &shapes {

@@ -11,6 +11,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use yolo_cam::files::temporary_file;
+
 use super::measure::Record;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -88,11 +90,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Writes the file anew, and opens it for more.
 fn replaced(path: &Path, settings: &Map<String, Value>, records: &[Record]) -> io::Result<File> {
-    let mut builder = tempfile::Builder::new();
-    // As any new file; a temporary one would be its owner's alone.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut temporary = builder.prefix(".yolo-cam-").tempfile_in(folder_of(path))?;
+    let mut temporary = temporary_file(folder_of(path))?;
     let mut out = io::BufWriter::new(temporary.as_file_mut());
     line(&mut out, &Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() })?;
     records.iter().try_for_each(|record| line(&mut out, record))?;

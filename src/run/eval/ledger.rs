@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model, Target,
     eval::{Case, Cost, Explainer, Localization, Mean, Randomized, Sample, Summary, bootstrap},
-    report::{CaseGroup, EvalPage, ModuleMean, url_segment, write_csv, write_eval_page, write_picture, write_value},
+    report::{
+        CaseGroup, Cell, EvalPage, ModuleMean, url_segment, write_csv, write_eval_page, write_picture, write_value,
+    },
 };
 
 use super::{
@@ -105,13 +107,13 @@ struct Failed<'a> {
 /// A row of `eval.csv`: a box and an explainer.
 #[derive(Default, Serialize)]
 struct CaseRow {
-    image: String,
+    image: Cell,
     index: usize,
-    class: String,
+    class: Cell,
     confidence: f32,
     box_share: f64,
-    method: String,
-    layers: String,
+    method: Cell,
+    layers: Cell,
     deletion: f64,
     insertion: f64,
     insertion_minus_deletion: f64,
@@ -123,7 +125,7 @@ struct CaseRow {
     labelled_object_discrimination_index: Option<f64>,
     compactness: Option<f64>,
     sparsity: Option<f64>,
-    reason: Option<String>,
+    reason: Option<Cell>,
 }
 
 impl CaseRow {
@@ -137,13 +139,13 @@ impl CaseRow {
         let labelled = figures.labelled;
         let of = |value: fn(Localization) -> f64| labelled.map(value);
         Self {
-            image: case.image.clone(),
+            image: case.image.as_str().into(),
             index: case.index,
-            class: case.class.clone(),
+            class: case.class.as_str().into(),
             confidence: case.confidence,
             box_share: case.box_share,
-            method: method.to_owned(),
-            layers: layers.to_owned(),
+            method: method.into(),
+            layers: layers.into(),
             deletion: figures.curves.deletion.area,
             insertion: figures.curves.insertion.area,
             insertion_minus_deletion: case.overall(),
@@ -155,7 +157,7 @@ impl CaseRow {
             labelled_object_discrimination_index: labelled.and_then(|labelled| labelled.object_discrimination_index),
             compactness: figures.compactness,
             sparsity: figures.sparsity,
-            reason: case.reason.clone(),
+            reason: case.reason.clone().map(Cell::from),
         }
     }
 }
@@ -272,9 +274,10 @@ impl<'a> Ledger<'a> {
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
         let findings = Findings { summary, truth: self.truth(), randomized, pictures };
-        self.write(&findings)?;
-        self.show(&findings)?;
-        Ok(exit)
+        // What was measured is shown whatever can't be written.
+        let written = [self.write(&findings), self.show(&findings)];
+        let problems = written.into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
+        Ok(if problems > 0 && exit == Exit::Fine { Exit::SomeFailed } else { exit })
     }
 
     fn sample(&self, Subject { explainer, flags, .. }: &Subject) -> Sample {
@@ -327,6 +330,7 @@ impl<'a> Ledger<'a> {
         self.command.pictures.output_dir.join(format!("{}.{extension}", self.command.name))
     }
 
+    /// All of the reports that can be written. The error names those that can't.
     fn write(&self, findings: &Findings) -> Result<()> {
         let Findings { summary, truth, randomized, pictures } = findings;
         let order = |explainer: &Explainer| summary.rows.iter().position(|row| row.explainer == *explainer);
@@ -337,7 +341,7 @@ impl<'a> Ledger<'a> {
         let mut cases: Vec<CaseEntry> = entries.collect();
         cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, order(entry.explainer)));
         let rows: Vec<CaseRow> = cases.iter().map(|entry| CaseRow::new(entry.explainer, entry.case)).collect();
-        write_csv(&self.path("csv"), &rows)?;
+        let csv = write_csv(&self.path("csv"), &rows);
         let report = Report {
             schema: 1,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
@@ -351,7 +355,7 @@ impl<'a> Ledger<'a> {
             failed: self.failed.iter().map(|(image, error)| Failed { image, error }).collect(),
             cases,
         };
-        write_value(&self.path("json"), &report)?;
+        let json = write_value(&self.path("json"), &report);
         let shown = summary.rows.iter().filter(|row| !row.explainer.is_baseline());
         let groups: Vec<CaseGroup> = shown.map(|row| self.pictures.group(&row.explainer)).collect();
         let page = EvalPage {
@@ -362,7 +366,10 @@ impl<'a> Ledger<'a> {
             failed: &self.failed,
             truth,
         };
-        write_eval_page(&self.path("html"), &page)?;
+        let html = write_eval_page(&self.path("html"), &page);
+        let problems: Vec<String> =
+            [csv, json, html].into_iter().filter_map(Result::err).map(|error| error.to_string()).collect();
+        ensure!(problems.is_empty(), "{}", problems.join("; "));
         Ok(())
     }
 

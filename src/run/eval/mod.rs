@@ -29,7 +29,8 @@ use self::{
     measure::{Job, Record, Subject, Worker},
 };
 use super::{
-    interrupt, load_named_model, note_rounding, options::eval_options, tell_memory, tell_model, warn_of_target,
+    interrupt, load_named_model, note_rounding, options::eval_options, sweep_results, tell_memory, tell_model,
+    warn_of_target,
 };
 use crate::{
     Exit,
@@ -61,6 +62,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), &model);
     let output_dir = &command.pictures.output_dir;
     fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
+    sweep_results(output_dir);
     let path = output_dir.join(format!("{}.jsonl", command.name));
     let settings = settings(command, &model)?;
     let (journal, earlier, damaged) = match command.skip_existing {
