@@ -10,6 +10,7 @@ demo: libtorch
 
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once.
 test: libtorch
+	python3 -m unittest discover --quiet --start-directory scripts
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features

@@ -6,9 +6,12 @@
 Puts libtorch into the user's cache once (YOLO_CAM_CACHE, or XDG_CACHE_HOME/yolo-cam, or ~/.cache/yolo-cam)
 and makes LINK a symbolic link to it. Needs only Python's standard library, pip and a C++ compiler.
 
-Sources, in order: the official archive, then PyTorch's wheel as pip finds it.
+Sources, in order: the official archive, then PyTorch's wheel as pip finds it. Nothing is unpacked whose SHA-256 is not the
+one below.
 """
 
+import fcntl
+import hashlib
 import os
 import platform
 import shutil
@@ -22,9 +25,47 @@ from pathlib import Path
 # Seconds. A machine behind a firewall must get to the wheel quickly.
 CONNECT_TIMEOUT = 8
 
-# What the CUDA build of libtorch_cpu.so needs of CUDA, without which it does not load: 13 MB.
-CUDA_PACKAGES = ["nvidia-cuda-runtime==13.0.*", "nvidia-cuda-cupti==13.0.*"]
+# The official archives: name and SHA-256, by version and platform.
+ARCHIVES = {
+    "2.13.0": {
+        ("Linux", "x86_64"): (
+            "libtorch-shared-with-deps-2.13.0%2Bcpu.zip",
+            "edbf4cbed78433d803e90a65f1752e57783d164bce66c95c0872b2ab8f5c159e",
+        ),
+        ("Darwin", "arm64"): (
+            "libtorch-macos-arm64-2.13.0.zip",
+            "1e10c6c4dc2764150c9fb2ad28e1889191302734e7f939108e5d2f22f21a06f8",
+        ),
+    }
+}
+
+# SHA-256 of the wheels for CPython 3.12, by version: Linux x86_64, Linux aarch64, macOS arm64.
+WHEELS = {
+    "2.13.0": [
+        "796633c4cdf0fe2cdced72d8f88f22e73dbcfce83132763162f6d4bff13b820b",
+        "572df8be8ffb4599c88cbd6a0726f1f854f4da65d2e3c09f0e2c2283333cd6d4",
+        "2fe228aba290d14b9f31b049be550dbd469c3fd3013d7a19705b30454da97027",
+    ]
+}
+
+# What the CUDA build of libtorch_cpu.so needs of CUDA, without which it does not load: 13 MB. SHA-256 of the wheels for
+# x86_64 and aarch64.
+CUDA_PACKAGES = {
+    "nvidia-cuda-runtime==13.0.96": [
+        "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
+        "ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55",
+    ],
+    "nvidia-cuda-cupti==13.0.85": [
+        "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8",
+        "796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151",
+    ],
+}
 CUDA_LIBRARIES = ("libcudart.so.", "libcupti.so.")
+
+ARCHIVE_FOLDER = "https://download.pytorch.org/libtorch/cpu"
+
+# Begins the names of folders that are not complete yet.
+PREFIX = ".yolo-cam-"
 
 
 def say(text):
@@ -38,45 +79,48 @@ def cache_dir():
     return Path(base) / "yolo-cam"
 
 
-def archive_url(version):
-    """The official archive for this platform, or None where there is none."""
-    base = "https://download.pytorch.org/libtorch/cpu"
-    names = {
-        ("Linux", "x86_64"): f"libtorch-shared-with-deps-{version}%2Bcpu.zip",
-        ("Darwin", "arm64"): f"libtorch-macos-arm64-{version}.zip",
-    }
-    name = names.get((platform.system(), platform.machine()))
-    return name and f"{base}/{name}"
-
-
 def from_archive(version, work):
     """Downloads and unpacks the official archive; returns the folder that holds include/ and lib/."""
-    url = archive_url(version)
-    if url is None:
-        raise OSError(f"no official archive for {platform.system()} {platform.machine()}")
+    system = (platform.system(), platform.machine())
+    if system not in ARCHIVES.get(version, {}):
+        raise OSError(f"no official archive of {version} is known for {system[0]} {system[1]}")
+    name, expected = ARCHIVES[version][system]
+    url = f"{ARCHIVE_FOLDER}/{name}"
     say(f"trying the official archive, {url}")
     path = work / "libtorch.zip"
+    sha256 = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=CONNECT_TIMEOUT) as response, open(path, "wb") as out:
-        shutil.copyfileobj(response, out, 1 << 20)
+        while block := response.read(1 << 20):
+            sha256.update(block)
+            out.write(block)
+    if sha256.hexdigest() != expected:
+        raise ValueError(f"{url} has SHA-256 {sha256.hexdigest()}, expected {expected}")
     with zipfile.ZipFile(path) as archive:
         archive.extractall(work)
     path.unlink()
     return work / "libtorch"
 
 
-def pip_download(work, *packages):
+def pip_download(work, packages):
+    """`packages`: for each the SHA-256 that its wheel may have. pip takes no other file."""
+    lines = [" ".join([name, *(f"--hash=sha256:{sha256}" for sha256 in hashes)]) for name, hashes in packages.items()]
+    requirements = work / "requirements.txt"
+    requirements.write_text("\n".join(lines) + "\n")
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         # The libraries do not depend on the Python that a wheel is for, so any host's Python will do.
-        + ["--only-binary=:all:", "--python-version", "3.12", "--dest", str(work), *packages],
+        + ["--only-binary=:all:", "--python-version", "3.12", "--dest", str(work)]
+        + ["--require-hashes", "--requirement", str(requirements)],
         check=True,
     )
 
 
 def from_wheel(version, work):
     """Takes libtorch out of PyTorch's wheel; returns the folder that holds include/ and lib/."""
+    if version not in WHEELS:
+        raise OSError(f"the checksum of PyTorch {version} is not known")
     say("trying PyTorch's wheel through pip (about 530 MB)")
-    pip_download(work, f"torch=={version}")
+    pip_download(work, {f"torch=={version}": WHEELS[version]})
     (wheel,) = work.glob("torch-*.whl")
     root = work / "libtorch"
     with zipfile.ZipFile(wheel) as archive:
@@ -106,7 +150,7 @@ def from_wheel(version, work):
 
 def reduce_to_cpu(root, work):
     """Makes the CUDA build load without CUDA: adds what libtorch_cpu.so needs, replaces libtorch.so."""
-    pip_download(work, *CUDA_PACKAGES)
+    pip_download(work, CUDA_PACKAGES)
     for wheel in work.glob("nvidia_*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
@@ -123,6 +167,22 @@ def reduce_to_cpu(root, work):
     )
 
 
+def sweep(folder):
+    """Removes what killed runs left: folders that nobody fills any more."""
+    for path in folder.glob(f"{PREFIX}*"):
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass  # somebody fills it
+        finally:
+            os.close(lock)
+
+
 def is_ready(target):
     return (target / "build-version").exists()
 
@@ -132,9 +192,12 @@ def provide(version, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():  # without its version: no work of ours, or a broken one
         shutil.rmtree(target)
+    sweep(target.parent)
     problems = []
     for source in (from_archive, from_wheel):
-        with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=PREFIX) as work:
+            # For as long as this process lives.
+            fcntl.flock(os.open(work, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX)
             try:
                 root = source(version, Path(work))
                 (root / "build-version").write_text(version + "\n")

@@ -42,7 +42,8 @@ Examples:
   yolo-cam compare --img-path images/ --methods gradcam,elementwise,best
   yolo-cam export --model-path best.pt --output best.torchscript
 
-Exit codes: 0 all fine; 1 some pictures failed, the others are done; 2 wrong use or unusable model.")]
+Exit codes: 0 all fine; 1 some pictures failed or a report could not be written, the rest is done; 2 wrong use or \
+unusable model; 130 interrupted, what was under way is done.")]
 /// Shows what a YOLOv5 detector looked at: for every box that it draws, a heatmap of what made it say so
 pub struct Cli {
     #[command(subcommand)]
