@@ -22,6 +22,7 @@ use std::{
 
 use tch::{Device, Kind, Tensor};
 
+pub(crate) use self::names::by_number;
 use self::{
     checkpoint::Checkpoint,
     ffi::{ScriptModule, Tail, Tap, TappedGraph},

@@ -78,7 +78,8 @@ fn counted(names: usize) -> String {
     if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
 }
 
-fn by_number(class: usize) -> String {
+/// What a class without a name is called.
+pub(crate) fn by_number(class: usize) -> String {
     format!("class{class}")
 }
 

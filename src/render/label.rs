@@ -1,13 +1,10 @@
 //! Labels of boxes.
 
-use ab_glyph::PxScale;
 use image::{Rgb, RgbImage};
-use imageproc::{
-    drawing::{draw_filled_rect_mut, draw_text_mut, text_size},
-    rect::Rect,
-};
+use imageproc::{drawing::draw_filled_rect_mut, rect::Rect};
+use unicode_segmentation::UnicodeSegmentation;
 
-use super::{colormap::ink_on, size_of, text::FONT};
+use super::{colormap::ink_on, size_of, text};
 use crate::geometry::{BBox, Size};
 
 /// Text heights in pixels: a share of the picture's shorter side, within what can be read and what is not coarse.
@@ -20,28 +17,48 @@ const SMALLEST_HEIGHT: f32 = 9.0;
 /// A line of text with its size in pixels, made to fit a picture.
 struct Line {
     text: String,
-    scale: PxScale,
+    /// Of the letters.
+    scale: f32,
     width: u32,
     height: u32,
 }
+
+/// Letters at the end of a label that are cut last: a space and the confidence.
+const CONFIDENCE: usize = " 0.90".len();
 
 impl Line {
     fn fit(text: &str, picture: Size) -> Self {
         let wanted = picture.width.min(picture.height) as f32 * HEIGHT_SHARE;
         let mut height = wanted.clamp(MIN_HEIGHT, MAX_HEIGHT);
-        let measure = |text: &str, height: f32| text_size(PxScale::from(height), &*FONT, text).0;
         let room = picture.width.saturating_sub(2 * padding(height));
-        let mut text = text.to_owned();
-        let width = measure(&text, height);
+        let width = text::width(height, text);
         if width > room {
             height = (height * room as f32 / width as f32).max(SMALLEST_HEIGHT);
         }
-        while measure(&text, height) > room && text.chars().count() > 2 {
-            text.truncate(text.trim_end_matches('…').char_indices().next_back().map_or(0, |(at, _)| at));
-            text.push('…');
-        }
-        Self { width: measure(&text, height), height: height.ceil() as u32, scale: PxScale::from(height), text }
+        let text = shortened(text, |text| text::width(height, text) <= room);
+        Self { width: text::width(height, &text), height: height.ceil() as u32, scale: height, text }
     }
+}
+
+/// The text, or as much of it as `fits`: without its middle, since names differ at their ends, and behind them is the
+/// confidence.
+fn shortened(text: &str, fits: impl Fn(&str) -> bool) -> String {
+    if fits(text) {
+        return text.to_owned();
+    }
+    // What a reader takes for a letter may be several characters.
+    let letters: Vec<&str> = text.graphemes(true).collect();
+    let with = |kept: usize| {
+        let end = (kept / 2).max(CONFIDENCE.min(kept.saturating_sub(1)));
+        format!("{}…{}", letters[..kept - end].concat(), letters[letters.len() - end..].concat())
+    };
+    // The longest that fits lies between these.
+    let (mut fitting, mut too_many) = (1.min(letters.len()), letters.len());
+    while fitting + 1 < too_many {
+        let middle = (fitting + too_many) / 2;
+        if fits(&with(middle)) { fitting = middle } else { too_many = middle }
+    }
+    with(fitting)
 }
 
 fn padding(height: f32) -> u32 {
@@ -106,11 +123,11 @@ pub(super) fn draw_notice(picture: &mut RgbImage, b: &BBox, text: &str) {
 }
 
 fn plate_width(line: &Line) -> u32 {
-    line.width + 2 * padding(line.scale.y)
+    line.width + 2 * padding(line.scale)
 }
 
 fn plate_height(line: &Line) -> u32 {
-    line.height + 2 * padding(line.scale.y)
+    line.height + 2 * padding(line.scale)
 }
 
 /// The plate with its upper left corner near `corner`, moved into the picture.
@@ -122,8 +139,8 @@ fn within(corner: (f32, f32), line: &Line, picture: Size) -> Rect {
 
 fn draw_line(picture: &mut RgbImage, place: Rect, line: &Line, plate: Rgb<u8>) {
     draw_filled_rect_mut(picture, place, plate);
-    let pad = padding(line.scale.y) as i32;
-    draw_text_mut(picture, ink_on(plate), place.left() + pad, place.top() + pad, line.scale, &*FONT, &line.text);
+    let pad = padding(line.scale) as i32;
+    text::draw(picture, ink_on(plate), (place.left() + pad, place.top() + pad), line.scale, &line.text);
 }
 
 #[cfg(test)]
@@ -160,7 +177,21 @@ mod tests {
         draw_box_labels(&mut picture, &[label(b, "a class with a very long name 0.90", PLATE)]);
         assert_eq!(picture.get_pixel(63, 0), &PLATE, "the plate is moved to the left until it fits");
         let line = Line::fit("a class with a very long name 0.90", Size { width: 64, height: 32 });
-        assert!(line.text.ends_with('…') && line.width <= 64, "{:?}", line.text);
+        assert!(line.text.contains('…') && line.text.ends_with(" 0.90") && line.width <= 64, "{:?}", line.text);
+    }
+
+    #[test]
+    fn a_long_name_loses_its_middle() {
+        let room = |most: usize| move |text: &str| text.chars().count() <= most;
+        let text = "a class with a long name, the third 0.90";
+        assert_eq!(shortened(text, room(40)), text);
+        assert_eq!(shortened(text, room(39)), "a class with a long…ame, the third 0.90");
+        assert_eq!(shortened(text, room(12)), "a clas… 0.90");
+        assert_eq!(shortened(text, room(4)), "a…90");
+        assert_eq!(shortened(text, room(0)), "a…");
+        assert_eq!(shortened("", |_| false), "…");
+        // Letters of several characters stay whole.
+        assert_eq!(shortened(&"e\u{301}".repeat(9), room(6)), "e\u{301}…e\u{301}");
     }
 
     #[test]

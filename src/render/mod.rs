@@ -2,10 +2,13 @@
 
 mod colorbar;
 mod colormap;
+mod fonts;
 mod heat;
 mod label;
 mod layout;
 pub(crate) mod text;
+
+use std::borrow::Cow;
 
 use image::{Rgb, RgbImage};
 use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
@@ -13,13 +16,14 @@ use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
 pub use self::{
     colormap::{Colormap, class_color},
     layout::{Sheet, overlay, panels, sheet, side},
+    text::is_drawable,
 };
 use self::{heat::Painter, label::BoxLabel};
 use crate::{
     error::Result,
     explain::{ExplainedBox, Explanation, Group, Grouping, Normalize},
     geometry::{BBox, LetterboxMap, Size},
-    model::Model,
+    model::{Model, by_number},
 };
 
 /// Where heat is drawn.
@@ -116,12 +120,20 @@ impl<'a> Artist<'a> {
             // Above all boxes; the most confident has the best place.
             let label = |(explained, b): &(&ExplainedBox, BBox)| {
                 let detection = &explained.detection;
-                let text = format!("{} {:.2}", self.model.names()[detection.class_id], detection.confidence);
+                let text = format!("{} {:.2}", drawn_name(self.model, detection.class_id), detection.confidence);
                 BoxLabel { b: *b, text, plate: class_color(detection.class_id) }
             };
             label::draw_box_labels(panel, &boxes.iter().map(label).collect::<Vec<_>>());
         }
         Ok(())
+    }
+}
+
+/// What pictures call a class: its name, or `class7` where no font of this machine has the letters of the name.
+pub fn drawn_name(model: &Model, class_id: usize) -> Cow<'_, str> {
+    match model.names().get(class_id) {
+        Some(name) if is_drawable(name) => name.into(),
+        _ => by_number(class_id).into(),
     }
 }
 

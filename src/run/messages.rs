@@ -1,8 +1,11 @@
 //! What is said of a picture.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use yolo_cam::{
     ExplainedBox, Explanation, Model,
     detect::{Detection, Query},
+    render::is_drawable,
     report::DetectionEntry,
 };
 
@@ -38,6 +41,20 @@ fn no_signal_lines(image: &str, of_reason: &[(String, Vec<String>)]) -> Vec<Stri
         lines.push(format!("warning: {image}: {count} more boxes without signal; --report json tells why for each"));
     }
     lines
+}
+
+/// The first time that a picture shows a class by its number, since no font has the letters of its name: that it does.
+pub fn undrawable_name(explanation: &Explanation, model: &Model) -> Option<String> {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let classes = explanation.boxes.iter().map(|explained| explained.detection.class_id);
+    let class = classes.into_iter().find(|&class| !is_drawable(&model.names()[class]))?;
+    (!IS_TOLD.swap(true, Ordering::Relaxed)).then(|| {
+        format!(
+            "note: no font here has all letters of class {class}, {:?}: pictures show numbers of such classes; install a \
+             font of that script, as Noto's, and they show names",
+            model.names()[class]
+        )
+    })
 }
 
 /// In one line, what the detector made of the box that was asked for.

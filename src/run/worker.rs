@@ -18,7 +18,7 @@ use yolo_cam::{
 
 use super::{
     interrupt,
-    messages::{empty_maps, query_outcome},
+    messages::{empty_maps, query_outcome, undrawable_name},
 };
 use crate::{
     cli::{ExplainCommand, Layout},
@@ -184,6 +184,7 @@ impl<'a> Worker<'a> {
             let outcome = query_outcome(query, &explanation, &self.model, self.command.detection.conf_threshold);
             warnings.push(format!("query: {image}: {outcome}"));
         }
+        warnings.extend(undrawable_name(&explanation, &self.model).filter(|_| self.command.render.labels));
         lap();
         let pictures = self.drawn(picture, &explanation, names, image, warnings)?;
         let render = lap();
@@ -274,7 +275,7 @@ impl<'a> Worker<'a> {
         let shapes = explanation.boxes.iter().enumerate().map(measure).collect::<Result<Vec<_>>>()?;
         let title = |explained: &ExplainedBox| {
             let detection = &explained.detection;
-            format!("{} {:.2}", self.model.names()[detection.class_id], detection.confidence)
+            format!("{} {:.2}", render::drawn_name(&self.model, detection.class_id), detection.confidence)
         };
         let titled = shapes.iter().zip(&explanation.boxes);
         let drawn: Vec<(&Shape, String)> =
