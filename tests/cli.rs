@@ -201,6 +201,27 @@ fn every_method_and_target_gives_a_map_for_every_box() {
 }
 
 #[test]
+fn a_name_that_no_font_has_is_told_once() {
+    let (output, pictures) = (temp(), temp());
+    for name in ["a.jpg", "b.jpg"] {
+        let dog = Path::new(env!("CARGO_MANIFEST_DIR")).join("images/dog.jpg");
+        fs::copy(dog, pictures.path().join(name)).expect("it is copied");
+    }
+    let said = |flags: &[&str]| {
+        // No script has this letter.
+        let names =
+            ["--model-path", "tests/data/three.pt", "--names", "nut \u{3fffd},bolt", "--img-size", "256", "--top", "2"];
+        let mut run = explain(&pictures.path().to_string_lossy(), &output);
+        let run = run.args(names).args(["--conf-thres", "0.1"]).args(flags).assert().success();
+        String::from_utf8_lossy(&run.get_output().stderr)
+            .matches("note: no font here has all letters of class 0")
+            .count()
+    };
+    assert_eq!(said(&[]), 1);
+    assert_eq!(said(&["--no-labels"]), 0);
+}
+
+#[test]
 fn methods_are_listed_with_what_they_need_and_where_they_come_from() {
     let list = yolo_cam().arg("methods").output().expect("it runs");
     let list = String::from_utf8(list.stdout).expect("text");
