@@ -51,10 +51,12 @@ impl Limits {
     pub const TENSOR_DIMENSIONS: usize = 16;
     /// Calls of modules and functions that a network makes: some hundred, of the largest about two thousand.
     pub const CALLS: usize = 5_000;
-    /// Bytes of one tensor of a forward pass, for each number of the input: of real networks less than a hundred.
-    pub const BYTES_PER_INPUT_VALUE: usize = 2048;
-    /// How many times that all tensors of a forward pass may take together.
-    pub const TENSORS_PER_FORWARD: usize = 8;
+    /// Bytes of one tensor of a forward pass, for each number of the input: 11 of YOLOv5s, and of the largest less than a
+    /// hundred.
+    pub const BYTES_PER_INPUT_VALUE: usize = 256;
+    /// How many times that all tensors of a forward pass may take together, whether or not they are freed in between: those
+    /// of YOLOv5s with their gradients take 245 bytes for each number, those of the largest some six times as much.
+    pub const TENSORS_PER_FORWARD: usize = 16;
     /// Bytes that a picture takes while it is read and drawn, and all of them together: 178 megapixels of RGB. A small
     /// file can ask for far more.
     pub const PICTURE_BYTES: u64 = 1 << 30;

@@ -144,7 +144,7 @@ fn a_hostile_model_ends_by_itself_with_a_true_reason() {
         ("r02-memoize.pt", 2, "holds no network"),
         ("r15-objs.pt", 2, "holds no network"),
         ("s01-sum-20000.pt", 2, "takes 20000 inputs; at most 1000"),
-        ("s04-upsample-100.pt", 0, ""),
+        ("s04-upsample-100.pt", 2, "it makes a tensor of 81920000 bytes"),
         ("t17-overlap.pt", 0, ""),
         ("y16-prefixed.pt", 2, "damaged zip archive"),
         ("y27-encrypted.pt", 2, "Password required"),
