@@ -225,7 +225,6 @@ fn every_model_that_strangers_reported_does_what_they_expected() {
         assert_eq!(misbehaviour(&outcome), None, "{model}: {}", outcome.stderr);
         assert!(outcome.code == Some(0) && outcome.stderr.contains(said), "{model}: {}", outcome.stderr);
         assert_boxes_are_pytorchs(&field.join(model), &outcome);
-        // A label file of the box's own, whatever the names are.
         let report = report(&outcome.results.path().join("dog256-res.json"));
         let blank = report["detections"].as_array().expect("a list").iter().filter(|found| found["empty"] == true);
         let most = if model == "one-class-zero" { 0 } else { usize::MAX };
