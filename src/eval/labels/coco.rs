@@ -47,7 +47,8 @@ struct Annotation {
 #[derive(Deserialize)]
 struct Category {
     id: Id,
-    name: String,
+    /// Names may be numbers.
+    name: Id,
 }
 
 /// The outline of an object.
@@ -110,6 +111,16 @@ impl<'de> Deserialize<'de> for Id {
 impl<'de> Deserialize<'de> for Flag {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(Option::<Id>::deserialize(deserializer)?.is_some_and(|value| value != Id::Whole(0))))
+    }
+}
+
+impl Id {
+    /// Without quotes.
+    fn plain(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            number => number.to_string(),
+        }
     }
 }
 
@@ -247,7 +258,7 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
 /// The class of each category.
 fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<HashMap<Id, usize>, String> {
     categories.sort_by(|a, b| a.id.cmp(&b.id));
-    let by_name = |category: &Category| names.iter().position(|name| *name == category.name);
+    let by_name = |category: &Category| names.iter().position(|name| *name == category.name.plain());
     let classes: HashMap<Id, usize> =
         categories.iter().filter_map(|category| Some((category.id.clone(), by_name(category)?))).collect();
     if !classes.is_empty() {
@@ -329,6 +340,11 @@ mod tests {
         let (labels, odd) = with("1", r#""1""#);
         assert_eq!(labels, Some(Vec::new()));
         assert_eq!(odd, r#"1 entry is left out: annotations[0] is of image "1", which is not listed"#);
+        let numbered = read(
+            &format!(r#"{{"images": [{IMAGE}], "annotations": [{BOX}], "categories": [{{"id": 5, "name": 2146}}]}}"#),
+            &["21008".to_owned(), "2146".to_owned()],
+        );
+        assert_eq!(numbered.unwrap().of(Path::new("train/a.jpg"), SIZE).unwrap(), Some(vec![dog()]));
         let category = (BOX.replace('5', r#""5""#), DOG.replace('5', r#""5""#));
         assert_eq!(of(IMAGE, &category.0, &category.1).0, Some(vec![dog()]));
     }

@@ -239,7 +239,7 @@ fn network_places(pickle: &Pickle) -> Vec<Id> {
     places
 }
 
-/// The network inside what Ultralytics and PyTorch wrap around one. The error is the number of members of an ensemble.
+/// The network inside what Ultralytics, PyTorch and others wrap around one: modules with one module inside. The error is the number of members of an ensemble.
 fn unwrapped(pickle: &Pickle, mut network: Id) -> Result<Id, usize> {
     /// More than there are wrappers; a network may be pickled as its own part.
     const MOST: usize = 4;
@@ -248,19 +248,14 @@ fn unwrapped(pickle: &Pickle, mut network: Id) -> Result<Id, usize> {
             network = inner;
             continue;
         }
-        let parts = pickle.attribute(network, "_modules");
-        let part = match pickle.class(network) {
-            Some((_, "AutoShape" | "DetectMultiBackend")) => "model",
-            Some((_, "DataParallel" | "DistributedDataParallel")) => "module",
-            Some((_, "OptimizedModule")) => "_orig_mod",
-            Some((_, "Ensemble")) => match parts.map_or(0, |parts| pickle.entries(parts).len()) {
-                1 => "0",
-                members => return Err(members),
-            },
+        let parts = pickle.attribute(network, "_modules").map_or(&[][..], |parts| pickle.entries(parts));
+        let is_ensemble = matches!(pickle.class(network), Some((_, "Ensemble")));
+        network = match *parts {
+            // The blocks of a network lie in a Sequential.
+            [(_, inner)] if !matches!(pickle.class(inner), None | Some((_, "Sequential" | "ModuleList"))) => inner,
+            _ if is_ensemble => return Err(parts.len()),
             _ => break,
         };
-        let Some(inner) = parts.and_then(|parts| pickle.entry(parts, part)) else { break };
-        network = inner;
     }
     Ok(network)
 }
