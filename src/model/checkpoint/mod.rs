@@ -177,7 +177,7 @@ fn content(pickle: &Pickle) -> Content {
     }
     let heads: Vec<_> = modules.iter().filter(|module| module.is_head()).collect();
     if heads.is_empty() {
-        let (module, name) = pickle.class(network).unwrap_or(("?", "?"));
+        let (module, name) = pickle.class(place).unwrap_or(("?", "?"));
         return Content::NoDetector(format!("{module}.{name}"));
     }
     // Each class at its first place.
@@ -381,7 +381,9 @@ mod tests {
             cmodels.yolo\nDetectionModel\n)\x81}(X\x08\0\0\0_modules}ub\
             subsub.";
         let pickle = Pickle::read(data).unwrap();
-        assert_eq!(content(&pickle), Content::NoDetector("models.yolo.DetectionModel".into()));
+        assert_eq!(content(&pickle), Content::NoDetector("models.common.AutoShape".into()));
+        let network = unwrapped(&pickle, pickle.root()).unwrap();
+        assert_eq!(pickle.class(network), Some(("models.yolo", "DetectionModel")));
     }
 
     #[test]
