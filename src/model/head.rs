@@ -78,7 +78,8 @@ impl HeadModule {
                 anchors: anchor_sizes(anchors),
                 pixel_anchors: get(&format!("{path}.anchor_grid"))
                     .filter(|grid| grid.size() == [n_heads, 1, n_anchors, 1, 1, 2])
-                    .map(|grid| anchor_sizes(&grid.view([n_heads, n_anchors, 2]))),
+                    .and_then(|grid| grid.f_reshape([n_heads, n_anchors, 2]).ok())
+                    .map(|grid| anchor_sizes(&grid)),
                 channels_per_anchor,
                 classes: channels_per_anchor - BOX_CHANNELS - masks,
             });

@@ -1,7 +1,7 @@
 //! From the pickled module tree to a module that libtorch runs.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{Read, Seek},
 };
 
@@ -399,18 +399,18 @@ const MASK: &str = "_mask";
 
 /// Puts the product with its mask into the place of each parameter that was pruned.
 fn apply_masks(tensors: &mut Vec<Named>) -> Result<(), String> {
-    let find = |tensors: &[Named], wanted: &str| tensors.iter().position(|(name, ..)| *name == wanted);
-    let pruned = |tensors: &[Named]| {
-        let mask_of = |name: &str| find(tensors, &format!("{}{MASK}", name.strip_suffix(PRUNED)?));
-        tensors.iter().enumerate().find_map(|(index, (name, ..))| Some((index, mask_of(name)?)))
-    };
-    while let Some((original, mask)) = pruned(tensors) {
-        let (name, role) = (tensors[original].0, tensors[original].2);
-        let product = tensors[original].1.f_mul(&tensors[mask].1);
-        let product = product.map_err(|error| format!("{name}: {}", crate::Error::from(error)))?;
-        tensors[original] = (name.strip_suffix(PRUNED).unwrap_or(name), product, role);
-        drop(tensors.remove(mask));
+    let mask = |(name, tensor, _): &Named<'_>| Some((name.strip_suffix(MASK)?.to_owned(), tensor.shallow_clone()));
+    let masks: HashMap<String, Tensor> = tensors.iter().filter_map(mask).collect();
+    let mut applied = HashSet::new();
+    for (name, tensor, _) in tensors.iter_mut() {
+        let Some((plain, mask)) = name.strip_suffix(PRUNED).and_then(|plain| Some((plain, masks.get(plain)?))) else {
+            continue;
+        };
+        *tensor = tensor.f_mul(mask).map_err(|error| format!("{name}: {}", crate::Error::from(error)))?;
+        *name = plain;
+        applied.insert(plain);
     }
+    tensors.retain(|(name, ..)| !name.strip_suffix(MASK).is_some_and(|plain| applied.contains(plain)));
     Ok(())
 }
 
