@@ -146,7 +146,7 @@ impl Model {
         let calls = module.calls(&convolutions).map_err(|error| {
             unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
-        let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
+        let (heads, graph) = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         if kind == FileKind::TorchScript {
             let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Names::len));
             // A few names too few are an oversight. More are channels that are no classes.
@@ -171,7 +171,8 @@ impl Model {
             device,
             heads,
             strides: OnceCell::new(),
-            graphs: RefCell::default(),
+            // Without taps it is the one that was probed.
+            graphs: RefCell::new(HashMap::from([(Vec::new(), graph)])),
         })
     }
 
@@ -438,13 +439,13 @@ fn undefined_weights(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
 }
 
 /// Learns the strides from a forward pass on a small blank input, and that the network runs at other sizes than
-/// the one it was traced at.
+/// the one it was traced at. Also returns the graph that ran.
 fn probe_heads(
     module: &ScriptModule,
     found: &HeadModule,
     convolutions: &[&str],
     device: Device,
-) -> Result<Vec<Head>, String> {
+) -> Result<(Vec<Head>, TappedGraph), String> {
     let mut graph = TappedGraph::new(module, convolutions, &[], Tap::Observe).map_err(|error| reason(&error))?;
     let mut run = |channels: i64| {
         let input = Tensor::zeros([1, channels, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
@@ -481,7 +482,7 @@ fn probe_heads(
     for head in &mut heads {
         head.rank = strides.iter().filter(|&&stride| stride < head.stride).count();
     }
-    Ok(heads)
+    Ok((heads, graph))
 }
 
 /// Weight `[C, K]` and bias `[C]` of the 1×1 convolution at `path`.

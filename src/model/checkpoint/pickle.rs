@@ -53,6 +53,8 @@ pub(in crate::model) struct Object {
 pub(in crate::model) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
+    /// The largest number under which a value was stored.
+    largest_key: u64,
     /// The entries of long dicts by their keys, once they are looked up.
     indices: RefCell<HashMap<Id, HashMap<&'a str, Id>>>,
 }
@@ -68,6 +70,7 @@ impl<'a> Pickle<'a> {
             marks: Vec::new(),
             memo: Vec::new(),
             sparse_memo: HashMap::new(),
+            largest_key: 0,
         };
         loop {
             let at = reader.at;
@@ -75,10 +78,21 @@ impl<'a> Pickle<'a> {
             let opcode = reader.byte().map_err(located)?;
             if opcode == b'.' {
                 let root = reader.pop().map_err(located)?;
-                return Ok(Self { values: reader.values, root, indices: RefCell::default() });
+                return Ok(Self {
+                    values: reader.values,
+                    root,
+                    largest_key: reader.largest_key,
+                    indices: RefCell::default(),
+                });
             }
             reader.step(opcode).map_err(located)?;
         }
+    }
+
+    /// The largest number under which a value was stored, to be recalled. PyTorch counts from 0; a reader that keeps a
+    /// list of them takes as much memory as this says.
+    pub fn largest_key(&self) -> u64 {
+        self.largest_key
     }
 
     /// The outermost value.
@@ -190,6 +204,7 @@ struct Reader<'a> {
     memo: Vec<Id>,
     /// What was stored under other numbers.
     sparse_memo: HashMap<u64, Id>,
+    largest_key: u64,
 }
 
 type Step<T = ()> = Result<T, String>;
@@ -453,6 +468,7 @@ impl<'a> Reader<'a> {
     fn store<const N: usize>(&mut self) -> Step {
         let key = self.number::<N>()?;
         let top = self.top()?;
+        self.largest_key = self.largest_key.max(key);
         match usize::try_from(key) {
             Ok(at) if at < self.memo.len() => self.memo[at] = top,
             Ok(at) if at == self.memo.len() => self.memo.push(top),

@@ -124,7 +124,8 @@ class Bound {
 at::Tensor prepared(const at::Tensor &tensor) {
   if (!tensor.is_floating_point()) return tensor;
   auto format = tensor.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
-  return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/false, format);
+  // One after the other: both at once take twice as long.
+  return tensor.to(at::kFloat).contiguous(format);
 }
 
 // And they take no part in autograd.

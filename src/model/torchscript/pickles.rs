@@ -11,6 +11,10 @@ use crate::{
 /// Looks through a pickle. `size`: how many bytes the storage of a key has, if it is there.
 pub(super) fn check(data: &[u8], size: impl Fn(&str) -> Option<u64>) -> Result<(), String> {
     let pickle = Pickle::read(data)?;
+    // libtorch makes room for as many values.
+    if pickle.largest_key() > pickle.len() as u64 {
+        return Err(format!("it stores value {} of {}", pickle.largest_key(), pickle.len()));
+    }
     check_depth(&pickle)?;
     let mut keys = Vec::new();
     let mut used = Vec::new();
@@ -154,6 +158,18 @@ mod tests {
             assert!(check(data, none).is_err());
         }
         assert!(check(b"X\x01\0\0\0aQ.", none).unwrap_err().contains("no tensor"));
+    }
+
+    #[test]
+    fn values_are_numbered_as_they_come() {
+        let stored = |key: u32| {
+            let mut data = b"]r".to_vec();
+            data.extend(key.to_le_bytes());
+            data.push(b'.');
+            check(&data, |_| None)
+        };
+        assert_eq!(stored(0), Ok(()));
+        assert!(stored(996_108_387).unwrap_err().contains("stores value 996108387 of"));
     }
 
     #[test]
