@@ -41,6 +41,8 @@ enum Content {
         network: Id,
         /// How many classes its head says it has.
         classes: Option<usize>,
+        /// How many networks the file holds, this one included.
+        networks: usize,
     },
     /// A network with blocks that YOLOv5 has not: each class with its first path, in order.
     UnknownBlocks(Vec<String>),
@@ -66,18 +68,15 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let entry = entry.ok_or("has no data.pkl")?;
     let data = read_pickle(&mut archive, &entry)?;
     let pickle = Pickle::read(&data)?;
-    let (network, classes) = match content(&pickle) {
-        Content::Detector { network, classes } => (network, classes),
+    let (network, classes, networks) = match content(&pickle) {
+        Content::Detector { network, classes, networks } => (network, classes, networks),
         other => return Err(refusal(other)),
     };
     let prefix = entry.trim_end_matches("data.pkl");
     let module = network::build(&mut archive, prefix, &pickle, network, device)
         .map_err(|problem| format!("is a YOLOv5 checkpoint that cannot be run: {problem}; {EXPORT}"))?;
-    let places = network_places(&pickle);
-    let is_known =
-        ["ema", "model"].iter().any(|key| pickle.entry(pickle.root(), key).is_some_and(|id| id == places[0]));
-    let warning = (places.len() > 1 && !is_known).then(|| {
-        format!("it holds {} networks under names that YOLOv5 does not use; the first detector is taken", places.len())
+    let warning = (networks > 1).then(|| {
+        format!("it holds {networks} networks under names that YOLOv5 does not use; the first detector is taken")
     });
     Ok(Checkpoint { module, names: names(&pickle, network), classes, warning })
 }
@@ -164,7 +163,8 @@ fn name(value: &Value) -> Option<String> {
 
 fn content(pickle: &Pickle) -> Content {
     let root = pickle.root();
-    let Some(place) = network_places(pickle).into_iter().next() else {
+    let places = network_places(pickle);
+    let Some(&place) = places.first() else {
         return if holds_tensors(pickle, root) { Content::StateDict } else { Content::Other };
     };
     let network = match unwrapped(pickle, place) {
@@ -194,7 +194,7 @@ fn content(pickle: &Pickle) -> Content {
     let unknown: Vec<String> =
         unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect();
     if unknown.is_empty() {
-        Content::Detector { network, classes: head_classes(pickle, &heads) }
+        Content::Detector { network, classes: head_classes(pickle, &heads), networks: places.len() }
     } else {
         Content::UnknownBlocks(unknown)
     }
@@ -211,35 +211,36 @@ fn head_classes(pickle: &Pickle, heads: &[&Module]) -> Option<usize> {
     }
 }
 
-/// All networks in a file, the one to take first. Ultralytics keeps the averaged weights in `ema` while training, and moves
-/// them to `model` at the end; others have names of their own.
+/// The networks in a file, the one to take first. Ultralytics keeps the averaged weights in `ema` while training, and moves
+/// them to `model` at the end: only that one then. Others use names of their own, and all of theirs are listed.
 fn network_places(pickle: &Pickle) -> Vec<Id> {
     /// More values of a file are not looked at: a network is among the first.
     const MOST: usize = 1000;
     let is_network = |id: &Id| pickle.attribute(*id, "_modules").is_some() || compiled(pickle, *id).is_some();
     let root = pickle.root();
-    let known = ["ema", "model"].into_iter().filter_map(|key| pickle.entry(root, key)).filter(is_network);
-    let mut places: Vec<Id> = known.chain(Some(root).filter(is_network)).collect();
-    if places.is_empty() {
-        let inside = |id: Id| match pickle.get(id) {
-            Value::List(items) | Value::Tuple(items) => items.iter().take(MOST).copied().collect::<Vec<_>>(),
-            Value::Dict(entries) => entries.iter().take(MOST).map(|&(_, value)| value).collect(),
-            _ => Vec::new(),
-        };
-        let first = inside(root);
-        let second = first.iter().flat_map(|&id| inside(id)).take(MOST);
-        let mut all = first.iter().copied().chain(second).filter(is_network);
-        let mut seen = HashSet::new();
-        places.extend(all.by_ref().filter(|id| seen.insert(*id)));
-        // One that detects before one that does not.
-        places.sort_by_key(|&id| {
-            !unwrapped(pickle, id).is_ok_and(|network| modules(pickle, network).iter().any(Module::is_head))
-        });
+    let mut known = ["ema", "model"].into_iter().filter_map(|key| pickle.entry(root, key)).chain([root]);
+    if let Some(network) = known.find(is_network) {
+        return vec![network];
     }
+    let inside = |id: Id| match pickle.get(id) {
+        Value::List(items) | Value::Tuple(items) => items.iter().take(MOST).copied().collect::<Vec<_>>(),
+        Value::Dict(entries) => entries.iter().take(MOST).map(|&(_, value)| value).collect(),
+        _ => Vec::new(),
+    };
+    let first = inside(root);
+    let second = first.iter().flat_map(|&id| inside(id)).take(MOST);
+    let mut seen = HashSet::new();
+    let all = first.iter().copied().chain(second).filter(is_network);
+    let mut places: Vec<Id> = all.filter(|id| seen.insert(*id)).collect();
+    // One that detects before one that does not.
+    places.sort_by_cached_key(|&id| {
+        !unwrapped(pickle, id).is_ok_and(|network| modules(pickle, network).iter().any(Module::is_head))
+    });
     places
 }
 
-/// The network inside what Ultralytics, PyTorch and others wrap around one: modules with one module inside. The error is the number of members of an ensemble.
+/// The network inside what Ultralytics, PyTorch and others wrap around one: modules with one module inside. The error is
+/// the number of members of an ensemble.
 fn unwrapped(pickle: &Pickle, mut network: Id) -> Result<Id, usize> {
     /// More than there are wrappers; a network may be pickled as its own part.
     const MOST: usize = 4;
