@@ -94,9 +94,9 @@ pub enum Error {
         gradients: Vec<usize>,
     },
 
-    /// The network's output is no numbers, so there is nothing to explain or measure.
+    /// The network's output is not finite, so there is nothing to explain or measure.
     #[error(
-        "nothing can be detected, since the network's output holds NaN or infinite values; take weights from before its \
+        "nothing can be detected because the network's output holds NaN or infinite values; use weights from before the \
          training diverged"
     )]
     Undefined,

@@ -51,7 +51,8 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 /// # Errors
 /// As [`read_regular`], and if it is no UTF-8.
 pub fn read_regular_text(path: &Path) -> io::Result<String> {
-    let no_text = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+    let no_text =
+        |_| io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8 text; expected a text file, saved as UTF-8");
     let mut text = String::from_utf8(read_regular(path)?).map_err(no_text)?;
     if text.starts_with(BYTE_ORDER_MARK) {
         text.remove(0);

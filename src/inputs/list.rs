@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use yolo_cam::files::{BYTE_ORDER_MARK, read_regular};
+use yolo_cam::{
+    Error,
+    files::{BYTE_ORDER_MARK, read_regular},
+};
 
 /// A line of a list.
 pub struct Entry {
@@ -26,7 +29,10 @@ pub fn of(input: &Path, stdin: &mut impl BufRead) -> Option<Result<Vec<Entry>, S
     // A file may really be called so.
     let list = input.to_str()?.strip_prefix('@').filter(|_| !input.exists())?;
     let read = read_regular(Path::new(list));
-    Some(read.map(|bytes| entries(list, &bytes)).map_err(|error| format!("list {list:?}: {error}")))
+    Some(
+        read.map(|bytes| entries(list, &bytes))
+            .map_err(|reason| format!("list {}", Error::Io { path: list.into(), reason })),
+    )
 }
 
 fn entries(list: &str, bytes: &[u8]) -> Vec<Entry> {
