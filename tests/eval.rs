@@ -194,8 +194,8 @@ fn maps_depend_on_weights_or_it_shows() {
     let heads = model.forward(&input, &[]).expect("it runs").heads;
     let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
     assert!(detections.len() > 1);
-    let randomization = Randomization::new(&model).expect("it loads");
-    let run = |method, layer: &str| {
+    let mut randomization = Randomization::new(&model).expect("it loads");
+    let mut run = |method, layer: &str| {
         let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
         let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
         let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");

@@ -42,12 +42,12 @@ pub struct Randomization {
 }
 
 impl Randomization {
-    /// Loads the file of `model` again: the weights of `model` itself stay as they are.
+    /// The weights of `model` itself, and of all who share them, stay as they are.
     ///
     /// # Errors
-    /// As [`Model::load`].
+    /// [`Error::Libtorch`] if there is not enough memory.
     pub fn new(model: &Model) -> Result<Self> {
-        let random = Model::load(model.path(), model.device())?;
+        let random = model.share()?;
         let modules = random.weighted_modules()?;
         Ok(Self { random, modules })
     }
@@ -58,7 +58,7 @@ impl Randomization {
     /// # Errors
     /// As [`explain_found`].
     pub fn run(
-        &self,
+        &mut self,
         model: &Model,
         input: &Tensor,
         original: &[ExplainedBox],

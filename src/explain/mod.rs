@@ -17,7 +17,7 @@ use std::{
 
 use image::RgbImage;
 use ndarray::Array3;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 pub(crate) use self::tracker::{Likeness, Tracker};
 pub use self::{
@@ -32,6 +32,7 @@ use self::{fuse::fused, methods::Needs, perturb::Perturbation, plan::Plan};
 use crate::{
     detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect, is_defined},
     error::{Error, Result},
+    geometry::Size,
     model::{Forward, Model, PROBE_SIDE},
     tensor::to_array3,
 };
@@ -181,10 +182,8 @@ pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
     }
-    let blank = Tensor::zeros([1, 3, PROBE_SIDE, PROBE_SIDE], (Kind::Float, model.device()));
-    let forward = model.forward(&blank, &plan.taps)?;
-    let mut taps = plan.taps.iter().zip(&forward.taps);
-    taps.try_for_each(|(&layer, tap)| map_size(model, layer, &tap.size()).map(drop))
+    let shapes = model.layer_shapes(Size { width: PROBE_SIDE as u32, height: PROBE_SIDE as u32 })?;
+    plan.taps.iter().try_for_each(|&layer| map_size(model, layer, &shapes[layer]).map(drop))
 }
 
 /// Height and width of a layer's map.

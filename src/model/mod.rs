@@ -18,6 +18,7 @@ use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tch::{Device, Kind, Tensor};
@@ -43,6 +44,8 @@ use crate::{
 /// pictures at once, each thread takes one that [`share`](Self::share) gave.
 pub struct Model {
     module: ScriptModule,
+    /// As many copies of it are there as handles of the same weights.
+    weights_token: Arc<()>,
     path: PathBuf,
     kind: FileKind,
     device: Device,
@@ -83,7 +86,7 @@ const DEFAULT_IMG_SIZE: u32 = 640;
 /// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
 const MIN_STRIDE: u32 = 32;
 
-/// Side of the blank input that shows the strides of the heads: small, and a multiple of every stride in use.
+/// Side of the input that shows the strides of the heads: small, and a multiple of every stride in use.
 pub(crate) const PROBE_SIDE: i64 = 128;
 
 /// Channels of pictures, up to which a network that does not take RGB is asked what it takes: of satellites are 13.
@@ -146,7 +149,7 @@ impl Model {
         let calls = module.calls(&convolutions).map_err(|error| {
             unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
-        let (heads, graph) = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
+        let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
         if kind == FileKind::TorchScript {
             let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Names::len));
             // A few names too few are an oversight. More are channels that are no classes.
@@ -166,13 +169,13 @@ impl Model {
             head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
             layers: Layers::new(calls, &head_module.path),
             module,
+            weights_token: Arc::new(()),
             path: path.to_owned(),
             kind,
             device,
             heads,
             strides: OnceCell::new(),
-            // Without taps it is the one that was probed.
-            graphs: RefCell::new(HashMap::from([(Vec::new(), graph)])),
+            graphs: RefCell::default(),
         })
     }
 
@@ -181,18 +184,27 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if there is not enough memory.
     pub fn share(&self) -> Result<Self> {
-        let weights = |(weight, bias): &(Tensor, Option<Tensor>)| {
-            (weight.shallow_clone(), bias.as_ref().map(Tensor::shallow_clone))
-        };
+        self.with_module(self.module.share()?, Arc::clone(&self.weights_token))
+    }
+
+    /// The same model with weights of its own.
+    fn copied(&self) -> Result<Self> {
+        self.with_module(self.module.copy()?, Arc::new(()))
+    }
+
+    fn with_module(&self, module: ScriptModule, weights_token: Arc<()>) -> Result<Self> {
+        let tensors = module.tensors()?;
+        let weights = self.heads.iter().map(|head| head_weights(&tensors, &head.path));
         Ok(Self {
-            module: self.module.share()?,
+            head_weights: weights.collect::<Result<_>>()?,
+            module,
+            weights_token,
             path: self.path.clone(),
             kind: self.kind,
             device: self.device,
             names: self.names.clone(),
             warnings: self.warnings.clone(),
             heads: self.heads.clone(),
-            head_weights: self.head_weights.iter().map(weights).collect(),
             layers: self.layers.clone(),
             strides: self.strides.clone(),
             graphs: RefCell::default(),
@@ -298,7 +310,7 @@ impl Model {
         let graph = match graphs.get_mut(taps) {
             Some(graph) => graph,
             None => {
-                let graph = self.graph(taps, Tap::Gradient)?;
+                let graph = self.graph(taps)?;
                 graphs.entry(taps.to_vec()).or_insert(graph)
             }
         };
@@ -361,15 +373,14 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if the network can't run at this size.
     pub fn layer_shapes(&self, input: Size) -> Result<Vec<Vec<i64>>> {
-        let all: Vec<usize> = (0..self.layers.list.len()).collect();
-        let mut graph = self.graph(&all, Tap::Observe)?;
+        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
+        let layers: Vec<&str> = self.layers.list.iter().map(|layer| layer.path.as_str()).collect();
         let size = [1, 3, i64::from(input.height), i64::from(input.width)];
-        let forward = tch::no_grad(|| graph.run(&Tensor::zeros(size, (Kind::Float, self.device))))?;
-        Ok(forward.taps.iter().map(Tensor::size).collect())
+        Ok(shapes(&self.module, &heads, &layers, size, self.device)?.layers)
     }
 
     /// Input pixels per cell of each layer's output, in order of [`layers`](Self::layers); `None` where it is no feature
-    /// map. Learnt once, from a forward pass on a small blank input.
+    /// map. Learnt once, from the shapes for a small input.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if the network can't run at this size.
@@ -387,12 +398,12 @@ impl Model {
     }
 
     /// What lies behind layer `layer`, to be run with something else in its place.
-    pub(crate) fn tail(&self, layer: usize) -> Result<Tail> {
+    pub(crate) fn tail(&self, layer: usize) -> Result<Tail<'_>> {
         let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
         Tail::new(&self.module, &heads, &self.layers.list[layer].path)
     }
 
-    fn graph(&self, taps: &[usize], tap: Tap) -> Result<TappedGraph> {
+    fn graph(&self, taps: &[usize]) -> Result<TappedGraph> {
         let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
         let path = |&layer: &usize| match self.layers.list.get(layer) {
             Some(layer) => Ok(layer.path.as_str()),
@@ -402,7 +413,7 @@ impl Model {
             }
         };
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
-        TappedGraph::new(&self.module, &heads, &taps, tap)
+        TappedGraph::new(&self.module, &heads, &taps, Tap::Gradient)
     }
 }
 
@@ -438,19 +449,36 @@ fn undefined_weights(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
     }))
 }
 
-/// Learns the strides from a forward pass on a small blank input, and that the network runs at other sizes than
-/// the one it was traced at. Also returns the graph that ran.
+/// What a network gives for an input of some size.
+struct Shapes {
+    /// Of each head's raw output.
+    heads: Vec<Vec<i64>>,
+    /// Of each layer's output.
+    layers: Vec<Vec<i64>>,
+}
+
+/// The shapes for an input of size `[N, channels, H, W]`. They are computed without data, which takes next to no time; where
+/// libtorch can't do that, since an operator wants data, the network runs on a blank input.
+fn shapes(module: &ScriptModule, heads: &[&str], layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
+    let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand(size, false)?;
+    let run = |module: &ScriptModule| {
+        let mut graph = TappedGraph::new(module, heads, layers, Tap::Observe)?;
+        tch::no_grad(|| graph.run(&input))
+    };
+    let forward = module.without_data().and_then(|module| run(&module)).or_else(|_| run(module))?;
+    let sizes = |tensors: &[Tensor]| tensors.iter().map(Tensor::size).collect();
+    Ok(Shapes { heads: sizes(&forward.heads), layers: sizes(&forward.taps) })
+}
+
+/// Learns the strides from the shapes for a small input, and that the network runs at other sizes than the one it was
+/// traced at.
 fn probe_heads(
     module: &ScriptModule,
     found: &HeadModule,
     convolutions: &[&str],
     device: Device,
-) -> Result<(Vec<Head>, TappedGraph), String> {
-    let mut graph = TappedGraph::new(module, convolutions, &[], Tap::Observe).map_err(|error| reason(&error))?;
-    let mut run = |channels: i64| {
-        let input = Tensor::zeros([1, channels, PROBE_SIDE, PROBE_SIDE], (Kind::Float, device));
-        tch::no_grad(|| graph.run(&input))
-    };
+) -> Result<Vec<Head>, String> {
+    let run = |channels: i64| shapes(module, convolutions, &[], [1, channels, PROBE_SIDE, PROBE_SIDE], device);
     let outputs = run(3)
         .map_err(|error| match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
             Some(1) => {
@@ -464,7 +492,7 @@ fn probe_heads(
         .heads;
     let mut heads = Vec::with_capacity(outputs.len());
     for (index, (output, path)) in outputs.iter().zip(convolutions).enumerate() {
-        let stride = match output.size().as_slice() {
+        let stride = match output.as_slice() {
             &[1, _, h, w] if h == w && h > 0 && PROBE_SIDE % h == 0 => (PROBE_SIDE / h) as u32,
             other => {
                 return Err(format!("has a head {path} with output {other:?} for a {PROBE_SIDE}x{PROBE_SIDE} input"));
@@ -482,7 +510,7 @@ fn probe_heads(
     for head in &mut heads {
         head.rank = strides.iter().filter(|&&stride| stride < head.stride).count();
     }
-    Ok((heads, graph))
+    Ok(heads)
 }
 
 /// Weight `[C, K]` and bias `[C]` of the 1×1 convolution at `path`.

@@ -1,5 +1,7 @@
 //! Weights that lost what was learnt, for tests of whether maps depend on it.
 
+use std::sync::Arc;
+
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -18,7 +20,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Libtorch`] if there is not enough memory.
-    pub fn weighted_modules(&self) -> Result<Vec<String>> {
+    pub(crate) fn weighted_modules(&self) -> Result<Vec<String>> {
         let weights = self.weights()?;
         let has_weights = |path: &str| weights.iter().any(|(name, _)| is_inside(name, path));
         let outer = self.layers.outermost().map(|index| self.layers.list[index].path.as_str());
@@ -29,12 +31,13 @@ impl Model {
     }
 
     /// Shuffles the values of each weight and bias inside the module `path`, in memory: what was learnt is gone, the
-    /// range of the activations stays. Handles that [`share`](Self::share) gave see it too. The same `seed` gives the same
-    /// weights.
+    /// range of the activations stays. Handles that [`share`](Self::share) gave keep the weights that they had. The same
+    /// `seed` gives the same weights.
     ///
     /// # Errors
     /// [`Error::LayerNotFound`] if nothing inside has weights; [`Error::Libtorch`].
-    pub fn shuffle_weights(&self, path: &str, seed: u64) -> Result<()> {
+    pub(crate) fn shuffle_weights(&mut self, path: &str, seed: u64) -> Result<()> {
+        self.own_weights()?;
         let mut is_found = false;
         for ((name, tensor), stream) in self.weights()?.iter().zip(0..) {
             if !is_inside(name, path) {
@@ -58,12 +61,22 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Libtorch`] if the networks differ.
-    pub fn restore_weights(&self, from: &Self) -> Result<()> {
+    pub(crate) fn restore_weights(&mut self, from: &Self) -> Result<()> {
+        self.own_weights()?;
         let (own, from) = (self.weights()?, from.weights()?);
         if own.len() != from.len() {
             return Err(Error::Libtorch(format!("{} weights cannot take the values of {}", own.len(), from.len())));
         }
         own.iter().zip(&from).try_for_each(|((_, own), (_, from))| overwrite(own, from))
+    }
+
+    /// Copies the weights, if another handle has them too: threads that run the network must not see them change.
+    fn own_weights(&mut self) -> Result<()> {
+        // Nobody can take a share meanwhile: that needs this handle, or one of those that there are.
+        if Arc::get_mut(&mut self.weights_token).is_none() {
+            *self = self.copied()?;
+        }
+        Ok(())
     }
 
     fn weights(&self) -> Result<Vec<(String, Tensor)>> {
@@ -90,9 +103,10 @@ mod tests {
     use tch::{Device, Kind};
 
     #[test]
-    fn shuffled_weights_change_the_network_and_restored_ones_bring_it_back() {
+    fn shuffled_weights_change_this_handle_alone_and_restored_ones_bring_it_back() {
         let file = "weights/yolov5s.torchscript";
-        let (intact, model) = (Model::load(file, Device::Cpu).unwrap(), Model::load(file, Device::Cpu).unwrap());
+        let intact = Model::load(file, Device::Cpu).unwrap();
+        let mut model = intact.share().unwrap();
         let modules = model.weighted_modules().unwrap();
         assert_eq!((modules[0].as_str(), modules[1].as_str()), ("model.24", "model.23"));
         assert_eq!(modules.last().map(String::as_str), Some("model.0"));
@@ -104,6 +118,7 @@ mod tests {
         let after = run(&model);
         let differs = |a: &Tensor, b: &Tensor| a.f_sub(b).unwrap().abs().max().double_value(&[]) > 1e-3;
         assert!(differs(&before.heads[0], &after.heads[0]), "the head is another");
+        assert!(!differs(&before.heads[0], &run(&intact).heads[0]), "other handles keep their weights");
         assert!(!differs(&before.head_inputs[0], &after.head_inputs[0]), "what feeds it is not");
         let sorted = |model: &Model| {
             let mut values = values(&model.head_weights[0].0).unwrap();
@@ -113,6 +128,13 @@ mod tests {
         assert_eq!(sorted(&model), sorted(&intact), "the same values elsewhere");
         model.restore_weights(&intact).unwrap();
         assert!(!differs(&before.heads[0], &run(&model).heads[0]));
+        let shared = model.share().unwrap();
+        model.shuffle_weights("model.0", 0).unwrap();
+        assert!(
+            differs(&before.head_inputs[0], &run(&model).head_inputs[0]),
+            "its graphs are those of its new weights"
+        );
+        assert!(!differs(&before.heads[0], &run(&shared).heads[0]), "a handle that it gave keeps them too");
         assert!(matches!(model.shuffle_weights("model.22", 0), Err(Error::LayerNotFound { .. })));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
+    marker::PhantomData,
     path::Path,
     ptr::{self, NonNull},
     thread,
@@ -99,6 +100,7 @@ unsafe extern "C" {
     ) -> *mut RawModule;
     fn yc_module_free(module: *mut RawModule);
     fn yc_module_share(module: *const RawModule, error: *mut *mut c_char) -> *mut RawModule;
+    fn yc_module_copy(module: *const RawModule, without_data: c_int, error: *mut *mut c_char) -> *mut RawModule;
     fn yc_module_save(
         module: *const RawModule,
         path: *const c_char,
@@ -207,6 +209,18 @@ impl ScriptModule {
     pub fn share(&self) -> Result<Self> {
         // SAFETY: the module is alive.
         guarded(|error| unsafe { yc_module_share(self.0.as_ptr(), error) }).map(Self)
+    }
+
+    /// A copy with weights of its own.
+    pub fn copy(&self) -> Result<Self> {
+        // SAFETY: the module is alive.
+        guarded(|error| unsafe { yc_module_copy(self.0.as_ptr(), 0, error) }).map(Self)
+    }
+
+    /// A copy whose weights have a shape and nothing else: what it computes are shapes, in next to no time.
+    pub fn without_data(&self) -> Result<Self> {
+        // SAFETY: the module is alive.
+        guarded(|error| unsafe { yc_module_copy(self.0.as_ptr(), 1, error) }).map(Self)
     }
 
     /// Loads `path` onto `device`. Also returns the text of `config.txt` inside the file, if there is one.
@@ -435,22 +449,25 @@ impl Drop for TappedGraph {
 }
 
 /// What lies behind a layer, to be run again and again with something else in the layer's place.
-pub(crate) struct Tail {
+///
+/// It reads the weights of the module, which must not change meanwhile: hence the borrow.
+pub(crate) struct Tail<'a> {
     tail: NonNull<RawTail>,
+    _module: PhantomData<&'a ScriptModule>,
     n_heads: usize,
     /// For one picture.
     room: Room,
 }
 
-impl Tail {
+impl<'a> Tail<'a> {
     /// The part of the forward graph of `module` behind the call `tap`.
-    pub(in crate::model) fn new(module: &ScriptModule, heads: &[&str], tap: &str) -> Result<Self> {
+    pub(in crate::model) fn new(module: &'a ScriptModule, heads: &[&str], tap: &str) -> Result<Self> {
         let n_heads = heads.len();
         let (heads, tap) = (CStrings::new(heads)?, c_string(tap)?);
         // SAFETY: module and strings outlive the call. The tail keeps the weights alive by itself.
         let tail =
             guarded(|error| unsafe { yc_tail_new(module.0.as_ptr(), heads.as_ptr(), n_heads, tap.as_ptr(), error) })?;
-        Ok(Self { tail, n_heads, room: Room::default() })
+        Ok(Self { tail, _module: PhantomData, n_heads, room: Room::default() })
     }
 
     /// Runs what lies before the layer, and keeps of it what lies behind needs. Returns the layer's output.
@@ -478,7 +495,7 @@ impl Tail {
     }
 }
 
-impl Drop for Tail {
+impl Drop for Tail<'_> {
     fn drop(&mut self) {
         // SAFETY: made by yc_tail_new, freed once.
         unsafe { yc_tail_free(self.tail.as_ptr()) }

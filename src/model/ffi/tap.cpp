@@ -13,13 +13,20 @@
 #include <vector>
 
 #include <ATen/Context.h>
+#include <ATen/native/ConvUtils.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/library.h>
 #include <torch/script.h>
+#include <torch/version.h>
+
+// What follows uses libtorch's internals, which change without notice.
+static_assert(TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR == 13,
+              "yolo-cam is written for libtorch 2.13: run `make libtorch`, or point LIBTORCH at that version");
 
 using torch::jit::Graph;
 using torch::jit::Node;
@@ -27,9 +34,13 @@ using torch::jit::Value;
 namespace aten = c10::aten;
 namespace prim = c10::prim;
 
+struct ExpandedGraph;
+
 struct yc_module {
   torch::jit::Module module;
   c10::Device device;
+  // Made when it is first needed, shared by all handles, and never changed: what runs is made of copies.
+  mutable std::shared_ptr<const ExpandedGraph> expanded;
 };
 
 struct yc_builder {
@@ -41,17 +52,40 @@ struct yc_graph {
   torch::jit::GraphExecutor executor;
   torch::jit::Module module;
   size_t n_outputs;
+  c10::Device device;
 };
 
 struct yc_tail {
   torch::jit::GraphExecutor before, after;
   torch::jit::Module module;
-  size_t n_heads;
+  size_t n_outputs;
   // Of the last start: what the part behind the tap needs besides it.
   std::vector<c10::IValue> crossing;
 };
 
 namespace {
+
+// Shapes of the two operators of detectors that PyTorch knows how to run without data in Python only.
+at::Tensor convolution_without_data(const at::Tensor &input, const at::Tensor &weight, const std::optional<at::Tensor> &,
+                                    at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+                                    bool transposed, at::IntArrayRef output_padding, int64_t groups) {
+  auto size = transposed ? at::native::conv_input_size(input.sizes(), weight.sizes(), padding, output_padding, stride,
+                                                       dilation, groups)
+                         : at::native::conv_output_size(input.sizes(), weight.sizes(), padding, stride, dilation);
+  return at::empty(size, input.options());
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> batch_norm_without_data(
+    const at::Tensor &input, const std::optional<at::Tensor> &, const std::optional<at::Tensor> &,
+    const std::optional<at::Tensor> &, const std::optional<at::Tensor> &, bool, double, double) {
+  // Mean and deviation are those of a training.
+  return {at::empty_like(input), at::empty({0}, input.options()), at::empty({0}, input.options())};
+}
+
+TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  library.impl("convolution_overrideable", convolution_without_data);
+  library.impl("native_batch_norm", batch_norm_without_data);
+}
 
 // Held while graphs of methods, which modules may share, are copied.
 std::mutex graph_copying;
@@ -138,6 +172,7 @@ void prepare_weights(torch::jit::Module &module) {
 
 // A file exported on a GPU, or in fp16, has that device and type in its code as well.
 void prepare_constants(Graph &graph, c10::Device device) {
+  std::vector<Node *> replaced;
   for (Node *node : graph.block()->nodes()) {
     if (node->kind() != prim::Constant || node->outputs().size() != 1) continue;
     auto value = torch::jit::toIValue(node->output());
@@ -153,7 +188,9 @@ void prepare_constants(Graph &graph, c10::Device device) {
     }
     torch::jit::WithInsertPoint before(node);
     node->output()->replaceAllUsesWith(graph.insertConstant(wanted));
+    replaced.push_back(node);
   }
+  for (Node *node : replaced) node->destroy();
 }
 
 // The tensor that a chain of attributes of the module leads to; undefined if `value` is something else.
@@ -177,18 +214,20 @@ void prefer_onednn(Graph &graph, const torch::jit::Module &module, c10::Device d
   for (Node *node : graph.block()->nodes()) {
     bool is_traced = node->kind() == traced;
     if (!is_traced && node->kind() != aten::conv2d) continue;
-    bool is_transposed = is_traced && torch::jit::constant_as<bool>(node->input(6)).value_or(true);
+    auto operand = [&](const char *name) { return node->namedInput(name); };
+    bool is_transposed = is_traced && torch::jit::constant_as<bool>(operand("transposed")).value_or(true);
     // Of conv2d one variant has its padding as a word.
-    if (is_transposed || node->input(4)->type()->kind() != c10::TypeKind::ListType) continue;
-    auto weight = attribute_of(module, node->input(1));
+    if (is_transposed || operand("padding")->type()->kind() != c10::TypeKind::ListType) continue;
+    auto weight = attribute_of(module, operand("weight"));
     bool is_pointwise = weight.defined() && weight.dim() == 4 && weight.size(2) == 1 && weight.size(3) == 1;
     if (!is_pointwise || weight.scalar_type() != at::kFloat) continue;
     torch::jit::WithInsertPoint before(node);
     auto format = static_cast<int64_t>(at::MemoryFormat::ChannelsLast);
-    Value *input = graph.insert(aten::contiguous, {node->input(0)}, {torch::jit::NamedValue("memory_format", format)});
-    Value *groups = node->input(is_traced ? 8 : 6);
-    Value *output = graph.insert(
-        onednn, {input, node->input(1), node->input(2), node->input(4), node->input(3), node->input(5), groups});
+    Value *input = graph.insert(aten::contiguous, {operand("input")}, {torch::jit::NamedValue("memory_format", format)});
+    std::vector<torch::jit::NamedValue> operands{{"self", input}};
+    for (const char *name : {"weight", "bias", "padding", "stride", "dilation", "groups"})
+      operands.emplace_back(name, operand(name));
+    Value *output = graph.insert(onednn, {}, operands);
     node->output()->replaceAllUsesWith(output);
     replaced.push_back(node);
   }
@@ -210,35 +249,58 @@ bool lies_in(const std::string &path, const std::string &scope) {
   return scope.empty() || path.compare(0, scope.size() + 1, scope + ".") == 0;
 }
 
+bool is_tensor(const Node *call) {
+  return call->outputs().size() == 1 && call->output()->type()->isSubtypeOf(*c10::TensorType::get());
+}
+
+// The tensor that a one-tensor call works on: the last argument, since shared activations come before it.
+Value *input_of(Node *call) { return call->inputs().back(); }
+
+// The first node with blocks of its own, prim::If or prim::Loop; null if there is none.
+const Node *nested_node(const Graph &graph) {
+  for (const Node *node : graph.nodes())
+    if (!node->blocks().empty()) return node;
+  return nullptr;
+}
+
+// A node behind each call that gives one tensor. It passes that tensor on, and also knows what the call was given:
+// output = mark(output of the call, input of the call). No such node is ever run.
+const c10::Symbol mark_kind = c10::Symbol::fromQualString("yolo_cam::mark");
+// Which call it is.
+const c10::Symbol mark_index = c10::Symbol::attr("index");
+
 struct Call {
   std::string path;
   std::string type;
 };
 
-// A copy of a module's forward graph with all module calls inlined. While that goes on, `on_call` sees each
-// call before it is inlined, and may insert nodes behind it.
+}  // namespace
+
+// A copy of a module's forward graph with all module calls inlined and marked.
+struct ExpandedGraph {
+  std::shared_ptr<Graph> graph;
+  // In order of execution, an outer call before those inside it.
+  std::vector<Call> calls;
+  std::unordered_map<std::string, size_t> index_of;
+};
+
+namespace {
+
 class Expansion {
  public:
-  using OnCall = std::function<void(Node *, const Call &)>;
-
-  Expansion(const yc_module &source, OnCall on_call)
-      : graph(source.module.get_method("forward").graph()->copy()), on_call_(std::move(on_call)) {
-    paths_[graph->inputs().at(0)] = "";
-    auto *block = graph->block();
-    n_original_outputs_ = graph->outputs().size();
-    expand(*block->nodes().begin(), block->return_node(), "");
-    prepare_constants(*graph, source.device);
-    prefer_onednn(*graph, source.module, source.device);
+  static std::shared_ptr<const ExpandedGraph> of(const yc_module &source) {
+    Expansion expansion(source);
+    return std::make_shared<const ExpandedGraph>(std::move(expansion.expanded_));
   }
-
-  // The outputs that `on_call` registered, in that order, in place of the module's own.
-  void keep_registered_outputs() {
-    for (size_t i = 0; i < n_original_outputs_; ++i) graph->eraseOutput(0);
-  }
-
-  std::shared_ptr<Graph> graph;
 
  private:
+  explicit Expansion(const yc_module &source) {
+    auto graph = expanded_.graph = source.module.get_method("forward").graph()->copy();
+    paths_[graph->inputs().at(0)] = "";
+    auto *block = graph->block();
+    expand(*block->nodes().begin(), block->return_node(), "");
+  }
+
   void expand(Node *first, Node *end, const std::string &scope) {
     for (Node *node = first; node != end;) {
       Node *next = node->next();
@@ -264,51 +326,109 @@ class Expansion {
     if (times > 1) path += "#" + std::to_string(times);
 
     Node *before = node->prev();
-    on_call_(node, {path, type->name() ? type->name()->name() : "?"});
+    Node *end = node->next();
+    if (is_tensor(node)) end = mark(node, {path, type->name() ? type->name()->name() : "?"});
     auto &function = type->getMethod(node->s(c10::attr::name));
     auto *graph_function = torch::jit::tryToGraphFunction(function);
     if (!graph_function) throw std::runtime_error("the forward graph calls a function that has no graph");
-    // Nodes that on_call put behind the call stay behind what replaces it.
-    Node *end = node->next();
     // The plain graph: in the optimized one the inner calls are gone.
     torch::jit::inlineCallTo(node, graph_function, graph_function->graph().get());
     expand(before->next(), end, path);
   }
 
-  OnCall on_call_;
+  Node *mark(Node *call, Call found) {
+    Graph &graph = *expanded_.graph;
+    Node *mark = graph.create(mark_kind, {call->output(), input_of(call)});
+    mark->i_(mark_index, static_cast<int64_t>(expanded_.calls.size()))->insertAfter(call);
+    mark->output()->setType(call->output()->type());
+    call->output()->replaceAllUsesAfterNodeWith(mark, mark->output());
+    expanded_.index_of[found.path] = expanded_.calls.size();
+    expanded_.calls.push_back(std::move(found));
+    return mark;
+  }
+
+  ExpandedGraph expanded_;
   std::unordered_map<const Value *, std::string> paths_;
   std::unordered_map<std::string, size_t> times_called_;
-  size_t n_original_outputs_ = 0;
 };
 
-bool is_tensor(const Node *call) {
-  return call->outputs().size() == 1 && call->output()->type()->isSubtypeOf(*c10::TensorType::get());
+const ExpandedGraph &expanded(const yc_module &module) {
+  if (!module.expanded) module.expanded = Expansion::of(module);
+  return *module.expanded;
 }
 
-// The tensor that a one-tensor call works on: the last argument, since shared activations come before it.
-Value *input_of(Node *call) { return call->inputs().back(); }
+// What a call gives and is given, in a graph without marks.
+struct CallValues {
+  Value *output = nullptr, *input = nullptr;
+};
 
-// Makes the output of `call` take part in autograd: as a leaf if nothing before it does (weights don't), else as one more
-// step. Returns what gradients reach. Later nodes use a clone of it, so that an in-place activation can't change it; and
-// it is an alias, so that what shares its memory stays out.
-Value *insert_gradient(Graph &graph, Node *call) {
-  Value *output = call->output();
-  torch::jit::WithInsertPoint behind(call->next());
+// Drops what the outputs of `graph` don't need, and fits the rest to the device that it runs on.
+void finish(const std::shared_ptr<Graph> &graph, const yc_module &module) {
+  torch::jit::EliminateDeadCode(graph);
+  prepare_constants(*graph, module.device);
+  prefer_onednn(*graph, module.module, module.device);
+  graph->lint();
+}
+
+// A copy of the expanded graph without its marks. `tap`, if given, sees each call as its mark goes, and returns what takes the
+// place of the call's output from there on; it may insert nodes before the mark.
+struct UnmarkedGraph {
+  using Tap = std::function<Value *(Graph &, size_t call, Node *mark)>;
+
+  explicit UnmarkedGraph(const ExpandedGraph &source, const Tap &tap = nullptr)
+      : graph(source.graph->copy()), calls(source.calls.size()) {
+    for (auto node = graph->nodes().begin(); node != graph->nodes().end();) {
+      Node *mark = *node;
+      ++node;
+      if (mark->kind() != mark_kind) continue;
+      size_t call = static_cast<size_t>(mark->i(mark_index));
+      calls[call] = {mark->input(0), mark->input(1)};
+      Value *replacement = tap ? tap(*graph, call, mark) : mark->input(0);
+      mark->output()->replaceAllUsesWith(replacement);
+      mark->destroy();
+    }
+  }
+
+  // Puts `values` in the place of its outputs.
+  void give(const std::vector<Value *> &values) {
+    erase_outputs(*graph);
+    for (Value *value : values) graph->registerOutput(value);
+  }
+
+  std::shared_ptr<Graph> graph;
+  std::vector<CallValues> calls;
+};
+
+// The calls named by `paths`, in that order.
+std::vector<size_t> find_calls(const ExpandedGraph &expanded, const char *const *paths, size_t n) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < n; ++i) {
+    auto call = expanded.index_of.find(paths[i]);
+    if (call != expanded.index_of.end()) {
+      found.push_back(call->second);
+      continue;
+    }
+    std::string problem = std::string("its forward graph does not call ") + paths[i];
+    // Calls in a branch are run, but not inlined.
+    if (const Node *nested = nested_node(*expanded.graph))
+      problem += std::string(" outside of a ") + nested->kind().toQualString();
+    throw std::runtime_error(problem);
+  }
+  return found;
+}
+
+// What gradients reach, and what later nodes use in its place: a clone, so that an in-place activation can't change it.
+struct GradientTap {
+  Value *tapped, *clone;
+};
+
+// Makes `output` take part in autograd: as a leaf if nothing before it does (weights don't), else as one more step. What is
+// tapped is an alias, so that whatever else shares its memory stays out.
+GradientTap insert_gradient(Graph &graph, Node *before, Value *output) {
+  torch::jit::WithInsertPoint here(before);
   Value *alias = graph.insert(aten::alias, {output});
   Value *tapped = graph.insert(aten::requires_grad_, {alias, true});
-  Value *clone = graph.insert(aten::clone, {tapped});
-  output->replaceAllUsesAfterNodeWith(clone->node(), clone);
-  return tapped;
-}
-
-std::vector<std::string> strings(const char *const *items, size_t n) { return {items, items + n}; }
-
-using Slots = std::unordered_map<std::string, size_t>;
-
-Slots slots_of(const std::vector<std::string> &names) {
-  Slots slots;
-  for (size_t i = 0; i < names.size(); ++i) slots[names[i]] = i;
-  return slots;
+  return {tapped, graph.insert(aten::clone, {tapped})};
 }
 
 // What the nodes in a node's blocks use of the values outside, and these themselves.
@@ -321,15 +441,15 @@ void for_each_use(Node *node, F use) {
   }
 }
 
-// bits[v]: the heads that depend on value v, found by walking the graph backwards.
-std::unordered_map<const Value *, uint64_t> dependents(Graph &graph, const std::vector<Value *> &heads) {
+// For each value the ones of `outputs` that are computed from it, as bits: found by walking the graph backwards.
+std::unordered_map<const Value *, uint64_t> outputs_fed_by(Graph &graph, const std::vector<Value *> &outputs) {
   std::unordered_map<const Value *, uint64_t> bits;
-  for (size_t i = 0; i < heads.size(); ++i) bits[heads[i]] |= uint64_t{1} << i;
+  for (size_t i = 0; i < outputs.size(); ++i) bits[outputs[i]] |= uint64_t{1} << i;
   for (Node *node : graph.block()->nodes().reverse()) {
-    uint64_t seen = 0;
-    for (Value *output : node->outputs()) seen |= bits[output];
-    if (!seen) continue;
-    for_each_use(node, [&](Value *input) { bits[input] |= seen; });
+    uint64_t fed = 0;
+    for (Value *output : node->outputs()) fed |= bits[output];
+    if (!fed) continue;
+    for_each_use(node, [&](Value *input) { bits[input] |= fed; });
   }
   return bits;
 }
@@ -398,11 +518,13 @@ void give(const torch::jit::Stack &stack, size_t n, yc_tensor **outputs) {
   for (size_t i = 0; i < n; ++i) outputs[i] = new at::Tensor(stack[i].toTensor());
 }
 
-// What depends on `root` in a straight-line graph.
-std::unordered_set<const Value *> dependants(Graph &graph, const Value *root) {
+// All values that are computed from `root`, itself included, in a graph without branches.
+std::unordered_set<const Value *> computed_from(Graph &graph, const Value *root) {
+  if (const Node *nested = nested_node(graph))
+    throw std::runtime_error(std::string("its graph has a ") + nested->kind().toQualString() +
+                             ", and only a graph without branches can be cut in two");
   std::unordered_set<const Value *> found{root};
   for (Node *node : graph.block()->nodes()) {
-    TORCH_CHECK(node->blocks().empty(), "its graph has branches or loops");
     for (Value *input : node->inputs()) {
       if (!found.count(input)) continue;
       for (Value *output : node->outputs()) found.insert(output);
@@ -446,7 +568,7 @@ yc_module *yc_module_load(const char *path, const char *device, char **config, c
     auto module = torch::jit::load(path, target, extra, /*load_debug_files=*/false);
     const auto &text = extra["config.txt"];
     *config = text.empty() ? nullptr : strdup(text.c_str());
-    return new yc_module{std::move(module), target};
+    return new yc_module{std::move(module), target, nullptr};
   });
 }
 
@@ -472,6 +594,16 @@ void yc_module_free(yc_module *module) { delete module; }
 
 yc_module *yc_module_share(const yc_module *module, char **error) {
   return guarded(error, nullptr, [&] { return new yc_module(*module); });
+}
+
+yc_module *yc_module_copy(const yc_module *module, int without_data, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_module * {
+    std::lock_guard lock(graph_copying);
+    torch::NoGradGuard no_grad;
+    expanded(*module);
+    if (without_data) return new yc_module{module->module.deepcopy(c10::kMeta), c10::kMeta, module->expanded};
+    return new yc_module{module->module.deepcopy(), module->device, module->expanded};
+  });
 }
 
 int yc_module_save(const yc_module *module, const char *path, const char *config, int half, char **error) {
@@ -534,7 +666,7 @@ yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *devic
     c10::Device target(device);
     auto module = builder->modules.at(root);
     module.to(target);
-    return new yc_module{std::move(module), target};
+    return new yc_module{std::move(module), target, nullptr};
   });
 }
 
@@ -548,90 +680,51 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
   });
 }
 
-int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_heads, void *context,
+int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, void *context,
                     yc_call_visitor visit, char **error) {
   return guarded(error, -1, [&] {
     std::lock_guard lock(graph_copying);
-    auto head_slots = slots_of(strings(heads, n_heads));
-    // A value is replaced while what computes it is inlined. The graph's outputs follow such replacements, so
-    // what must be known in the end is registered there.
-    std::vector<Call> calls;
-    std::vector<size_t> call_outputs, head_outputs(n_heads), head_inputs(n_heads);
-    std::vector<bool> found(n_heads);
-    Graph *graph = nullptr;
-    size_t n_registered = 0;
-    Expansion expansion(*module, [&](Node *node, const Call &call) {
-      graph = node->owningGraph();
-      if (!is_tensor(node)) return;
-      auto add = [&](Value *value) {
-        graph->registerOutput(value);
-        return n_registered++;
-      };
-      calls.push_back(call);
-      call_outputs.push_back(add(node->output()));
-      auto head = head_slots.find(call.path);
-      if (head != head_slots.end()) {
-        found[head->second] = true;
-        head_outputs[head->second] = call_outputs.back();
-        head_inputs[head->second] = add(input_of(node));
-      }
-    });
-    expansion.keep_registered_outputs();
-    for (size_t i = 0; i < n_heads; ++i)
-      if (!found[i]) throw std::runtime_error(std::string("its graph does not call the head convolution ") + heads[i]);
-
-    auto outputs = expansion.graph->outputs();
-    std::vector<Value *> head_values;
-    for (size_t index : head_outputs) head_values.push_back(outputs[index]);
-    auto bits = dependents(*expansion.graph, head_values);
-    for (size_t i = 0; i < calls.size(); ++i) {
-      Value *value = outputs[call_outputs[i]];
+    const auto &source = expanded(*module);
+    auto wanted = find_calls(source, outputs, n_outputs);
+    UnmarkedGraph unmarked(source);
+    std::vector<Value *> values;
+    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    auto bits = outputs_fed_by(*unmarked.graph, values);
+    for (size_t i = 0; i < source.calls.size(); ++i) {
+      Value *value = unmarked.calls[i].output;
       uint64_t feeds = 0;
-      for (size_t head = 0; head < n_heads; ++head)
-        if (outputs[head_inputs[head]] == value) feeds |= uint64_t{1} << head;
-      visit(context, calls[i].path.c_str(), calls[i].type.c_str(), bits[value], feeds);
+      for (size_t output = 0; output < n_outputs; ++output)
+        if (unmarked.calls[wanted[output]].input == value) feeds |= uint64_t{1} << output;
+      visit(context, source.calls[i].path.c_str(), source.calls[i].type.c_str(), bits[value], feeds);
     }
     return 0;
   });
 }
 
-yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
-                       const char *const *taps, size_t n_taps, int gradients, char **error) {
+yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *taps,
+                       size_t n_taps, int gradients, char **error) {
   return guarded(error, nullptr, [&]() -> yc_graph * {
     std::lock_guard lock(graph_copying);
-    auto head_slots = slots_of(strings(heads, n_heads));
-    auto tap_slots = slots_of(strings(taps, n_taps));
-    // Where each wanted value stands among the graph's outputs, which are registered in order of execution.
-    std::vector<size_t> position(2 * n_heads + n_taps, SIZE_MAX);
-    size_t n_registered = 0;
-    Expansion expansion(*module, [&](Node *node, const Call &call) {
-      if (!is_tensor(node)) return;
-      Graph *graph = node->owningGraph();
-      auto add = [&](size_t slot, Value *value) {
-        graph->registerOutput(value);
-        position[slot] = n_registered++;
-      };
-      auto head = head_slots.find(call.path);
-      if (head != head_slots.end()) {
-        add(head->second, node->output());
-        add(n_heads + head->second, input_of(node));
-      }
-      auto tap = tap_slots.find(call.path);
-      if (tap != tap_slots.end())
-        add(2 * n_heads + tap->second, gradients ? insert_gradient(*graph, node) : node->output());
+    const auto &source = expanded(*module);
+    auto wanted = find_calls(source, outputs, n_outputs);
+    auto tapped = find_calls(source, taps, n_taps);
+    std::unordered_map<size_t, Value *> reached;
+    UnmarkedGraph unmarked(source, [&](Graph &graph, size_t call, Node *mark) {
+      bool is_tapped = gradients && std::find(tapped.begin(), tapped.end(), call) != tapped.end();
+      if (!is_tapped) return mark->input(0);
+      auto tap = insert_gradient(graph, mark, mark->input(0));
+      reached[call] = tap.tapped;
+      return tap.clone;
     });
-    expansion.keep_registered_outputs();
-    auto graph = expansion.graph;
-    std::vector<Value *> registered(graph->outputs().begin(), graph->outputs().end());
-    erase_outputs(*graph);
-    for (size_t slot : position) {
-      if (slot == SIZE_MAX) throw std::runtime_error("a head or tap is not called by the forward graph");
-      graph->registerOutput(registered[slot]);
-    }
-    // With its outputs gone, the decoding and the grid that was baked into it go too.
-    torch::jit::EliminateDeadCode(graph);
-    graph->lint();
-    return new yc_graph{torch::jit::GraphExecutor(graph, "forward"), module->module, position.size()};
+    std::vector<Value *> values;
+    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    for (size_t call : wanted) values.push_back(unmarked.calls[call].input);
+    for (size_t call : tapped) values.push_back(gradients ? reached.at(call) : unmarked.calls[call].output);
+    // With the module's own outputs gone, the decoding and the grid that was baked into it go too.
+    unmarked.give(values);
+    finish(unmarked.graph, *module);
+    return new yc_graph{torch::jit::GraphExecutor(unmarked.graph, "forward"), module->module, values.size(),
+                        module->device};
   });
 }
 
@@ -640,52 +733,36 @@ void yc_graph_free(yc_graph *graph) { delete graph; }
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error) {
   return guarded(error, -1, [&] {
     Bound bound(most, all);
-    torch::jit::Stack stack{graph->module._ivalue(), *input};
+    torch::jit::Stack stack{graph->module._ivalue(), graph->device.is_meta() ? input->to(graph->device) : *input};
     run(graph->executor, stack);
     give(stack, graph->n_outputs, outputs);
     return 0;
   });
 }
 
-yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error) {
+yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *tap,
+                     char **error) {
   return guarded(error, nullptr, [&]() -> yc_tail * {
     std::lock_guard lock(graph_copying);
-    auto head_slots = slots_of(strings(heads, n_heads));
-    std::vector<size_t> position(n_heads + 1, SIZE_MAX);
-    size_t n_registered = 0;
+    const auto &source = expanded(*module);
+    auto wanted = find_calls(source, outputs, n_outputs);
+    size_t tapped = find_calls(source, &tap, 1)[0];
     Node *clone = nullptr;
-    Expansion expansion(*module, [&](Node *node, const Call &call) {
-      if (!is_tensor(node)) return;
-      Graph *graph = node->owningGraph();
-      auto add = [&](size_t slot, Value *value) {
-        graph->registerOutput(value);
-        position[slot] = n_registered++;
-      };
-      auto head = head_slots.find(call.path);
-      if (head != head_slots.end()) add(head->second, node->output());
-      if (call.path == tap) {
-        torch::jit::WithInsertPoint behind(node->next());
-        add(n_heads, node->output());
-        clone = graph->insert(aten::clone, {node->output()})->node();
-        node->output()->replaceAllUsesAfterNodeWith(clone, clone->output());
-      }
+    UnmarkedGraph unmarked(source, [&](Graph &graph, size_t call, Node *mark) {
+      if (call != tapped) return mark->input(0);
+      torch::jit::WithInsertPoint before(mark);
+      clone = graph.insert(aten::clone, {mark->input(0)})->node();
+      return clone->output();
     });
-    expansion.keep_registered_outputs();
-    auto graph = expansion.graph;
-    std::vector<Value *> wanted;
-    for (size_t slot : position) {
-      if (slot == SIZE_MAX) throw std::runtime_error("a head or tap is not called by the forward graph");
-      wanted.push_back(graph->outputs()[slot]);
-    }
-    // Its later uses were replaced, that as an output among them.
-    wanted.back() = clone->input(0);
-    erase_outputs(*graph);
-    for (Value *value : wanted) graph->registerOutput(value);
-    // The clone has to stay, whatever depends on it.
-    graph->registerOutput(clone->output());
-    torch::jit::EliminateDeadCode(graph);
+    auto graph = unmarked.graph;
+    std::vector<Value *> values;
+    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    // The clone has to stay, whatever is computed from it.
+    values.push_back(clone->output());
+    unmarked.give(values);
+    finish(graph, *module);
 
-    auto behind = dependants(*graph, clone->output());
+    auto behind = computed_from(*graph, clone->output());
     std::vector<Value *> crossing;
     auto cross = [&](Value *value) {
       bool is_known = behind.count(value) || is_fixed(value) ||
@@ -696,7 +773,7 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n
       if (node == clone || node->outputs().empty() || !behind.count(node->outputs()[0])) continue;
       for (Value *input : node->inputs()) cross(input);
     }
-    for (size_t i = 0; i < n_heads; ++i) cross(graph->outputs()[i]);
+    for (size_t i = 0; i < n_outputs; ++i) cross(graph->outputs()[i]);
 
     auto given = crossing;
     given.push_back(clone->input(0));
@@ -706,52 +783,40 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n
       value->replaceAllUsesWith(input);
     }
     clone->output()->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
-    erase_outputs(*graph, n_heads);
+    erase_outputs(*graph, n_outputs);
     torch::jit::EliminateDeadCode(graph);
     graph->lint();
     return new yc_tail{torch::jit::GraphExecutor(before, "before"), torch::jit::GraphExecutor(graph, "after"),
-                       module->module, n_heads, {}};
+                       module->module, n_outputs, {}};
   });
 }
 
-yc_tensor *yc_module_decode(const yc_module *module, const char *const *heads, size_t n_heads, const yc_tensor *input,
-                            const yc_tensor *const *raw, size_t most, size_t all, char **error) {
+yc_tensor *yc_module_decode(const yc_module *module, const char *const *outputs, size_t n_outputs,
+                            const yc_tensor *input, const yc_tensor *const *raw, size_t most, size_t all,
+                            char **error) {
   return guarded(error, nullptr, [&]() -> yc_tensor * {
-    std::vector<size_t> position(n_heads, SIZE_MAX);
     std::shared_ptr<Graph> graph;
     {
       std::lock_guard lock(graph_copying);
-      auto head_slots = slots_of(strings(heads, n_heads));
-      size_t n_registered = 0;
-      Expansion expansion(*module, [&](Node *node, const Call &call) {
-        auto head = head_slots.find(call.path);
-        if (!is_tensor(node) || head == head_slots.end()) return;
-        node->owningGraph()->registerOutput(node->output());
-        position[head->second] = n_registered++;
-      });
-      graph = expansion.graph;
-      size_t n_own = graph->outputs().size() - n_registered;
-      std::vector<Value *> given;
-      for (size_t slot : position) {
-        TORCH_CHECK(slot != SIZE_MAX, "a head is not called by the forward graph");
-        given.push_back(graph->outputs()[n_own + slot]);
-      }
-      // Of several outputs the first holds the boxes; behind it there may be masks, or the raw heads again.
+      const auto &source = expanded(*module);
+      auto wanted = find_calls(source, outputs, n_outputs);
+      UnmarkedGraph unmarked(source);
+      graph = unmarked.graph;
+      // Of several outputs the first holds the boxes; behind it there may be masks, or the raw outputs again.
       Value *boxes = graph->outputs()[0];
       while (boxes->node()->kind() == prim::TupleConstruct && !boxes->node()->inputs().empty())
         boxes = boxes->node()->input(0);
       if (!boxes->type()->isSubtypeOf(*c10::TensorType::get())) return new at::Tensor();
-      erase_outputs(*graph);
-      graph->registerOutput(boxes);
-      for (Value *value : given) value->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
-      torch::jit::EliminateDeadCode(graph);
-      graph->lint();
+      unmarked.give({boxes});
+      for (size_t call : wanted)
+        unmarked.calls[call].output->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
+      finish(graph, *module);
     }
     torch::NoGradGuard no_grad;
     Bound bound(most, all);
     torch::jit::GraphExecutor executor(graph, "decode");
     torch::jit::Stack stack{module->module._ivalue(), *input};
-    for (size_t i = 0; i < n_heads; ++i) stack.emplace_back(*raw[i]);
+    for (size_t i = 0; i < n_outputs; ++i) stack.emplace_back(*raw[i]);
     run(executor, stack);
     TORCH_CHECK(stack.size() == 1 && stack[0].isTensor(), "its output is no tensor");
     return new at::Tensor(stack[0].toTensor());
@@ -791,7 +856,7 @@ int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, size_t most, size_t
     }
     stack.emplace_back(*replacement);
     run(tail->after, stack);
-    give(stack, tail->n_heads, outputs);
+    give(stack, tail->n_outputs, outputs);
     return 0;
   });
 }

@@ -5,8 +5,10 @@
 //  - Errors: a function with an `error` parameter returns null (or -1) on failure and sets *error to a message
 //    that the caller frees with yc_string_free. No C++ exception leaves this file.
 //  - Ownership: a yc_module, yc_graph or tensor that is returned or handed to a callback belongs to the callee
-//    of that hand-over; strings handed to a callback live until it returns. Nothing passed in is kept, except
-//    that a yc_graph keeps the weights of its module alive by itself.
+//    of that hand-over; strings handed to a callback live until it returns.
+//  - What is kept: a yc_graph and a yc_tail keep a reference to the weights of their module, and so outlive its handle; they
+//    see what is written to those weights later. A builder and its module keep the tensors that were registered, or copies
+//    of them. A yc_tail keeps values of its last start. Nothing else that is passed in is kept.
 //  - Null: no pointer may be null unless said so.
 //  - Threads: a yc_module or yc_graph is used by one thread at a time, whichever it is. Handles that yc_module_share gave,
 //    and their graphs, may be used by several threads at once: what they share, weights and the graphs of methods, is only
@@ -43,6 +45,9 @@ int yc_module_operators(const yc_module *module, size_t max_calls, void *context
                         char **error);
 // Another handle to the same weights.
 yc_module *yc_module_share(const yc_module *module, char **error);
+// A copy with weights of its own. With `without_data` its weights have a shape and nothing else: whatever runs then computes
+// shapes, takes no memory, and next to no time.
+yc_module *yc_module_copy(const yc_module *module, int without_data, char **error);
 
 // Saves the module as a TorchScript file with `config` as extra file "config.txt", on the CPU, in the default memory
 // format, its floats as fp16 if `half`. The module itself stays as it is.
@@ -66,33 +71,37 @@ typedef void (*yc_tensor_visitor)(void *context, const char *path, yc_tensor *te
 int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error);
 
 // Visits every module call in the forward graph that gives one tensor, in order of execution, an outer call
-// before those inside it. Bit i of `sees` is set when head i depends on the call's output; bit i of `feeds`
-// when that output is the very input of head i. `heads` are the paths of the head convolutions, 64 at most.
+// before those inside it. Bit i of `sees` is set when output i is computed from the call's output; bit i of `feeds`
+// when that output is the very input of output i. `outputs` are the paths of the calls that give the network's raw
+// outputs, 64 at most. Calls in a prim::If or prim::Loop are run, but not visited.
 typedef void (*yc_call_visitor)(void *context, const char *path, const char *type, uint64_t sees, uint64_t feeds);
-int yc_module_calls(const yc_module *module, const char *const *heads, size_t n_heads, void *context,
+int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, void *context,
                     yc_call_visitor visit, char **error);
 
-// Makes a graph that returns the raw outputs of `heads`, then their inputs, then the outputs of the calls `taps`.
-// With `gradients`, every tapped output takes part in autograd, and nothing above the first of them does. A name that
+// Makes a graph that returns what the calls `outputs` give, then what they are given, then what the calls `taps` give.
+// With `gradients`, every tapped value takes part in autograd, and nothing above the first of them does. A path that
 // is not called is an error.
-yc_graph *yc_graph_new(const yc_module *module, const char *const *heads, size_t n_heads,
-                       const char *const *taps, size_t n_taps, int gradients, char **error);
+yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *taps,
+                       size_t n_taps, int gradients, char **error);
 void yc_graph_free(yc_graph *graph);
 
-// Runs the graph on `input` [N,3,H,W] f32. Fills outputs[0 .. 2·n_heads + n_taps). Returns 0. One tensor on the CPU may take
+// Runs the graph on `input` [N,3,H,W] f32, of which a module without data takes the shape only. Fills outputs[0 .. 2·n_outputs + n_taps). Returns 0. One tensor on the CPU may take
 // `most` bytes and all together `all`, here and below.
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error);
 
-// What the module's own code makes of raw heads: its first output, an undefined tensor if that is none. `input` is there for
-// its size.
-yc_tensor *yc_module_decode(const yc_module *module, const char *const *heads, size_t n_heads, const yc_tensor *input,
-                            const yc_tensor *const *raw, size_t most, size_t all, char **error);
+// What the module's own code makes of `raw`, values in the place of `outputs`: its first result, an undefined tensor if
+// that is none. `input` is there for its size.
+yc_tensor *yc_module_decode(const yc_module *module, const char *const *outputs, size_t n_outputs,
+                            const yc_tensor *input, const yc_tensor *const *raw, size_t most, size_t all,
+                            char **error);
 
 // What lies behind the call `tap`: yc_tail_start runs what lies before on `input` [1,3,H,W], keeps what is needed of it,
-// and gives the call's output; yc_tail_run runs the rest on any [N,K,h,w] in its place and fills outputs[0 .. n_heads) with
-// the raw heads for a batch of N. No gradients are recorded. A yc_tail is used by one thread at a time.
+// and gives the call's output; yc_tail_run runs the rest on any [N,K,h,w] in its place and fills outputs[0 .. n_outputs)
+// for a batch of N. No gradients are recorded. A graph with a prim::If or prim::Loop is refused. A yc_tail is used by one
+// thread at a time.
 typedef struct yc_tail yc_tail;
-yc_tail *yc_tail_new(const yc_module *module, const char *const *heads, size_t n_heads, const char *tap, char **error);
+yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *tap,
+                     char **error);
 void yc_tail_free(yc_tail *tail);
 yc_tensor *yc_tail_start(yc_tail *tail, const yc_tensor *input, size_t most, size_t all, char **error);
 int yc_tail_run(yc_tail *tail, const yc_tensor *replacement, size_t most, size_t all, yc_tensor **outputs,

@@ -176,7 +176,7 @@ impl Worker<'_> {
             figures,
         });
         let cases: Vec<Case> = cases.collect();
-        let randomized = match &self.randomization {
+        let randomized = match &mut self.randomization {
             Some(randomization) if randomizes && !cases.is_empty() => randomization
                 .run(model, &found.input, &maps.explained, options, self.curves.seed, &mut watch(2))
                 .with_context(whose)?,
