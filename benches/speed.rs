@@ -241,7 +241,7 @@ fn evaluation(model: &Model, path: &str) {
     let picture = picture::read(path).expect("the picture is sound");
     let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
     let input = letterbox.tensor(Device::Cpu).expect("there is memory");
-    let heads = model.forward(&input, &[]).expect("it runs").heads;
+    let heads = model.forward(&input, &[]).expect("it runs").outputs;
     let detections = detect(model, &heads, &DetectOptions::default()).expect("it is decoded");
     let map = random_map(letterbox.map.input, 0, 0);
     let candidates = [Candidate { detection: 0, map: &map }];

@@ -31,6 +31,7 @@ pub mod detect;
 mod error;
 pub mod eval;
 pub mod explain;
+pub mod families;
 pub mod files;
 pub mod geometry;
 pub mod limits;

@@ -70,7 +70,7 @@ mod known_evidence {
             let input = Tensor::zeros([1, 3, i64::from(SIDE), i64::from(SIDE)], (Kind::Float, Device::Cpu));
             let patch = input.narrow(1, 0, 1).narrow(2, 8 * CELL.0 as i64, 8).narrow(3, 8 * CELL.1 as i64, 8);
             _ = patch.shallow_clone().fill_(1.0);
-            let heads = model.forward(&input, &[]).expect("it runs").heads;
+            let heads = model.forward(&input, &[]).expect("it runs").outputs;
             let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
             assert_eq!(detections.len(), 1);
             assert!((f64::from(detections[0].confidence) - whole()).abs() < 1e-6);
@@ -191,7 +191,7 @@ fn maps_depend_on_weights_or_it_shows() {
         .expect("it has pixels")
         .tensor(Device::Cpu)
         .expect("there is memory");
-    let heads = model.forward(&input, &[]).expect("it runs").heads;
+    let heads = model.forward(&input, &[]).expect("it runs").outputs;
     let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
     assert!(detections.len() > 1);
     let mut randomization = Randomization::new(&model).expect("it loads");

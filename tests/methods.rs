@@ -58,7 +58,7 @@ mod by_hand {
         let options = ExplainOptions { method, target_layer, detect, ..ExplainOptions::default() };
         let boxes = explained(&model, &input(), &options);
         assert_eq!(boxes.len(), 1);
-        assert_eq!((boxes[0].detection.row, boxes[0].detection.column), CELL);
+        assert_eq!((boxes[0].detection.place.row, boxes[0].detection.place.column), CELL);
         boxes[0].heatmap.values().clone()
     }
 
@@ -245,7 +245,7 @@ fn d_rise_is_the_mean_of_masks_run_one_by_one() {
     let module = reference.module();
     let whole = Reference::predictions(&module, &reference.input);
     for (index, found) in boxes.iter().enumerate() {
-        let own = whole.row(found.detection.anchor_row);
+        let own = whole.row(found.detection.place.index);
         let (mut weighted, mut seen) = (Array2::zeros((64, 96)), Array2::zeros((64, 96)));
         for mask_index in 0..40 {
             let mask = random_masks(7, &[mask_index], 64, 96).expect("it is made");

@@ -15,6 +15,7 @@ use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, NoSignal, TargetLayer,
     detect::{DetectOptions, Detection, to_tensor},
     explain::{MethodOptions, explain, explain_input, methods::Needs, unwatched},
+    families::Grid,
     picture,
 };
 
@@ -78,7 +79,7 @@ fn detections_are_pytorchs(model: &Model) {
         let rows: Array1<i64> = golden.get("anchor_index");
         let logits: Array1<f32> = golden.get("logit");
         for ((found, row), logit) in found.iter().zip(rows).zip(logits) {
-            assert_eq!(found.anchor_row as i64, row, "{picture}: anchor row");
+            assert_eq!(found.place.index as i64, row, "{picture}: anchor row");
             assert!((found.logit - logit).abs() <= 0.01, "{picture}: logit {} instead of {logit}", found.logit);
         }
     }
@@ -164,7 +165,7 @@ fn auto_gives_the_map_of_the_layer_that_feeds_the_box() {
         let Some(mut golden) = golden(picture) else { return };
         let input = to_tensor(&golden_input(&mut golden), Device::Cpu).expect("there is memory");
         for (index, explained) in explain_at(&model, &input, TargetLayer::Auto).iter().enumerate() {
-            let layer = ["model.17", "model.20", "model.23"][explained.detection.head];
+            let layer = ["model.17", "model.20", "model.23"][explained.detection.place.level];
             assert_eq!(explained.layer_names(&model), layer);
             let expected: Array2<f32> = golden.get(&format!("{index}/{layer}/gradcam"));
             let peak = expected.iter().copied().fold(0.0, f32::max);
@@ -245,7 +246,7 @@ impl Figures {
     /// Loads the model and compares its raw heads.
     fn check_heads(&mut self) -> Model {
         let model = Model::load(&self.model, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-        let found = model.forward(&self.input, &[]).expect("it runs").heads;
+        let found = model.forward(&self.input, &[]).expect("it runs").outputs;
         let heads = self.golden.names().iter().filter(|name| name.starts_with("head")).count();
         assert_eq!(found.len(), heads, "{}", self.name);
         for (index, found) in found.iter().enumerate() {
@@ -313,7 +314,7 @@ fn an_exported_checkpoint_runs_anywhere_with_equal_heads_and_pytorchs_boxes() {
         checkpoint.export(&path, &ExportOptions::default()).expect("it is exported");
 
         let exported = Model::load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-        let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").heads;
+        let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").outputs;
         for (ours, theirs) in heads(&checkpoint).iter().zip(heads(&exported)) {
             assert!(ours.equal(&theirs), "{}: heads differ", figures.name);
         }
@@ -344,7 +345,7 @@ fn an_export_of_16_bits_is_half_as_large_and_nearly_equal() {
     let ((whole, _), (half, exported)) = (size(false), size(true));
     let weights: i64 = 2 * 25_000;
     assert!((whole - half) as i64 > weights / 2, "{whole} and {half} bytes");
-    let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").heads;
+    let heads = |model: &Model| model.forward(&figures.input, &[]).expect("it runs").outputs;
     for (ours, theirs) in heads(&checkpoint).iter().zip(heads(&exported)) {
         let (worst, scale) = ((ours - &theirs).abs().max(), ours.abs().max());
         assert!(worst.double_value(&[]) <= 0.01 * scale.double_value(&[]), "off by {worst:?}");
@@ -366,14 +367,20 @@ fn strides_anchors_and_names_of_every_real_checkpoint_are_pytorchs() {
         let model = Model::load(model, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
         let strides: Array1<f32> = golden.get("stride");
         let anchors: Array3<f32> = golden.get("anchors");
-        for (index, head) in model.heads().iter().enumerate() {
-            assert_eq!(head.stride as f32, strides[index], "{name}");
-            for (anchor, found) in head.anchors.iter().enumerate() {
-                for (side, found) in found.iter().enumerate() {
-                    let expected = anchors[[index, anchor, side]] * strides[index];
-                    assert!((found - expected).abs() <= 1e-3 * expected, "{name}: anchor {found}, expected {expected}");
+        for (index, level) in model.levels().iter().enumerate() {
+            assert_eq!(level.stride as f32, strides[index], "{name}");
+            // A raw width and height of 0 is the anchor itself.
+            let grid = Grid { level: index, height: 1, width: 1, first_index: 0 };
+            let raw = vec![0.0; model.head().channels()[index]];
+            model.head().scan(&grid, &mut [0].into_iter(), &[&raw], -1.0, &mut |found| {
+                let b = found.box_input;
+                for (side, found_side) in [b.x2 - b.x1, b.y2 - b.y1].into_iter().enumerate() {
+                    let expected = anchors[[index, found.place.slot, side]] * strides[index];
+                    let is_near = (found_side - expected).abs() <= 1e-3 * expected;
+                    assert!(is_near, "{name}: anchor {found_side}, expected {expected}");
                 }
-            }
+                -1.0
+            });
         }
         assert_eq!(model.names()[..first_names.len()], *first_names, "{name}");
         assert!(model.names().len() == if name.ends_with("coco") { 80 } else { first_names.len() }, "{name}");
@@ -386,7 +393,7 @@ fn any_input_size_gives_what_the_traced_size_gives() {
     let model = Model::load(path, Device::Cpu).expect("it loads");
     // Traced at 192x256. A convolution's far corner does not see what is beyond the near one.
     let large = model.forward(&pattern(320, 640), &[]).expect("it runs at another size");
-    assert_eq!(large.heads[0].size()[2..], [40, 80]);
+    assert_eq!(large.outputs[0].size()[2..], [40, 80]);
 }
 
 #[test]
@@ -414,13 +421,13 @@ fn a_forward_pass_records_gradients_only_between_the_layer_and_the_heads() {
     let layer = model.find_layer("model.20").expect("YOLOv5s has it");
     let forward = model.forward(&input, &[layer]).expect("it runs");
     assert!(forward.taps[0].requires_grad() && forward.taps[0].is_leaf(), "the layer is where gradients end");
-    assert!(!forward.heads[0].requires_grad(), "P3 does not see model.20, and the weights take no part");
-    assert!(forward.heads[1].requires_grad() && forward.heads[2].requires_grad());
-    forward.heads[2].sum(Kind::Float).backward();
+    assert!(!forward.outputs[0].requires_grad(), "P3 does not see model.20, and the weights take no part");
+    assert!(forward.outputs[1].requires_grad() && forward.outputs[2].requires_grad());
+    forward.outputs[2].sum(Kind::Float).backward();
     assert!(forward.taps[0].grad().defined(), "the gradient reaches the layer");
 
     let bare = model.forward(&input, &[]).expect("it runs");
-    assert!(bare.heads.iter().all(|head| !head.requires_grad()), "without taps nothing is recorded");
+    assert!(bare.outputs.iter().all(|head| !head.requires_grad()), "without taps nothing is recorded");
 }
 
 #[test]
@@ -450,7 +457,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
                 .unwrap_or_else(|e| panic!("{}: {e}", layer.path));
             for found in &boxes {
                 let is_unseen = found.heatmap.no_signal() == Some(NoSignal::HeadUnseen);
-                assert_eq!(is_unseen, !layer.is_seen_by(found.detection.head), "{name}: {}", layer.path);
+                assert_eq!(is_unseen, !layer.is_seen_by(found.detection.place.level), "{name}: {}", layer.path);
                 assert_eq!(found.no_signal_reason(&model).is_some(), found.heatmap.no_signal().is_some());
                 explained += usize::from(found.heatmap.no_signal().is_none());
                 if found.heatmap.no_signal() == Some(NoSignal::NothingPositive) {

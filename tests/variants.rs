@@ -45,7 +45,7 @@ fn raw_heads_are_pytorchs() {
     let mut figures = Npz::open(&file("figures.npz"));
     for name in NAMES {
         let heads =
-            load(name).unwrap_or_else(|error| panic!("{error}")).forward(&pattern(), &[]).expect("it runs").heads;
+            load(name).unwrap_or_else(|error| panic!("{error}")).forward(&pattern(), &[]).expect("it runs").outputs;
         for (index, head) in heads.iter().enumerate() {
             let expected: Array4<f32> = figures.get(&format!("{name}/head{index}"));
             // [1, anchors·channels, h, w]
@@ -68,19 +68,19 @@ fn boxes_and_those_of_the_export_are_pytorchs() {
     for name in NAMES {
         let expected: Array3<f32> = figures.get(&format!("{name}/rows"));
         let model = load(name).expect("it loads");
-        let heads = model.forward(&pattern(), &[]).expect("it runs").heads;
+        let heads = model.forward(&pattern(), &[]).expect("it runs").outputs;
         let all = DetectOptions { conf_threshold: 0.0, iou_threshold: 1.0, max_det: usize::MAX, ..Default::default() };
         let found = detect(&model, &heads, &all).expect("they are read");
         assert_eq!(found.len(), expected.dim().1, "{name}");
         for found in found {
-            let [cx, cy, w, h, objectness] = [0, 1, 2, 3, 4].map(|value| expected[[0, found.anchor_row, value]]);
+            let [cx, cy, w, h, objectness] = [0, 1, 2, 3, 4].map(|value| expected[[0, found.place.index, value]]);
             let b = found.box_input;
             for (found, expected) in
                 [(b.x1 + b.x2, 2.0 * cx), (b.y1 + b.y2, 2.0 * cy), (b.x2 - b.x1, w), (b.y2 - b.y1, h)]
             {
                 assert!(is_near(found, expected), "{name}: {b:?}, expected {cx} {cy} {w} {h}");
             }
-            let class = expected[[0, found.anchor_row, 5 + found.class_id]];
+            let class = expected[[0, found.place.index, 5 + found.class_id]];
             assert!(is_near(found.confidence, objectness * class), "{name}");
         }
 
@@ -102,7 +102,7 @@ fn a_network_is_found_wherever_the_file_has_it() {
     let heads = |name: &str| {
         let model = load(name).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(model.names(), ["bolt", "nut"], "{name}");
-        model.forward(&pattern(), &[]).expect("it runs").heads
+        model.forward(&pattern(), &[]).expect("it runs").outputs
     };
     let expected = heads("in-a-list");
     for name in ["compiled", "ensemble-of-one", "other-key", "two-keys"] {

@@ -1,24 +1,52 @@
 //! From a picture to detections: letterbox, decoding, non-maximum suppression, as YOLOv5's `detect.py` does them.
 
-mod decode;
 mod letterbox;
 mod nms;
 mod query;
+mod tracker;
 
 use tch::Tensor;
 
-use self::decode::{HeadRows, OBJECTNESS};
-pub(crate) use self::decode::{decode_box, sigmoid};
+pub(crate) use self::tracker::{Likeness, Tracker};
 pub use self::{
-    decode::Detection,
     letterbox::{Letterbox, to_tensor},
     query::{Answer, Query, best_match},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
+    families::{Grid, Place, Prediction},
+    geometry::BBox,
     model::Model,
-    tensor,
+    tensor::values,
 };
+
+/// A predicted box with its class, and where in the network it comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detection {
+    /// The box in input pixels.
+    pub box_input: BBox,
+    /// Index of its class.
+    pub class_id: usize,
+    /// How sure the detector is of the box and its class, 0 to 1.
+    pub confidence: f32,
+    /// Raw class logit, before the sigmoid.
+    pub logit: f32,
+    /// Where it comes from.
+    pub place: Place,
+}
+
+impl Detection {
+    /// A prediction, taken as one of `class_id`.
+    fn of(prediction: &Prediction, class_id: usize) -> Self {
+        Self {
+            box_input: prediction.box_input,
+            class_id,
+            confidence: prediction.confidence(class_id),
+            logit: prediction.class_logits[class_id],
+            place: prediction.place,
+        }
+    }
+}
 
 /// Which predictions become detections.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,53 +69,67 @@ impl Default for DetectOptions {
     }
 }
 
-/// Decodes the raw heads of one picture into detections, most confident first.
+/// Decodes the raw outputs of one picture into detections, most confident first.
 ///
-/// `heads`: `[1, anchors·channels, h, w]` f32 each, in order of the file.
+/// `outputs`: `[1, C, h, w]` f32 each, in order of the file.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
-pub fn detect(model: &Model, heads: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
+pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
+    let least = options.conf_threshold;
     let mut candidates = Vec::new();
-    let mut first_row = 0;
-    for (index, (head, raw)) in model.heads().iter().zip(heads).enumerate() {
-        let [height, width] = match raw.size().as_slice() {
-            &[1, _, height, width] => [height as usize, width as usize],
-            other => return Err(Error::Libtorch(format!("expected a head [1, C, h, w], found {other:?}"))),
-        };
-        let rows = HeadRows { head, index, cells: (height, width), first_row, classes: model.names().len() };
-        candidates.extend(candidates_of(&rows, raw, options.conf_threshold)?);
-        first_row += head.anchors.len() * height * width;
+    for grid in model.head().grids(outputs)? {
+        scan_level(model, outputs, &grid, least, &mut |prediction| {
+            let detection = Detection::of(prediction, prediction.best_class());
+            // NaN exceeds nothing.
+            if detection.confidence > least {
+                candidates.push(detection);
+            }
+            least
+        })?;
     }
     Ok(nms::nms(candidates, options))
 }
 
+/// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out
+/// that may hold one: few of thousands.
+fn scan_level(
+    model: &Model,
+    outputs: &[Tensor],
+    grid: &Grid,
+    least: f32,
+    visit: &mut dyn FnMut(&Prediction) -> f32,
+) -> Result<()> {
+    let head = model.head();
+    // [h·w, C]: no copy for an output in channels_last.
+    let cells = |&output: &usize| Ok(outputs[output].f_detach()?.f_permute([0, 2, 3, 1])?.f_flatten(0, 2)?);
+    let mut cells = model.levels()[grid.level].outputs.iter().map(cells).collect::<Result<Vec<Tensor>>>()?;
+    let promising = head.promising_cells(grid.level, &cells, least)?;
+    if let Some(promising) = &promising {
+        let indices: Vec<i64> = promising.iter().map(|&cell| cell as i64).collect();
+        for cells in &mut cells {
+            *cells = cells.f_index_select(0, &Tensor::from_slice(&indices).f_to_device(cells.device())?)?;
+        }
+    }
+    let values = cells.iter().map(values).collect::<Result<Vec<_>>>()?;
+    let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
+    let all = 0..grid.height * grid.width;
+    match promising {
+        Some(promising) => head.scan(grid, &mut promising.into_iter(), &values, least, visit),
+        None => head.scan(grid, &mut all.into_iter(), &values, least, visit),
+    }
+    Ok(())
+}
+
 /// Whether all that the network says is finite numbers. Broken weights make it say NaN, which is no detection.
-///
-/// `heads`: raw.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
-pub fn is_defined(heads: &[Tensor]) -> Result<bool> {
-    for head in heads {
-        if head.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+pub fn is_defined(outputs: &[Tensor]) -> Result<bool> {
+    for output in outputs {
+        if output.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Copies out the objectness, and of what else a head says only the cells where that is high: few of thousands.
-fn candidates_of(rows: &HeadRows, raw: &Tensor, threshold: f32) -> Result<Vec<Detection>> {
-    // [h·w, C]: no copy for a head in channels_last.
-    let cells = raw.f_detach()?.f_permute([0, 2, 3, 1])?.f_flatten(0, 2)?;
-    let step = rows.head.channels_per_anchor as i64;
-    let objectness = cells.f_slice(1, OBJECTNESS as i64, None, step)?.f_transpose(0, 1)?;
-    let promising = rows.promising_cells(tensor::to_array2(&objectness)?.view(), threshold);
-    if promising.is_empty() {
-        return Ok(Vec::new());
-    }
-    let indices: Vec<i64> = promising.iter().map(|&cell| cell as i64).collect();
-    let values = tensor::to_array2(&cells.f_index_select(0, &Tensor::from_slice(&indices).to_device(raw.device()))?)?;
-    Ok(promising.iter().zip(values.rows()).flat_map(|(&cell, raw)| rows.decode(raw, cell, threshold)).collect())
 }

@@ -31,7 +31,7 @@ pub fn nms(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BBox;
+    use crate::{families::Place, geometry::BBox};
     use proptest::prelude::*;
 
     fn candidate(x: f32, y: f32, side: f32, class_id: usize, confidence: f32) -> Detection {
@@ -40,11 +40,7 @@ mod tests {
             class_id,
             confidence,
             logit: 0.0,
-            head: 0,
-            anchor: 0,
-            row: 0,
-            column: 0,
-            anchor_row: 0,
+            place: Place { level: 0, row: 0, column: 0, slot: 0, index: 0 },
         }
     }
 

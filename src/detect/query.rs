@@ -2,16 +2,8 @@
 
 use tch::Tensor;
 
-use super::{
-    Detection,
-    decode::{HeadRows, OBJECTNESS, sigmoid},
-};
-use crate::{
-    error::{Error, Result},
-    geometry::BBox,
-    model::Model,
-    tensor::values,
-};
+use super::{Detection, scan_level};
+use crate::{error::Result, geometry::BBox, model::Model};
 
 /// A box and a class: what did the detector make of it?
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,42 +33,35 @@ const MIN_IOU: f32 = 0.5;
 /// Looks through all predictions of one picture, below the threshold too. `query`: in input pixels. `None` if no
 /// prediction overlaps the box.
 ///
-/// `heads`: `[1, anchors·channels, h, w]` f32 each, in order of the file.
+/// `outputs`: the raw ones, `[1, C, h, w]` f32 each, in order of the file.
 ///
 /// # Errors
-/// [`Error::Libtorch`] if the tensors can't be read.
-pub fn best_match(model: &Model, heads: &[Tensor], query: &Query) -> Result<Option<Answer>> {
+/// [`crate::Error::Libtorch`] if the tensors can't be read.
+pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Option<Answer>> {
+    /// Nothing is below this threshold, but what is no number.
+    const ALL: f32 = -1.0;
     let mut found: Option<(f32, Detection)> = None;
     let mut winner: Option<Detection> = None;
-    let mut first_row = 0;
-    for (index, (head, raw)) in model.heads().iter().zip(heads).enumerate() {
-        let &[1, channels, height, width] = raw.size().as_slice() else {
-            return Err(Error::Libtorch(format!("expected a head [1, C, h, w], found {:?}", raw.size())));
-        };
-        let cells = (height as usize, width as usize);
-        let rows = HeadRows { head, index, cells, first_row, classes: model.names().len() };
-        // [h·w, C]
-        let cell_values = values(&raw.f_permute([0, 2, 3, 1])?)?;
-        for (cell, raw) in cell_values.chunks_exact(channels as usize).enumerate() {
-            // Nothing is below this threshold.
-            for mut detection in rows.decode(ndarray::ArrayView1::from(raw), cell, -1.0) {
-                let iou = detection.box_input.iou(&query.target);
-                if iou >= MIN_IOU && winner.as_ref().is_none_or(|best| detection.confidence > best.confidence) {
-                    winner = Some(detection.clone());
-                }
-                let base = detection.anchor * head.channels_per_anchor;
-                detection.class_id = query.class_id;
-                detection.logit = raw[detection.logit_channel(head)];
-                detection.confidence = sigmoid(raw[base + OBJECTNESS]) * sigmoid(detection.logit);
-                let is_better = found.as_ref().is_none_or(|(best_iou, best)| {
-                    if iou.min(*best_iou) >= MIN_IOU { detection.confidence > best.confidence } else { iou > *best_iou }
-                });
-                if is_better && iou > 0.0 {
-                    found = Some((iou, detection));
-                }
+    for grid in model.head().grids(outputs)? {
+        scan_level(model, outputs, &grid, ALL, &mut |prediction| {
+            let iou = prediction.box_input.iou(&query.target);
+            let best_class = prediction.best_class();
+            let confidence = prediction.confidence(best_class);
+            if confidence.is_nan() {
+                return ALL;
             }
-        }
-        first_row += head.anchors.len() * cells.0 * cells.1;
+            if iou >= MIN_IOU && winner.as_ref().is_none_or(|best| confidence > best.confidence) {
+                winner = Some(Detection::of(prediction, best_class));
+            }
+            let asked = Detection::of(prediction, query.class_id);
+            let is_better = found.as_ref().is_none_or(|(best_iou, best)| {
+                if iou.min(*best_iou) >= MIN_IOU { asked.confidence > best.confidence } else { iou > *best_iou }
+            });
+            if is_better && iou > 0.0 {
+                found = Some((iou, asked));
+            }
+            ALL
+        })?;
     }
     Ok(found.map(|(iou, detection)| Answer { detection, iou, winner }))
 }

@@ -8,9 +8,9 @@ use tch::{Kind, Tensor};
 
 use super::{Crew, Protocol};
 use crate::{
-    detect::Detection,
+    detect::{Detection, Likeness, Tracker},
     error::{Error, Result},
-    explain::{Likeness, Tracker, Watch},
+    explain::Watch,
     model::Model,
 };
 
@@ -88,8 +88,8 @@ pub fn curves(
     let model = &crew.model().share()?;
     let whole = model.forward(input, &[])?;
     let likeness = if options.protocol == Protocol::DRise { Likeness::Cosine } else { Likeness::SameClass };
-    let tracker = Tracker::new(model, detections, &whole.heads, likeness)?;
-    let own = tracker.scores(&whole.heads)?.remove(0);
+    let tracker = Tracker::new(model, detections, &whole.outputs, likeness)?;
+    let own = tracker.scores(&whole.outputs)?.remove(0);
     let deletion = options.protocol.deletion_fill().picture(input, options.seed)?;
     let insertion = options.protocol.insertion_start().picture(input, options.seed)?;
     let steps = options.steps();
@@ -113,7 +113,7 @@ pub fn curves(
             [true, false].into_iter().flat_map(change)
         })
         .collect();
-    let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward(picture, &[])?.heads)?.remove(0));
+    let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward(picture, &[])?.outputs)?.remove(0));
     let (deleted, begun) = (ends(&deletion)?, ends(&insertion)?);
     let state = || State {
         input: input.shallow_clone(),
@@ -126,7 +126,7 @@ pub fn curves(
     let work = |model: &Model, state: &State, batch: &[Changed]| {
         let pictures = batch.iter().map(|changed| state.picture(changed, pixels * changed.step as i64 / steps as i64));
         let pictures = Tensor::f_cat(&pictures.collect::<Result<Vec<_>>>()?, 0)?;
-        let heads = model.forward(&pictures, &[])?.heads;
+        let heads = model.forward(&pictures, &[])?.outputs;
         let wanted: Vec<&[usize]> = batch.iter().map(|changed| slice::from_ref(&detection_of[changed.map])).collect();
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };

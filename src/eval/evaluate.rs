@@ -135,11 +135,12 @@ pub fn evaluate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::families::Place;
 
     fn at(x: f32, class_id: usize) -> Detection {
         let box_input = BBox { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 };
-        let (confidence, logit, head, anchor, row, column, anchor_row) = (0.5, 0.0, 0, 0, 0, 0, 0);
-        Detection { box_input, class_id, confidence, logit, head, anchor, row, column, anchor_row }
+        let place = Place { level: 0, row: 0, column: 0, slot: 0, index: 0 };
+        Detection { box_input, class_id, confidence: 0.5, logit: 0.0, place }
     }
 
     #[test]

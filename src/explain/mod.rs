@@ -8,7 +8,6 @@ pub mod methods;
 mod perturb;
 mod plan;
 mod target;
-mod tracker;
 
 use std::{
     ops::ControlFlow,
@@ -19,7 +18,6 @@ use image::RgbImage;
 use ndarray::Array3;
 use tch::Tensor;
 
-pub(crate) use self::tracker::{Likeness, Tracker};
 pub use self::{
     fuse::Fuse,
     grid::{CellGrid, MapSize},
@@ -111,7 +109,7 @@ impl ExplainedBox {
         let layer = self.layer_names(model);
         Some(match why {
             NoSignal::HeadUnseen => {
-                let head = model.heads()[self.detection.head].name();
+                let head = model.levels()[self.detection.place.level].name();
                 format!("{layer} does not feed the {head} head, which this box comes from")
             }
             NoSignal::NothingPositive => format!("nothing at {layer} speaks for this box (no cell is above zero)"),
@@ -182,7 +180,7 @@ pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
     }
-    let shapes = model.layer_shapes(Size { width: PROBE_SIDE as u32, height: PROBE_SIDE as u32 })?;
+    let shapes = model.layer_shapes(Size { width: PROBE_SIDE, height: PROBE_SIDE })?;
     plan.taps.iter().try_for_each(|&layer| map_size(model, layer, &shapes[layer]).map(drop))
 }
 
@@ -290,14 +288,14 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     let forward = plan.forward(model, input)?;
     timings.forward = lap();
     let answer = match &options.query {
-        Some(query) => best_match(model, &forward.heads, query)?,
+        Some(query) => best_match(model, &forward.outputs, query)?,
         None => None,
     };
     let detections = match (&options.query, &answer) {
-        (None, _) => detect(model, &forward.heads, &options.detect)?,
+        (None, _) => detect(model, &forward.outputs, &options.detect)?,
         (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
     };
-    let is_undefined = detections.is_empty() && !is_defined(&forward.heads)?;
+    let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
     timings.detect = lap();
     let mut boxes = explain_detections(model, input, &forward, &plan, detections, options, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
@@ -336,11 +334,11 @@ fn explain_once(
     detections
         .into_iter()
         .map(|detection| {
-            let (layers, heatmap) = match plan.layers_of[detection.head].as_slice() {
+            let (layers, heatmap) = match plan.layers_of[detection.place.level].as_slice() {
                 [] => (&plan.asked, Heatmap::unseen(gradients.cells(plan.asked[0])?)),
-                layers => (&plan.layers_of[detection.head], gradients.heatmap(&detection, layers)?),
+                layers => (&plan.layers_of[detection.place.level], gradients.heatmap(&detection, layers)?),
             };
-            let working_layers = match plan.feed_of[detection.head].map(|feed| vec![feed]) {
+            let working_layers = match plan.feed_of[detection.place.level].map(|feed| vec![feed]) {
                 Some(feed) if heatmap.no_signal().is_some() => {
                     gradients.heatmap(&detection, &feed)?.no_signal().is_none().then_some(feed)
                 }
@@ -361,7 +359,7 @@ fn explain_perturbed(
     let Perturbation { model, forward, taps, options, .. } = perturbation;
     let needs_layer = options.method.info().needs == Needs::ForwardsByChannel;
     let layers_of =
-        |detection: &Detection| if needs_layer { plan.layers_of[detection.head].clone() } else { Vec::new() };
+        |detection: &Detection| if needs_layer { plan.layers_of[detection.place.level].clone() } else { Vec::new() };
     let mut maps: Vec<Vec<Heatmap>> = vec![Vec::new(); detections.len()];
     let mut layers: Vec<Option<usize>> = detections.iter().flat_map(&layers_of).map(Some).collect();
     layers.sort_unstable();
@@ -483,7 +481,7 @@ fn find_working_layers(
         // A hint must not fail a picture that is explained.
         let Ok(plan) = Plan::new(model, &target, options.method) else { continue };
         let is_candidate = |found: &ExplainedBox| {
-            let layers = &plan.layers_of[found.detection.head];
+            let layers = &plan.layers_of[found.detection.place.level];
             is_open(found) && !layers.is_empty() && *layers != found.layers
         };
         if trials == max_trials || !boxes.iter().any(is_open) {

@@ -6,10 +6,9 @@ use tch::Tensor;
 use super::{
     ExplainOptions, Heatmap, Method, Watch,
     methods::{DRise, ablation_cam, random_masks, score_cam},
-    tracker::{Likeness, Tracker},
 };
 use crate::{
-    detect::Detection,
+    detect::{Detection, Likeness, Tracker},
     error::{Error, Result},
     model::{Forward, Model},
     tensor::to_array3,
@@ -30,7 +29,7 @@ impl Perturbation<'_> {
     /// The map of each of `detections` at `layer`, of which D-RISE needs none.
     pub fn maps(&self, layer: Option<usize>, detections: &[Detection], watch: &mut Watch) -> Result<Vec<Heatmap>> {
         let likeness = if self.options.method == Method::DRise { Likeness::Cosine } else { Likeness::SameClass };
-        let tracker = Tracker::new(self.model, detections, &self.forward.heads, likeness)?;
+        let tracker = Tracker::new(self.model, detections, &self.forward.outputs, likeness)?;
         let Some(layer) = layer else { return self.d_rise(&tracker, detections.len(), watch) };
         let tap = self.taps.iter().position(|&tap| tap == layer).expect("the plan tapped all layers that it uses");
         let tapped = self.forward.taps[tap].f_detach()?;
@@ -41,7 +40,7 @@ impl Perturbation<'_> {
             Method::ScoreCam => self.masked_by_channels(&tracker, &tapped, &channels, watch)?,
             _ => self.without_channels(&tracker, layer, &channels, watch)?,
         };
-        let whole = tracker.scores(&self.forward.heads)?.remove(0);
+        let whole = tracker.scores(&self.forward.outputs)?.remove(0);
         let map = |index: usize| {
             let scores: Vec<f32> = scores.iter().map(|scores| scores[index]).collect();
             let map = match self.options.method {
@@ -133,7 +132,7 @@ impl Perturbation<'_> {
 
     /// The scores behind each of `masks` `[N, 1, H, W]`, 0 to 1; 0 is black.
     fn masked(&self, tracker: &Tracker, masks: &Tensor) -> Result<Vec<Vec<f32>>> {
-        tracker.scores(&self.model.forward(&self.input.f_mul(masks)?, &[])?.heads)
+        tracker.scores(&self.model.forward(&self.input.f_mul(masks)?, &[])?.outputs)
     }
 
     fn batch(&self) -> usize {

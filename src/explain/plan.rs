@@ -1,4 +1,4 @@
-//! At which layers the boxes of each head are explained.
+//! At which layers the boxes of each level are explained.
 
 use std::iter;
 
@@ -10,15 +10,15 @@ use crate::{
     model::{Forward, Layer, Model},
 };
 
-/// Which layers are tapped, and which of them explain the boxes of which head.
+/// Which layers are tapped, and which of them explain the boxes of which level.
 pub(super) struct Plan {
     /// Indices of layers, in order.
     pub taps: Vec<usize>,
-    /// The layers that explain the boxes of each head; none, if the head sees none of those asked for.
+    /// The layers that explain the boxes of each level; none, if the level sees none of those asked for.
     pub layers_of: Vec<Vec<usize>>,
     /// The layers that were asked for.
     pub asked: Vec<usize>,
-    /// The layer that feeds each head, to be tried where those asked for say nothing: none, if it is one of them, or if it
+    /// The layer that feeds each level, to be tried where those asked for say nothing: none, if it is one of them, or if it
     /// shows only a single cell by this method.
     pub feed_of: Vec<Option<usize>>,
 }
@@ -26,33 +26,33 @@ pub(super) struct Plan {
 impl Plan {
     pub fn new(model: &Model, target: &TargetLayer, method: Method) -> Result<Self> {
         if method.info().needs == Needs::Forwards {
-            let none = vec![Vec::new(); model.heads().len()];
-            let feed_of = vec![None; model.heads().len()];
+            let none = vec![Vec::new(); model.levels().len()];
+            let feed_of = vec![None; model.levels().len()];
             return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of });
         }
-        let heads = 0..model.heads().len();
-        let seen = |layers: &[usize], head: usize| -> Vec<usize> {
-            layers.iter().copied().filter(|&layer| model.layers()[layer].is_seen_by(head)).collect()
+        let levels = 0..model.levels().len();
+        let seen = |layers: &[usize], level: usize| -> Vec<usize> {
+            layers.iter().copied().filter(|&layer| model.layers()[layer].is_seen_by(level)).collect()
         };
         let layers_of: Vec<Vec<usize>> = match target {
-            TargetLayer::Layers(layers) => heads.clone().map(|head| seen(layers, head)).collect(),
+            TargetLayer::Layers(layers) => levels.clone().map(|level| seen(layers, level)).collect(),
             TargetLayer::Auto => {
                 let stages = match method {
                     Method::Best => backbone_stages(model, |_| true)?,
                     _ if method.info().is_element_wise => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
                     _ => Vec::new(),
                 };
-                let of_head = |head: usize| match seen(&stages, head) {
-                    layers if layers.is_empty() => Ok(vec![model.feed_of(head)?]),
+                let of_head = |level: usize| match seen(&stages, level) {
+                    layers if layers.is_empty() => Ok(vec![model.feed_of(level)?]),
                     layers => Ok(layers),
                 };
-                heads.clone().map(of_head).collect::<Result<_>>()?
+                levels.clone().map(of_head).collect::<Result<_>>()?
             }
         };
         let is_single_cell = method.info().is_element_wise;
-        let feed_of = heads.map(|head| {
-            let feed = model.feed_of(head).ok()?;
-            (*target != TargetLayer::Auto && !is_single_cell && layers_of[head] != [feed]).then_some(feed)
+        let feed_of = levels.map(|level| {
+            let feed = model.feed_of(level).ok()?;
+            (*target != TargetLayer::Auto && !is_single_cell && layers_of[level] != [feed]).then_some(feed)
         });
         let feed_of: Vec<Option<usize>> = feed_of.collect();
         let asked = match target {
@@ -60,7 +60,7 @@ impl Plan {
             TargetLayer::Auto => Vec::new(),
         };
         let mut taps: Vec<usize> = layers_of.iter().flatten().chain(feed_of.iter().flatten()).copied().collect();
-        // The map of a head that sees none of them has their size.
+        // The map of a level that sees none of them has their size.
         taps.extend(asked.first());
         taps.sort_unstable();
         taps.dedup();
@@ -69,16 +69,16 @@ impl Plan {
 
     /// Runs the network with the taps of this plan.
     pub fn forward(&self, model: &Model, input: &Tensor) -> Result<Forward> {
-        match self.is_at_heads(model) {
-            true => model.forward_to_heads(input, &self.taps),
+        match self.is_at_levels(model) {
+            true => model.forward_to_levels(input, &self.taps),
             false => model.forward(input, &self.taps),
         }
     }
 
-    /// Whether the boxes of each head are explained at that head's own input, and nowhere else.
-    fn is_at_heads(&self, model: &Model) -> bool {
-        let is_own = |(head, layers): (usize, &Vec<usize>)| model.feed_of(head).is_ok_and(|feed| *layers == [feed]);
-        // Where two heads have the same input there are fewer taps.
+    /// Whether the boxes of each level are explained at that level's own input, and nowhere else.
+    fn is_at_levels(&self, model: &Model) -> bool {
+        let is_own = |(level, layers): (usize, &Vec<usize>)| model.feed_of(level).is_ok_and(|feed| *layers == [feed]);
+        // Where two levels have the same input there are fewer taps.
         self.taps.len() == self.layers_of.len() && self.layers_of.iter().enumerate().all(is_own)
     }
 }
@@ -87,7 +87,7 @@ impl Plan {
 /// last block at the largest stride, and the last layers at the others. In YOLOv5s model.9, and model.6, 4, 2 and 0 at
 /// strides 16, 8, 4 and 2.
 ///
-/// Element-wise maps collapse into one cell at a head's own input; here they show the object (docs/evaluation.md).
+/// Element-wise maps collapse into one cell at a level's own input; here they show the object (docs/evaluation.md).
 fn backbone_stages(model: &Model, is_wanted: fn(u32) -> bool) -> Result<Vec<usize>> {
     let strides = model.layer_strides()?;
     let layers = model.layers();
@@ -104,7 +104,7 @@ fn backbone_stages(model: &Model, is_wanted: fn(u32) -> bool) -> Result<Vec<usiz
         let fits = |&&(index, stride): &&(usize, u32)| stride == wanted && is_block(&layers[index]);
         backbone.iter().rev().find(fits).map(|&(index, _)| index)
     };
-    // The head begins with a single convolution, before it scales up.
+    // The level begins with a single convolution, before it scales up.
     let end = last_at(deepest, |layer| layer.class != "Conv").or_else(|| last_at(deepest, |_| true));
     let halvings = iter::successors(Some(deepest / 2), |&stride| Some(stride / 2)).take_while(|&stride| stride > 1);
     let stages = halvings.filter(|&stride| is_wanted(stride)).map(|stride| last_at(stride, |_| true));

@@ -1,10 +1,11 @@
 //! The scalar whose gradient is taken.
 
-use tch::{TchError, Tensor};
+use tch::Tensor;
 
 use crate::{
     detect::Detection,
-    error::Result,
+    error::{Error, Result},
+    families::{Extent, Traced},
     model::{Forward, Model},
 };
 
@@ -37,14 +38,6 @@ pub enum Target {
     H,
     /// The maximum of the normalised maps of class logit and edges.
     Odam,
-}
-
-/// Where a prediction is decoded.
-struct Place {
-    row: usize,
-    column: usize,
-    stride: u32,
-    anchor: [f32; 2],
 }
 
 impl Target {
@@ -134,113 +127,26 @@ impl Target {
         detection: &Detection,
         contrast: Option<usize>,
     ) -> Result<Tensor> {
-        let head = &model.heads()[detection.head];
-        let base = detection.anchor * head.channels_per_anchor;
-        let mut channels: Vec<usize> = (base..base + CLASS).collect();
-        channels.push(detection.logit_channel(head));
-        channels.extend(contrast.map(|class| base + CLASS + class));
-        let raw = model.head_values(forward, detection.head, &channels, (detection.row, detection.column))?;
-        let place = Place {
-            row: detection.row,
-            column: detection.column,
-            stride: head.stride,
-            anchor: head.anchors[detection.anchor],
-        };
-        Ok(self.of(model).of_raw(&raw, &place)?)
+        let classes: Vec<usize> = [detection.class_id].into_iter().chain(contrast).collect();
+        let traced = model.trace(forward, &detection.place, &classes)?;
+        self.of(model).of_traced(traced.as_ref(), contrast.is_some())
     }
 
-    /// `raw`: x, y, w, h, objectness, class, and the class to contrast if there is one, before the sigmoid.
-    ///
-    /// Ultralytics YOLOv5, `Detect.forward`: xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
-    fn of_raw(self, raw: &Tensor, place: &Place) -> Result<Tensor, TchError> {
-        let at = |channel: usize| raw.f_get(channel as i64);
-        let logit = || match raw.size()[0] as usize > CONTRAST {
-            true => at(CLASS)?.f_sub(&at(CONTRAST)?),
-            false => at(CLASS),
-        };
-        let centre = |channel: usize, cell: usize| {
-            let stride = f64::from(place.stride);
-            at(channel)?.f_sigmoid()?.f_mul_scalar(2.0 * stride)?.f_add_scalar((cell as f64 - 0.5) * stride)
-        };
-        let side = |channel: usize| {
-            let anchor = f64::from(place.anchor[channel - 2]);
-            at(channel)?.f_sigmoid()?.f_square()?.f_mul_scalar(4.0 * anchor)
-        };
-        let edge = |axis: usize, sign: f64| {
-            let cell = if axis == 0 { place.column } else { place.row };
-            centre(axis, cell)?.f_add(&side(axis + 2)?.f_mul_scalar(sign * 0.5)?)
-        };
-        match self {
-            Self::Auto | Self::Logit | Self::Odam => logit(),
-            Self::Prob => at(CLASS)?.f_sigmoid(),
-            Self::Obj => at(OBJECTNESS),
-            Self::Conf => at(OBJECTNESS)?.f_sigmoid()?.f_mul(&at(CLASS)?.f_sigmoid()?),
-            Self::X1 => edge(0, -1.0),
-            Self::Y1 => edge(1, -1.0),
-            Self::X2 => edge(0, 1.0),
-            Self::Y2 => edge(1, 1.0),
-            Self::W => side(2),
-            Self::H => side(3),
-        }
-    }
-}
-
-const OBJECTNESS: usize = 4;
-const CLASS: usize = 5;
-const CONTRAST: usize = 6;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tch::Kind;
-
-    const RAW: [f64; 7] = [0.3, -0.7, 0.9, -0.2, 1.1, -0.4, 0.6];
-
-    fn value(target: Target, raw: &[f64]) -> Tensor {
-        let place = Place { row: 3, column: 5, stride: 16, anchor: [30.0, 61.0] };
-        target.of_raw(&Tensor::from_slice(raw), &place).unwrap()
-    }
-
-    #[test]
-    fn values_are_those_of_the_decoded_box() {
-        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let close = |target, expected: f64| {
-            let found = value(target, &RAW[..6]).double_value(&[]);
-            assert!((found - expected).abs() < 1e-9, "{target:?}: {found}, expected {expected}");
-        };
-        let (cx, cy) = ((2.0 * sigmoid(0.3) + 4.5) * 16.0, (2.0 * sigmoid(-0.7) + 2.5) * 16.0);
-        let (w, h) = ((2.0 * sigmoid(0.9)).powi(2) * 30.0, (2.0 * sigmoid(-0.2)).powi(2) * 61.0);
-        close(Target::Logit, -0.4);
-        close(Target::Prob, sigmoid(-0.4));
-        close(Target::Obj, 1.1);
-        close(Target::Conf, sigmoid(1.1) * sigmoid(-0.4));
-        close(Target::X1, cx - w / 2.0);
-        close(Target::Y1, cy - h / 2.0);
-        close(Target::X2, cx + w / 2.0);
-        close(Target::Y2, cy + h / 2.0);
-        close(Target::W, w);
-        close(Target::H, h);
-        assert_eq!(value(Target::Logit, &RAW).double_value(&[]), -1.0, "contrast");
-    }
-
-    #[test]
-    fn gradients_are_those_of_finite_differences() {
-        const STEP: f64 = 1e-5;
-        for target in Target::ALL {
-            let raw = Tensor::from_slice(&RAW).set_requires_grad(true);
-            let place = Place { row: 3, column: 5, stride: 16, anchor: [30.0, 61.0] };
-            let scalar = target.of_raw(&raw, &place).unwrap();
-            let gradient = Tensor::run_backward(&[scalar], &[&raw], false, false).remove(0).to_kind(Kind::Double);
-            for channel in 0..RAW.len() {
-                let moved = |step: f64| {
-                    let mut raw = RAW;
-                    raw[channel] += step;
-                    value(target, &raw).double_value(&[])
-                };
-                let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
-                let found = gradient.double_value(&[channel as i64]);
-                assert!((found - expected).abs() < 1e-6 * expected.abs().max(1.0), "{target:?} {channel}: {found}");
-            }
-        }
+    fn of_traced(self, traced: &dyn Traced, is_contrasted: bool) -> Result<Tensor> {
+        let presence = || traced.presence_logit()?.ok_or_else(|| Error::Libtorch("no objectness".into()));
+        let class = || traced.class_logit(0);
+        Ok(match self {
+            Self::Auto | Self::Logit | Self::Odam if is_contrasted => class()?.f_sub(&traced.class_logit(1)?)?,
+            Self::Auto | Self::Logit | Self::Odam => class()?,
+            Self::Prob => class()?.f_sigmoid()?,
+            Self::Obj => presence()?,
+            Self::Conf => presence()?.f_sigmoid()?.f_mul(&class()?.f_sigmoid()?)?,
+            Self::X1 => traced.extent(Extent::Left)?,
+            Self::Y1 => traced.extent(Extent::Top)?,
+            Self::X2 => traced.extent(Extent::Right)?,
+            Self::Y2 => traced.extent(Extent::Bottom)?,
+            Self::W => traced.extent(Extent::Width)?,
+            Self::H => traced.extent(Extent::Height)?,
+        })
     }
 }

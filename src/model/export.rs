@@ -33,7 +33,7 @@ impl Model {
             return Err(Error::model(self.path(), "is TorchScript already; only a checkpoint is exported"));
         }
         let side = self.input_side(options.img_size);
-        let stride = self.heads().iter().map(|head| head.stride).max().unwrap_or_default();
+        let stride = self.levels().iter().map(|level| level.stride).max().unwrap_or_default();
         let config = Config { shape: [1, 3, side, side], stride, names: self.names() };
         let config = serde_json::to_string(&config).expect("numbers and text are JSON");
         create_atomically(path.as_ref(), |path| self.module.save(path, &config, options.half))

@@ -1,7 +1,10 @@
 //! The layers that a user can name.
 
-use super::{ffi::Call, head::Head};
-use crate::error::{Error, Result};
+use super::ffi::Call;
+use crate::{
+    error::{Error, Result},
+    families::{Head, Level},
+};
 
 /// A module call in the network whose output is one tensor.
 #[derive(Debug, Clone)]
@@ -10,19 +13,20 @@ pub struct Layer {
     pub path: String,
     /// Class name, `SiLU`.
     pub class: String,
+    /// Levels, as bits.
     sees: u64,
     feeds: u64,
 }
 
 impl Layer {
-    /// Whether head `head` (in order of the file) depends on this layer. Otherwise its gradient here is zero.
-    pub fn is_seen_by(&self, head: usize) -> bool {
-        self.sees >> head & 1 == 1
+    /// Whether level `level` (in order of the file) depends on this layer. Otherwise its gradient here is zero.
+    pub fn is_seen_by(&self, level: usize) -> bool {
+        self.sees >> level & 1 == 1
     }
 
-    /// Whether this layer's output is the input of head `head` (in order of the file).
-    pub fn feeds(&self, head: usize) -> bool {
-        self.feeds >> head & 1 == 1
+    /// Whether this layer's output is what level `level` (in order of the file) is predicted from.
+    pub fn feeds(&self, level: usize) -> bool {
+        self.feeds >> level & 1 == 1
     }
 }
 
@@ -30,16 +34,23 @@ impl Layer {
 #[derive(Debug, Clone)]
 pub(super) struct Layers {
     pub list: Vec<Layer>,
-    /// The path of the module that holds the head convolutions, `model.24`.
+    /// The path of the module that is the head, `model.24`.
     head_module: String,
 }
 
 impl Layers {
     /// Keeps the calls at which a box can be explained: those outside the detection head.
-    pub fn new(calls: Vec<Call>, head_module: &str) -> Self {
+    pub fn new(calls: Vec<Call>, head: &dyn Head) -> Self {
+        let levels: Vec<u64> = head.levels().iter().map(|level| bits(&level.outputs)).collect();
+        let of_levels = |outputs: u64| bits((0..levels.len()).filter(|&level| levels[level] & outputs != 0));
+        let calls =
+            calls.into_iter().map(|call| Call { sees: of_levels(call.sees), feeds: of_levels(call.feeds), ..call });
+        Self::outside(calls, head.path())
+    }
+
+    fn outside(calls: impl Iterator<Item = Call>, head_module: &str) -> Self {
         let inside = format!("{head_module}.");
         let list = calls
-            .into_iter()
             .filter(|call| call.path != head_module && !call.path.starts_with(&inside))
             .map(|Call { path, class, sees, feeds }| Layer { path, class, sees, feeds })
             .collect();
@@ -87,21 +98,26 @@ impl Layers {
         })
     }
 
-    /// The path of the module that holds the head convolutions.
+    /// The path of the module that is the head.
     pub fn head_module(&self) -> &str {
         &self.head_module
     }
 
-    /// Index of the layer that feeds `heads[head]`: the outermost module with that output.
-    pub fn feed_of(&self, head: usize, heads: &[Head]) -> Result<usize> {
-        self.list.iter().position(|layer| layer.feeds(head)).ok_or_else(|| Error::LayerUnusable {
+    /// Index of the layer that feeds `levels[level]`: the outermost module with that output.
+    pub fn feed_of(&self, level: usize, levels: &[Level]) -> Result<usize> {
+        self.list.iter().position(|layer| layer.feeds(level)).ok_or_else(|| Error::LayerUnusable {
             name: "auto".into(),
             problem: format!(
                 "no layer's output is the input of the {} head; name a layer, 'yolo-cam layers' lists them",
-                heads[head].name()
+                levels[level].name()
             ),
         })
     }
+}
+
+/// A set of small numbers.
+fn bits(numbers: impl IntoIterator<Item = impl std::borrow::Borrow<usize>>) -> u64 {
+    numbers.into_iter().fold(0, |bits, number| bits | 1 << number.borrow())
 }
 
 /// The spelling in which dots and underscores are the same.
@@ -115,15 +131,16 @@ mod tests {
 
     fn layers() -> Layers {
         let call = |path: &str, sees, feeds| Call { path: path.into(), class: "Conv".into(), sees, feeds };
-        Layers::new(
-            vec![
+        Layers::outside(
+            [
                 call("model.2", 0b11, 0),
                 call("model.9", 0b11, 0b01),
                 call("model.9.cv2_x.act", 0b11, 0b01),
                 call("model.24", 0, 0),
                 call("model.24.m.0", 0b01, 0),
                 call("model.240", 0b10, 0b10),
-            ],
+            ]
+            .into_iter(),
             "model.24",
         )
     }

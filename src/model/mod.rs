@@ -6,7 +6,6 @@ mod decoding;
 mod export;
 mod ffi;
 mod file_kind;
-mod head;
 mod layers;
 mod metadata;
 mod names;
@@ -27,18 +26,18 @@ pub(crate) use self::names::by_number;
 use self::{
     checkpoint::Checkpoint,
     ffi::{ScriptModule, Tail, Tap, TappedGraph},
-    head::HeadModule,
     layers::Layers,
     metadata::Metadata,
     names::Names,
 };
-pub use self::{export::ExportOptions, file_kind::FileKind, head::Head, layers::Layer};
+pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
 use crate::{
     error::{Error, Result},
+    families::{Head, Level, Place, Traced, find_head},
     geometry::Size,
 };
 
-/// A YOLOv5 detector.
+/// A detector.
 ///
 /// A model is used by one thread at a time; libtorch spreads the work of a forward pass over threads by itself. For several
 /// pictures at once, each thread takes one that [`share`](Self::share) gave.
@@ -51,10 +50,11 @@ pub struct Model {
     device: Device,
     names: Vec<String>,
     warnings: Vec<String>,
-    /// In order of the file, which is that of the rows in the concatenated prediction.
-    heads: Vec<Head>,
-    /// Weight `[C, K]` and bias `[C]` of each head.
-    head_weights: Vec<(Tensor, Option<Tensor>)>,
+    head: Arc<dyn Head>,
+    /// Paths of the calls that give the raw outputs.
+    outputs: Vec<String>,
+    /// For each raw output the 1×1 convolution that it is computed by, if it is.
+    pointwise: Vec<Option<Pointwise>>,
     layers: Layers,
     /// Once they are asked for.
     strides: OnceCell<Vec<Option<u32>>>,
@@ -72,10 +72,10 @@ pub struct LoadOptions {
 /// What a forward pass returns.
 #[derive(Debug)]
 pub struct Forward {
-    /// Raw output of each head, `[N, anchors·channels, h, w]` f32, before the sigmoid, in order of the file.
-    pub heads: Vec<Tensor>,
-    /// Input of each head, `[N, K, h, w]` f32, in order of the file.
-    pub head_inputs: Vec<Tensor>,
+    /// Raw outputs of the head, `[N, C, h, w]` f32, before the sigmoid, in order of the file.
+    pub outputs: Vec<Tensor>,
+    /// What the module that gives each of them is given, `[N, K, h, w]` f32.
+    pub output_inputs: Vec<Tensor>,
     /// Output of each tapped layer, `[N, K, h, w]`, which records gradients.
     pub taps: Vec<Tensor>,
 }
@@ -86,8 +86,8 @@ const DEFAULT_IMG_SIZE: u32 = 640;
 /// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
 const MIN_STRIDE: u32 = 32;
 
-/// Side of the input that shows the strides of the heads: small, and a multiple of every stride in use.
-pub(crate) const PROBE_SIDE: i64 = 128;
+/// Side of the input that shows the strides of the levels: small, and a multiple of every stride in use.
+pub(crate) const PROBE_SIDE: u32 = 128;
 
 /// Channels of pictures, up to which a network that does not take RGB is asked what it takes: of satellites are 13.
 const MOST_CHANNELS: i64 = 16;
@@ -98,7 +98,7 @@ impl Model {
     /// A TorchScript file is a program: it is loaded only if all that it does is what detectors do.
     ///
     /// # Errors
-    /// [`Error::Model`] if the file is no YOLOv5 model, [`Error::Io`] if it can't be read.
+    /// [`Error::Model`] if the file is no detector of a known family, [`Error::Io`] if it can't be read.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         Self::load_with(path, device, LoadOptions::default())
     }
@@ -132,48 +132,52 @@ impl Model {
         };
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
-        let head_module = HeadModule::find(&tensors).map_err(|problem| {
+        let mut head = find_head(&tensors).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
             unusable(match exporter {
                 Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
                 None => problem,
             })
         })?;
-        if let Some(classes) = metadata.classes.filter(|&classes| classes != head_module.classes) {
-            let found = head_module.channels_per_anchor;
-            let problem = format!("has a head of its own kind: {found} values for each box, expected {}", classes + 5);
-            return Err(unusable(format!("{problem} for {classes} classes")));
+        let classes = head.classes();
+        if let Some(said) = metadata.classes.filter(|&said| said != classes) {
+            let found = head.values_per_box();
+            let problem = format!("has a head of its own kind: {found} values for each box");
+            return Err(unusable(format!("{problem}, expected {} for {said} classes", found - classes + said)));
         }
-        let convolutions = head_module.convolutions();
-        let convolutions: Vec<&str> = convolutions.iter().map(String::as_str).collect();
-        let calls = module.calls(&convolutions).map_err(|error| {
+        let outputs = head.outputs();
+        let paths: Vec<&str> = outputs.iter().map(String::as_str).collect();
+        let calls = module.calls(&paths).map_err(|error| {
             unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
-        let heads = probe_heads(&module, &head_module, &convolutions, device).map_err(unusable)?;
+        let shapes = probe(&module, &paths, device).map_err(unusable)?;
+        head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
         if kind == FileKind::TorchScript {
-            let (classes, names) = (head_module.classes, metadata.names.as_ref().map_or(0, Names::len));
+            let names = metadata.names.as_ref().map_or(0, Names::len);
             // A few names too few are an oversight. More are channels that are no classes.
             if names > 0 && classes > 2 * names {
                 return Err(unusable(format!(
                     "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of \
-                     YOLOv5 are explained"
+                     {} are explained",
+                    head.family()
                 )));
             }
-            warnings.extend(decoding::compare(&module, &heads, classes, metadata.shape, device).map_err(unusable)?);
+            warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
         }
-        let (names, misfit) = Names::fit(metadata.names, head_module.classes);
+        let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
         Ok(Self {
             names,
             warnings,
-            head_weights: convolutions.iter().map(|path| head_weights(&tensors, path)).collect::<Result<_>>()?,
-            layers: Layers::new(calls, &head_module.path),
+            pointwise: pointwise_convolutions(&tensors, &outputs)?,
+            layers: Layers::new(calls, head.as_ref()),
+            head: Arc::from(head),
+            outputs,
             module,
             weights_token: Arc::new(()),
             path: path.to_owned(),
             kind,
             device,
-            heads,
             strides: OnceCell::new(),
             graphs: RefCell::default(),
         })
@@ -193,10 +197,8 @@ impl Model {
     }
 
     fn with_module(&self, module: ScriptModule, weights_token: Arc<()>) -> Result<Self> {
-        let tensors = module.tensors()?;
-        let weights = self.heads.iter().map(|head| head_weights(&tensors, &head.path));
         Ok(Self {
-            head_weights: weights.collect::<Result<_>>()?,
+            pointwise: pointwise_convolutions(&module.tensors()?, &self.outputs)?,
             module,
             weights_token,
             path: self.path.clone(),
@@ -204,7 +206,8 @@ impl Model {
             device: self.device,
             names: self.names.clone(),
             warnings: self.warnings.clone(),
-            heads: self.heads.clone(),
+            head: Arc::clone(&self.head),
+            outputs: self.outputs.clone(),
             layers: self.layers.clone(),
             strides: self.strides.clone(),
             graphs: RefCell::default(),
@@ -232,9 +235,9 @@ impl Model {
         &self.names
     }
 
-    /// Whether the class outputs were trained. YOLOv5's loss leaves them as they were where there is one class only.
+    /// Whether the class outputs were trained: some losses leave a single class as it was initialised.
     pub fn trains_classes(&self) -> bool {
-        self.names.len() > 1
+        self.head.trains_classes()
     }
 
     /// What is odd about the file although it can be used, each in one line: what was found, and what was made of it.
@@ -254,15 +257,20 @@ impl Model {
         Ok(())
     }
 
-    /// The detection heads in order of the file, which is that of the rows in the concatenated prediction.
-    pub fn heads(&self) -> &[Head] {
-        &self.heads
+    /// What the raw outputs mean.
+    pub fn head(&self) -> &dyn Head {
+        self.head.as_ref()
     }
 
-    /// What sides of the input are multiples of: the largest stride of a head, but at least 32, as in YOLOv5. The
-    /// network may scale down further than its heads do.
+    /// The levels of the pyramid, in order of the file.
+    pub fn levels(&self) -> &[Level] {
+        self.head.levels()
+    }
+
+    /// What sides of the input are multiples of: the largest stride of a level, but at least 32, as in YOLOv5. The
+    /// network may scale down further than its levels do.
     pub fn max_stride(&self) -> u32 {
-        self.heads.iter().map(|head| head.stride).fold(MIN_STRIDE, u32::max)
+        self.levels().iter().map(|level| level.stride).fold(MIN_STRIDE, u32::max)
     }
 
     /// The longest side of the input that `img_size` (`None`: 640) leads to, in pixels: whole strides.
@@ -289,15 +297,15 @@ impl Model {
         self.layers.find(name)
     }
 
-    /// Index of the layer whose output is the input of head `head` (in order of the file).
+    /// Index of the layer whose output feeds level `level` (in order of the file).
     ///
     /// # Errors
     /// [`Error::LayerUnusable`] if that input is no layer's output.
-    pub fn feed_of(&self, head: usize) -> Result<usize> {
-        self.layers.feed_of(head, &self.heads)
+    pub fn feed_of(&self, level: usize) -> Result<usize> {
+        self.layers.feed_of(level, self.levels())
     }
 
-    /// Runs the network. With `taps` (indices of layers), gradients of the heads reach all of those layers, and nothing
+    /// Runs the network. With `taps` (indices of layers), gradients of the raw outputs reach all of those layers, and nothing
     /// above them; without, no gradients are recorded.
     ///
     /// `input`: `[N, 3, H, W]` f32 on the model's device, RGB in 0..1, sides multiples of
@@ -317,55 +325,66 @@ impl Model {
         if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
     }
 
-    /// Runs the network. Gradients of each head reach its own input and nothing else: less to record than with taps, where
-    /// the gradient of a coarse head reaches the inputs of the finer ones too.
+    /// Runs the network. Gradients of each level reach its own input and nothing else: less to record than with taps, where
+    /// the gradient of a coarse level reaches the inputs of the finer ones too.
     ///
-    /// `feeds`: the layers that feed the heads, each one head, in any order; they are the taps.
+    /// `feeds`: the layers that feed the levels, each one level, in any order; they are the taps.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub(crate) fn forward_to_heads(&self, input: &Tensor, feeds: &[usize]) -> Result<Forward> {
+    pub(crate) fn forward_to_levels(&self, input: &Tensor, feeds: &[usize]) -> Result<Forward> {
         let mut forward = self.forward(input, &[])?;
-        for input in &mut forward.head_inputs {
+        for input in &mut forward.output_inputs {
             *input = input.f_detach()?.f_set_requires_grad(true)?;
         }
         for &feed in feeds {
-            for head in 0..self.heads.len() {
-                if self.feed_of(head)? == feed {
-                    forward.taps.push(forward.head_inputs[head].shallow_clone());
+            for (index, level) in self.levels().iter().enumerate() {
+                if self.feed_of(index)? == feed {
+                    forward.taps.push(forward.output_inputs[level.outputs[0]].shallow_clone());
                 }
             }
         }
         Ok(forward)
     }
 
-    /// Some channels of a head's raw output in one cell (row, column) for the first picture, `[channels]` with their
-    /// autograd graph.
+    /// Some channels of a raw output in one cell (row, column) for the first picture, `[channels]` with their autograd graph.
     ///
-    /// A head is a 1×1 convolution, so they are computed again from one cell of the head's input: a gradient through the
-    /// whole convolution would cost far more, and be zero everywhere else.
+    /// Of a 1×1 convolution they are computed again from one cell of its input: a gradient through the whole convolution
+    /// would cost far more, and be zero everywhere else.
     ///
     /// # Errors
-    /// [`Error::Libtorch`] if head, channel or cell do not exist.
-    pub fn head_values(
+    /// [`Error::Libtorch`] if output, channel or cell do not exist.
+    pub fn cell_values(
         &self,
         forward: &Forward,
-        head: usize,
+        output: usize,
         channels: &[usize],
         cell: (usize, usize),
     ) -> Result<Tensor> {
-        let (Some((weight, bias)), Some(input)) = (self.head_weights.get(head), forward.head_inputs.get(head)) else {
-            return Err(Error::Libtorch(format!("head {head} does not exist; there are {}", self.heads.len())));
+        let (Some(pointwise), Some(raw)) = (self.pointwise.get(output), forward.outputs.get(output)) else {
+            return Err(Error::Libtorch(format!(
+                "raw output {output} does not exist; there are {}",
+                self.outputs.len()
+            )));
         };
         let channels: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
         let channels = Tensor::from_slice(&channels).f_to_device(self.device)?;
         let at = |index: usize| Some(Tensor::from(index as i64));
-        let column = input.f_index(&[at(0), None, at(cell.0), at(cell.1)])?.f_view(-1)?;
-        let values = weight.f_index_select(0, &channels)?.f_mv(&column)?;
+        let column = |map: &Tensor| map.f_index(&[at(0), None, at(cell.0), at(cell.1)])?.f_view(-1);
+        let Some(Pointwise { weight, bias }) = pointwise else { return Ok(column(raw)?.f_index_select(0, &channels)?) };
+        let values = weight.f_index_select(0, &channels)?.f_mv(&column(&forward.output_inputs[output])?)?;
         Ok(match bias {
             Some(bias) => values.f_add(&bias.f_index_select(0, &channels)?)?,
             None => values,
         })
+    }
+
+    /// The prediction at `place` for the first picture, with its autograd graph, and the logits of `classes`.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if place or classes do not exist.
+    pub fn trace(&self, forward: &Forward, place: &Place, classes: &[usize]) -> Result<Box<dyn Traced>> {
+        self.head.trace(place, classes, &|output, channels, cell| self.cell_values(forward, output, channels, cell))
     }
 
     /// Shape of each layer's output for one picture of size `input`, in order of [`layers`](Self::layers).
@@ -373,10 +392,9 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if the network can't run at this size.
     pub fn layer_shapes(&self, input: Size) -> Result<Vec<Vec<i64>>> {
-        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
         let layers: Vec<&str> = self.layers.list.iter().map(|layer| layer.path.as_str()).collect();
         let size = [1, 3, i64::from(input.height), i64::from(input.width)];
-        Ok(shapes(&self.module, &heads, &layers, size, self.device)?.layers)
+        Ok(shapes(&self.module, &self.output_paths(), &layers, size, self.device)?.layers)
     }
 
     /// Input pixels per cell of each layer's output, in order of [`layers`](Self::layers); `None` where it is no feature
@@ -388,7 +406,7 @@ impl Model {
         if let Some(strides) = self.strides.get() {
             return Ok(strides);
         }
-        let side = PROBE_SIDE as u32;
+        let side = PROBE_SIDE;
         let stride = |shape: &Vec<i64>| match shape.as_slice() {
             &[1, _, h, w] if h == w && h > 0 => Some(side / h as u32),
             _ => None,
@@ -399,12 +417,14 @@ impl Model {
 
     /// What lies behind layer `layer`, to be run with something else in its place.
     pub(crate) fn tail(&self, layer: usize) -> Result<Tail<'_>> {
-        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
-        Tail::new(&self.module, &heads, &self.layers.list[layer].path)
+        Tail::new(&self.module, &self.output_paths(), &self.layers.list[layer].path)
+    }
+
+    fn output_paths(&self) -> Vec<&str> {
+        self.outputs.iter().map(String::as_str).collect()
     }
 
     fn graph(&self, taps: &[usize]) -> Result<TappedGraph> {
-        let heads: Vec<&str> = self.heads.iter().map(|head| head.path.as_str()).collect();
         let path = |&layer: &usize| match self.layers.list.get(layer) {
             Some(layer) => Ok(layer.path.as_str()),
             None => {
@@ -413,7 +433,7 @@ impl Model {
             }
         };
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
-        TappedGraph::new(&self.module, &heads, &taps, Tap::Gradient)
+        TappedGraph::new(&self.module, &self.output_paths(), &taps, Tap::Gradient)
     }
 }
 
@@ -451,76 +471,64 @@ fn undefined_weights(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
 
 /// What a network gives for an input of some size.
 struct Shapes {
-    /// Of each head's raw output.
-    heads: Vec<Vec<i64>>,
+    /// Of each raw output.
+    outputs: Vec<Vec<i64>>,
     /// Of each layer's output.
     layers: Vec<Vec<i64>>,
 }
 
 /// The shapes for an input of size `[N, channels, H, W]`. They are computed without data, which takes next to no time; where
 /// libtorch can't do that, since an operator wants data, the network runs on a blank input.
-fn shapes(module: &ScriptModule, heads: &[&str], layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
+fn shapes(module: &ScriptModule, outputs: &[&str], layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
     let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand(size, false)?;
     let run = |module: &ScriptModule| {
-        let mut graph = TappedGraph::new(module, heads, layers, Tap::Observe)?;
+        let mut graph = TappedGraph::new(module, outputs, layers, Tap::Observe)?;
         tch::no_grad(|| graph.run(&input))
     };
     let forward = module.without_data().and_then(|module| run(&module)).or_else(|_| run(module))?;
     let sizes = |tensors: &[Tensor]| tensors.iter().map(Tensor::size).collect();
-    Ok(Shapes { heads: sizes(&forward.heads), layers: sizes(&forward.taps) })
+    Ok(Shapes { outputs: sizes(&forward.outputs), layers: sizes(&forward.taps) })
 }
 
-/// Learns the strides from the shapes for a small input, and that the network runs at other sizes than the one it was
-/// traced at.
-fn probe_heads(
-    module: &ScriptModule,
-    found: &HeadModule,
-    convolutions: &[&str],
-    device: Device,
-) -> Result<Vec<Head>, String> {
-    let run = |channels: i64| shapes(module, convolutions, &[], [1, channels, PROBE_SIDE, PROBE_SIDE], device);
-    let outputs = run(3)
-        .map_err(|error| match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
+/// The shapes of the raw outputs for a small input. That there are any shows that the network runs at other sizes than the
+/// one it was traced at.
+fn probe(module: &ScriptModule, outputs: &[&str], device: Device) -> Result<Vec<Vec<i64>>, String> {
+    let side = i64::from(PROBE_SIDE);
+    let run = |channels: i64| shapes(module, outputs, &[], [1, channels, side, side], device);
+    run(3).map(|shapes| shapes.outputs).map_err(|error| {
+        match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
             Some(1) => {
                 "takes pictures of 1 channel; only models for RGB pictures, of 3 channels, are explained".to_owned()
             }
             Some(channels) => {
                 format!("takes pictures of {channels} channels; only models for RGB pictures, of 3, are explained")
             }
-            None => format!("fails on a {PROBE_SIDE}x{PROBE_SIDE} input: {}", reason(&error)),
-        })?
-        .heads;
-    let mut heads = Vec::with_capacity(outputs.len());
-    for (index, (output, path)) in outputs.iter().zip(convolutions).enumerate() {
-        let stride = match output.as_slice() {
-            &[1, _, h, w] if h == w && h > 0 && PROBE_SIDE % h == 0 => (PROBE_SIDE / h) as u32,
-            other => {
-                return Err(format!("has a head {path} with output {other:?} for a {PROBE_SIDE}x{PROBE_SIDE} input"));
-            }
-        };
-        heads.push(Head {
-            path: (*path).to_owned(),
-            stride,
-            rank: 0,
-            anchors: found.anchors_in_pixels(index, stride),
-            channels_per_anchor: found.channels_per_anchor,
-        });
-    }
-    let strides: Vec<u32> = heads.iter().map(|head| head.stride).collect();
-    for head in &mut heads {
-        head.rank = strides.iter().filter(|&&stride| stride < head.stride).count();
-    }
-    Ok(heads)
+            None => format!("fails on a {side}x{side} input: {}", reason(&error)),
+        }
+    })
 }
 
-/// Weight `[C, K]` and bias `[C]` of the 1×1 convolution at `path`.
-fn head_weights(tensors: &[(String, Tensor)], path: &str) -> Result<(Tensor, Option<Tensor>)> {
-    let get = |name: &str| {
+/// A 1×1 convolution.
+struct Pointwise {
+    /// `[C, K]`.
+    weight: Tensor,
+    /// `[C]`.
+    bias: Option<Tensor>,
+}
+
+/// For each of the modules at `paths` its weights, if it is a 1×1 convolution.
+fn pointwise_convolutions(tensors: &[(String, Tensor)], paths: &[String]) -> Result<Vec<Option<Pointwise>>> {
+    let get = |path: &str, name: &str| {
         let wanted = format!("{path}.{name}");
         tensors.iter().find(|(path, _)| *path == wanted).map(|(_, tensor)| tensor.shallow_clone())
     };
-    let weight = get("weight").ok_or_else(|| Error::Libtorch(format!("{path} has no weight")))?;
-    Ok((weight.f_flatten(1, -1)?, get("bias")))
+    let pointwise = |path: &String| match get(path, "weight") {
+        Some(weight) if matches!(weight.size().as_slice(), [_, _, 1, 1]) => {
+            Ok(Some(Pointwise { weight: weight.f_flatten(1, -1)?, bias: get(path, "bias") }))
+        }
+        _ => Ok(None),
+    };
+    paths.iter().map(pointwise).collect()
 }
 
 /// The text of an error without the word that names libtorch, for use inside another error.

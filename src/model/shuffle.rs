@@ -117,24 +117,24 @@ mod tests {
         model.shuffle_weights("model.24", 0).unwrap();
         let after = run(&model);
         let differs = |a: &Tensor, b: &Tensor| a.f_sub(b).unwrap().abs().max().double_value(&[]) > 1e-3;
-        assert!(differs(&before.heads[0], &after.heads[0]), "the head is another");
-        assert!(!differs(&before.heads[0], &run(&intact).heads[0]), "other handles keep their weights");
-        assert!(!differs(&before.head_inputs[0], &after.head_inputs[0]), "what feeds it is not");
+        assert!(differs(&before.outputs[0], &after.outputs[0]), "the head is another");
+        assert!(!differs(&before.outputs[0], &run(&intact).outputs[0]), "other handles keep their weights");
+        assert!(!differs(&before.output_inputs[0], &after.output_inputs[0]), "what feeds it is not");
         let sorted = |model: &Model| {
-            let mut values = values(&model.head_weights[0].0).unwrap();
+            let mut values = values(&model.pointwise[0].as_ref().unwrap().weight).unwrap();
             values.sort_by(f32::total_cmp);
             values
         };
         assert_eq!(sorted(&model), sorted(&intact), "the same values elsewhere");
         model.restore_weights(&intact).unwrap();
-        assert!(!differs(&before.heads[0], &run(&model).heads[0]));
+        assert!(!differs(&before.outputs[0], &run(&model).outputs[0]));
         let shared = model.share().unwrap();
         model.shuffle_weights("model.0", 0).unwrap();
         assert!(
-            differs(&before.head_inputs[0], &run(&model).head_inputs[0]),
+            differs(&before.output_inputs[0], &run(&model).output_inputs[0]),
             "its graphs are those of its new weights"
         );
-        assert!(!differs(&before.heads[0], &run(&shared).heads[0]), "a handle that it gave keeps them too");
+        assert!(!differs(&before.outputs[0], &run(&shared).outputs[0]), "a handle that it gave keeps them too");
         assert!(matches!(model.shuffle_weights("model.22", 0), Err(Error::LayerNotFound { .. })));
     }
 }

@@ -15,8 +15,8 @@ pub fn layers(command: &LayersCommand) -> Result<Exit> {
     let shapes = model.layer_shapes(Size { width: side, height: side })?;
     let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
     for (layer, shape) in model.layers().iter().zip(&shapes) {
-        let heads = (0..model.heads().len()).filter(|&head| layer.is_seen_by(head));
-        let heads = heads.map(|head| model.heads()[head].name()).collect::<Vec<_>>().join(" ");
+        let heads = (0..model.levels().len()).filter(|&head| layer.is_seen_by(head));
+        let heads = heads.map(|head| model.levels()[head].name()).collect::<Vec<_>>().join(" ");
         let stride = match shape.as_slice() {
             &[_, _, _, width] if width > 0 => (i64::from(side) / width).to_string(),
             _ => "-".to_owned(),

@@ -60,8 +60,8 @@ unsafe extern "C" {
     ) -> c_int;
     fn yc_module_decode(
         module: *const RawModule,
-        heads: *const *const c_char,
-        n_heads: usize,
+        outputs: *const *const c_char,
+        n_outputs: usize,
         input: *const C_tensor,
         raw: *const *const C_tensor,
         most: usize,
@@ -116,16 +116,16 @@ unsafe extern "C" {
     ) -> c_int;
     fn yc_module_calls(
         module: *const RawModule,
-        heads: *const *const c_char,
-        n_heads: usize,
+        outputs: *const *const c_char,
+        n_outputs: usize,
         context: *mut c_void,
         visit: CallVisitor,
         error: *mut *mut c_char,
     ) -> c_int;
     fn yc_graph_new(
         module: *const RawModule,
-        heads: *const *const c_char,
-        n_heads: usize,
+        outputs: *const *const c_char,
+        n_outputs: usize,
         taps: *const *const c_char,
         n_taps: usize,
         gradients: c_int,
@@ -142,8 +142,8 @@ unsafe extern "C" {
     ) -> c_int;
     fn yc_tail_new(
         module: *const RawModule,
-        heads: *const *const c_char,
-        n_heads: usize,
+        outputs: *const *const c_char,
+        n_outputs: usize,
         tap: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut RawTail;
@@ -173,9 +173,9 @@ pub(super) struct Call {
     pub path: String,
     /// The class name, `Conv2d`.
     pub class: String,
-    /// Bit i: head i depends on the output.
+    /// Bit i: raw output i is computed from this call's output.
     pub sees: u64,
-    /// Bit i: the output is the input of head i.
+    /// Bit i: the output is what raw output i is computed from directly.
     pub feeds: u64,
 }
 
@@ -258,18 +258,18 @@ impl ScriptModule {
         Ok(list)
     }
 
-    /// What the module's own code makes of these raw heads, `[1, C, h, w]` each; `None` if its first output is no tensor.
+    /// What the module's own code makes of these raw outputs, `[1, C, h, w]` each; `None` if its first output is no tensor.
     ///
     /// `input`: `[1, 3, H, W]`, of which only the size counts.
-    pub fn decode(&self, heads: &[&str], input: &Tensor, raw: &[Tensor]) -> Result<Option<Tensor>> {
-        let heads = CStrings::new(heads)?;
+    pub fn decode(&self, outputs: &[&str], input: &Tensor, raw: &[Tensor]) -> Result<Option<Tensor>> {
+        let outputs = CStrings::new(outputs)?;
         let raw: Vec<*const C_tensor> = raw.iter().map(Tensor::as_ptr).collect();
-        assert_eq!(heads.len(), raw.len(), "a tensor for each head");
+        assert_eq!(outputs.len(), raw.len(), "a tensor for each raw output");
         let Room { most, all } = Room::of(input);
         // SAFETY: module, strings and tensors are alive; there are as many tensors as strings.
         let output = guarded(|error| unsafe {
-            let (heads, count) = (heads.as_ptr(), heads.len());
-            yc_module_decode(self.0.as_ptr(), heads, count, input.as_ptr(), raw.as_ptr(), most, all, error)
+            let (outputs, count) = (outputs.as_ptr(), outputs.len());
+            yc_module_decode(self.0.as_ptr(), outputs, count, input.as_ptr(), raw.as_ptr(), most, all, error)
         })?;
         // SAFETY: after success it is a tensor that we own.
         let output = unsafe { Tensor::from_ptr(output.as_ptr()) };
@@ -304,8 +304,8 @@ impl ScriptModule {
 
     /// The calls in the forward graph in order of execution, an outer call before those inside it.
     ///
-    /// `heads`: paths of the head convolutions, at most 64.
-    pub fn calls(&self, heads: &[&str]) -> Result<Vec<Call>> {
+    /// `outputs`: paths of the calls that give the raw outputs, at most 64.
+    pub fn calls(&self, outputs: &[&str]) -> Result<Vec<Call>> {
         unsafe extern "C" fn visit(
             context: *mut c_void,
             path: *const c_char,
@@ -320,12 +320,12 @@ impl ScriptModule {
                 list.push(Call { path: borrow_string(path), class: borrow_string(class), sees, feeds });
             }
         }
-        let heads = CStrings::new(heads)?;
+        let outputs = CStrings::new(outputs)?;
         let mut list: Vec<Call> = Vec::new();
         let context = ptr::from_mut(&mut list).cast();
         // SAFETY: module and strings are alive; `visit` takes the context for what it is.
         checked(|error| unsafe {
-            yc_module_calls(self.0.as_ptr(), heads.as_ptr(), heads.len(), context, visit, error)
+            yc_module_calls(self.0.as_ptr(), outputs.as_ptr(), outputs.len(), context, visit, error)
         })?;
         Ok(list)
     }
@@ -400,10 +400,10 @@ impl Drop for Builder {
     }
 }
 
-/// A forward graph that returns raw heads and tapped layers.
+/// A forward graph that returns raw outputs and tapped layers.
 pub(super) struct TappedGraph {
     graph: NonNull<RawGraph>,
-    n_heads: usize,
+    n_outputs: usize,
     n_taps: usize,
 }
 
@@ -412,32 +412,32 @@ unsafe impl Send for TappedGraph {}
 
 impl TappedGraph {
     /// Rewrites the forward graph of `module`.
-    pub fn new(module: &ScriptModule, heads: &[&str], taps: &[&str], tap: Tap) -> Result<Self> {
-        let (n_heads, n_taps) = (heads.len(), taps.len());
-        let (heads, taps) = (CStrings::new(heads)?, CStrings::new(taps)?);
+    pub fn new(module: &ScriptModule, outputs: &[&str], taps: &[&str], tap: Tap) -> Result<Self> {
+        let (n_outputs, n_taps) = (outputs.len(), taps.len());
+        let (outputs, taps) = (CStrings::new(outputs)?, CStrings::new(taps)?);
         let gradients = c_int::from(tap == Tap::Gradient);
         // SAFETY: module and strings outlive the call. The graph keeps the weights alive by itself.
         let graph = guarded(|error| unsafe {
-            yc_graph_new(module.0.as_ptr(), heads.as_ptr(), n_heads, taps.as_ptr(), n_taps, gradients, error)
+            yc_graph_new(module.0.as_ptr(), outputs.as_ptr(), n_outputs, taps.as_ptr(), n_taps, gradients, error)
         })?;
-        Ok(Self { graph, n_heads, n_taps })
+        Ok(Self { graph, n_outputs, n_taps })
     }
 
     /// Runs the graph.
     ///
     /// `input`: `[N, 3, H, W]` f32 on the module's device.
     pub fn run(&mut self, input: &Tensor) -> Result<Forward> {
-        let mut outputs = vec![ptr::null_mut(); 2 * self.n_heads + self.n_taps];
+        let mut outputs = vec![ptr::null_mut(); 2 * self.n_outputs + self.n_taps];
         let Room { most, all } = Room::of(input);
         // SAFETY: graph and input are alive, `outputs` has the room that the graph fills.
         checked(|error| unsafe {
             yc_graph_run(self.graph.as_ptr(), input.as_ptr(), most, all, outputs.as_mut_ptr(), error)
         })?;
         // SAFETY: after success each entry is a tensor that we own.
-        let mut heads: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
-        let taps = heads.split_off(2 * self.n_heads);
-        let head_inputs = heads.split_off(self.n_heads);
-        Ok(Forward { heads, head_inputs, taps })
+        let mut outputs: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
+        let taps = outputs.split_off(2 * self.n_outputs);
+        let output_inputs = outputs.split_off(self.n_outputs);
+        Ok(Forward { outputs, output_inputs, taps })
     }
 }
 
@@ -454,20 +454,21 @@ impl Drop for TappedGraph {
 pub(crate) struct Tail<'a> {
     tail: NonNull<RawTail>,
     _module: PhantomData<&'a ScriptModule>,
-    n_heads: usize,
+    n_outputs: usize,
     /// For one picture.
     room: Room,
 }
 
 impl<'a> Tail<'a> {
     /// The part of the forward graph of `module` behind the call `tap`.
-    pub(in crate::model) fn new(module: &'a ScriptModule, heads: &[&str], tap: &str) -> Result<Self> {
-        let n_heads = heads.len();
-        let (heads, tap) = (CStrings::new(heads)?, c_string(tap)?);
+    pub(in crate::model) fn new(module: &'a ScriptModule, outputs: &[&str], tap: &str) -> Result<Self> {
+        let n_outputs = outputs.len();
+        let (outputs, tap) = (CStrings::new(outputs)?, c_string(tap)?);
         // SAFETY: module and strings outlive the call. The tail keeps the weights alive by itself.
-        let tail =
-            guarded(|error| unsafe { yc_tail_new(module.0.as_ptr(), heads.as_ptr(), n_heads, tap.as_ptr(), error) })?;
-        Ok(Self { tail, _module: PhantomData, n_heads, room: Room::default() })
+        let tail = guarded(|error| unsafe {
+            yc_tail_new(module.0.as_ptr(), outputs.as_ptr(), n_outputs, tap.as_ptr(), error)
+        })?;
+        Ok(Self { tail, _module: PhantomData, n_outputs, room: Room::default() })
     }
 
     /// Runs what lies before the layer, and keeps of it what lies behind needs. Returns the layer's output.
@@ -482,9 +483,9 @@ impl<'a> Tail<'a> {
         Ok(unsafe { Tensor::from_ptr(tapped.as_ptr()) })
     }
 
-    /// The raw heads with `replacement` `[N, K, h, w]` in the layer's place.
+    /// The raw outputs with `replacement` `[N, K, h, w]` in the layer's place.
     pub fn run(&mut self, replacement: &Tensor) -> Result<Vec<Tensor>> {
-        let mut outputs = vec![ptr::null_mut(); self.n_heads];
+        let mut outputs = vec![ptr::null_mut(); self.n_outputs];
         let Room { most, all } = self.room.times(replacement.size().first().map_or(1, |&pictures| pictures as usize));
         // SAFETY: tail and tensor are alive, `outputs` has the room that the graph fills.
         checked(|error| unsafe {

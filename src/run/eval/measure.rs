@@ -227,12 +227,12 @@ impl Found {
         let forward = model.forward(&input, &[])?;
         settle(model.device());
         let seconds = start.elapsed().as_secs_f64();
-        let detections = detect(model, &forward.heads, &options.detect)?;
+        let detections = detect(model, &forward.outputs, &options.detect)?;
         let all = DetectOptions { classes: None, max_det: usize::MAX, ..options.detect.clone() };
-        if detections.is_empty() && !is_defined(&forward.heads)? {
+        if detections.is_empty() && !is_defined(&forward.outputs)? {
             return Err(yolo_cam::Error::Undefined);
         }
-        let detected = Objects::detected(&detections, &detect(model, &forward.heads, &all)?);
+        let detected = Objects::detected(&detections, &detect(model, &forward.outputs, &all)?);
         Ok(Self { letterbox, input, detections, detected, seconds })
     }
 

@@ -1,0 +1,269 @@
+//! Model families: how a detector's head is recognised, and what its raw outputs mean.
+//!
+//! A family is one file here and one line in [`FAMILIES`]. Everything else asks a [`Head`], and knows nothing of how a
+//! family encodes its boxes.
+
+mod yolov5;
+
+use tch::Tensor;
+
+use crate::{
+    error::{Error, Result},
+    geometry::{BBox, Size},
+    limits::Limits,
+};
+
+/// A family of detectors.
+pub trait Family: Sync {
+    /// Its name, `YOLOv5`.
+    fn name(&self) -> &'static str;
+
+    /// What its head is recognised by, for the error where there is none: `a module with …`.
+    fn structure(&self) -> &'static str;
+
+    /// All heads of this family in a network.
+    ///
+    /// `tensors`: parameters and buffers by their dotted paths.
+    fn find(&self, tensors: &[(String, Tensor)]) -> Vec<Box<dyn Head>>;
+}
+
+/// All families. The first that finds its head in a network has it.
+pub static FAMILIES: &[&dyn Family] = &[&yolov5::YoloV5];
+
+/// The detection head of one network, as its family reads it.
+///
+/// Its raw outputs are maps `[N, C, h, w]`. Each belongs to a [`Level`] of the pyramid, and holds some values for each
+/// cell of that level.
+pub trait Head: Send + Sync {
+    /// The name of the family.
+    fn family(&self) -> &'static str;
+
+    /// Path of the module that is the head, `model.24`. No layer inside explains a box.
+    fn path(&self) -> &str;
+
+    /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most. The gradient of a
+    /// level starts at what these calls are given.
+    fn outputs(&self) -> Vec<String>;
+
+    /// The number of classes.
+    fn classes(&self) -> usize;
+
+    /// Whether the class outputs mean anything: some losses leave a single class as it was initialised.
+    fn trains_classes(&self) -> bool;
+
+    /// How many values the network gives for each box.
+    fn values_per_box(&self) -> usize;
+
+    /// Learns the strides of the levels from the shapes of the raw outputs for a square input of `side` pixels.
+    ///
+    /// # Errors
+    /// In one line, what is wrong with the shapes.
+    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String>;
+
+    /// The levels of the pyramid, in order of the file. Empty before [`measure`](Self::measure).
+    fn levels(&self) -> &[Level];
+
+    /// How many predictions a level of so many cells makes.
+    fn predictions_in(&self, level: usize, cells: usize) -> usize;
+
+    /// Channels of each raw output.
+    fn channels(&self) -> Vec<usize>;
+
+    /// Some of the rows `[values_per_box]` that the network's own code should give, where every cell of raw output `output`
+    /// has the value `raw(output, channel)`: their places in all rows, and their values.
+    fn sample_rows(&self, input: Size, raw: &dyn Fn(usize, usize) -> f32) -> Vec<(usize, Vec<f32>)>;
+
+    /// The cells of a level that may hold a prediction of more presence than `least`, in ascending order; `None` if all may.
+    /// A quick look, so that only those have to be copied.
+    ///
+    /// `outputs`: those of the level, `[cells, C]` each.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the tensors can't be read.
+    fn promising_cells(&self, level: usize, outputs: &[Tensor], least: f32) -> Result<Option<Vec<usize>>>;
+
+    /// Decodes the predictions of some cells whose presence exceeds `least`, and whose box is finite, in order of the cells.
+    ///
+    /// `cells`: numbered row by row; `values`: for each output of the level those cells' values, `[cells, C]`. `visit` returns
+    /// the `least` for those that follow.
+    fn scan(
+        &self,
+        grid: &Grid,
+        cells: &mut dyn Iterator<Item = usize>,
+        values: &[&[f32]],
+        least: f32,
+        visit: &mut dyn FnMut(&Prediction<'_>) -> f32,
+    );
+
+    /// The prediction at `place` with its autograd graph, and the logits of `classes`.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if place or classes do not exist.
+    fn trace(&self, place: &Place, classes: &[usize], values: &CellValues<'_>) -> Result<Box<dyn Traced>>;
+}
+
+impl dyn Head + '_ {
+    /// The cells of each level for these raw outputs, `[N, C, h, w]` each.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if they are no such outputs.
+    pub fn grids(&self, outputs: &[Tensor]) -> Result<Vec<Grid>> {
+        let mut first_index = 0;
+        let grid = |(index, level): (usize, &Level)| {
+            let shape = level.outputs.first().and_then(|&output| outputs.get(output)).map(Tensor::size);
+            let Some(&[_, _, height, width]) = shape.as_deref() else {
+                return Err(Error::Libtorch(format!("expected a raw output [N, C, h, w], found {shape:?}")));
+            };
+            let (height, width) = (height as usize, width as usize);
+            let grid = Grid { level: index, height, width, first_index };
+            first_index += self.predictions_in(index, height * width);
+            Ok(grid)
+        };
+        self.levels().iter().enumerate().map(grid).collect()
+    }
+}
+
+/// A level of the pyramid: feature maps of one stride from which boxes of about one size are predicted.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// Input pixels per cell.
+    pub stride: u32,
+    /// Rank by stride: 0 is the finest.
+    pub rank: usize,
+    /// Which of the head's raw outputs belong to it.
+    pub outputs: Vec<usize>,
+}
+
+impl Level {
+    /// `P3` for stride 8.
+    pub fn name(&self) -> String {
+        format!("P{}", self.stride.ilog2())
+    }
+}
+
+/// The cells of a level for inputs of one size.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid {
+    /// Index of the level.
+    pub level: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// How many predictions the levels before it make.
+    pub first_index: usize,
+}
+
+/// Where in the network a prediction comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Index of the level, in order of the file.
+    pub level: usize,
+    /// Row of the cell.
+    pub row: usize,
+    /// Column of the cell.
+    pub column: usize,
+    /// Which of the predictions of that cell.
+    pub slot: usize,
+    /// Row in the concatenated prediction of all levels, as the family's own code counts them.
+    pub index: usize,
+}
+
+/// A decoded prediction, before anything is decided about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Prediction<'a> {
+    /// Where it comes from.
+    pub place: Place,
+    /// The box in input pixels.
+    pub box_input: BBox,
+    /// How sure the network is that something is there, 0 to 1; 1 of a family that does not say. No class is more confident.
+    pub presence: f32,
+    /// Raw logit of each class, before the sigmoid.
+    pub class_logits: &'a [f32],
+}
+
+impl Prediction<'_> {
+    /// Presence times the probability of `class`.
+    pub fn confidence(&self, class: usize) -> f32 {
+        self.presence * sigmoid(self.class_logits[class])
+    }
+
+    /// The most probable class; of equals the first, as in `torch.max`.
+    pub fn best_class(&self) -> usize {
+        let best =
+            |best: (usize, f32), (class, &logit): (usize, &f32)| if logit > best.1 { (class, logit) } else { best };
+        self.class_logits.iter().enumerate().fold((0, f32::NEG_INFINITY), best).0
+    }
+}
+
+/// The values of some channels of a raw output in one cell (row, column), `[channels]`, with their autograd graph.
+pub type CellValues<'a> = dyn Fn(usize, &[usize], (usize, usize)) -> Result<Tensor> + 'a;
+
+/// An edge or a side of a box, in input pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The left edge.
+    Left,
+    /// The upper edge.
+    Top,
+    /// The right edge.
+    Right,
+    /// The lower edge.
+    Bottom,
+    /// The width.
+    Width,
+    /// The height.
+    Height,
+}
+
+/// A prediction with its autograd graph. All values are scalars.
+pub trait Traced {
+    /// The logit of the `n`-th of the classes that were asked for, before the sigmoid.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`], here and below, if there is not enough memory.
+    fn class_logit(&self, n: usize) -> Result<Tensor>;
+
+    /// The logit of its presence, before the sigmoid; `None` if the family has none.
+    ///
+    /// # Errors
+    /// As above.
+    fn presence_logit(&self) -> Result<Option<Tensor>>;
+
+    /// An edge or a side of its box, in input pixels.
+    ///
+    /// # Errors
+    /// As above.
+    fn extent(&self, extent: Extent) -> Result<Tensor>;
+}
+
+/// The head of a network, whichever family it is of.
+///
+/// # Errors
+/// In one line, why there is none that can be explained.
+pub(crate) fn find_head(tensors: &[(String, Tensor)]) -> std::result::Result<Box<dyn Head>, String> {
+    let mut found =
+        FAMILIES.iter().map(|family| family.find(tensors)).find(|heads| !heads.is_empty()).unwrap_or_default();
+    match found.len() {
+        1 if found[0].classes() > Limits::CLASSES => {
+            Err(format!("has a head for {} classes; at most {} are explained", found[0].classes(), Limits::CLASSES))
+        }
+        1 => Ok(found.remove(0)),
+        0 => Err(no_head(tensors)),
+        n => Err(format!("has {n} detection heads, and exactly one is supported")),
+    }
+}
+
+fn no_head(tensors: &[(String, Tensor)]) -> String {
+    let names: Vec<&str> = FAMILIES.iter().map(|family| family.name()).collect();
+    if tensors.iter().any(|(name, _)| name.ends_with(".dfl.conv.weight")) {
+        return "has an anchor-free head (YOLOv8 or later), and only YOLOv5's anchor-based head is supported".into();
+    }
+    let structures: Vec<&str> = FAMILIES.iter().map(|family| family.structure()).collect();
+    format!("has no {} detection head ({})", names.join(" or "), structures.join("; "))
+}
+
+/// The logistic function: from a logit to a probability.
+pub(crate) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}

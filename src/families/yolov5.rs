@@ -1,0 +1,444 @@
+//! YOLOv5, and the other anchor-based networks with its head: YOLOv3 and YOLOv7 as Ultralytics' format has them.
+//!
+//! Each level is one 1×1 convolution. In each cell it makes a prediction for each of a few anchors, boxes of typical sizes:
+//! x, y, w, h, objectness, the classes, then mask coefficients if the network segments.
+
+use std::collections::HashMap;
+
+use tch::Tensor;
+
+use super::{CellValues, Extent, Family, Grid, Head, Level, Place, Prediction, Traced, sigmoid};
+use crate::{
+    error::{Error, Result},
+    geometry::{BBox, Size},
+    tensor,
+};
+
+/// Ultralytics YOLOv5, `models/yolo.py`, `Detect` and `Segment`.
+pub(super) struct YoloV5;
+
+impl Family for YoloV5 {
+    fn name(&self) -> &'static str {
+        "YOLOv5"
+    }
+
+    fn structure(&self) -> &'static str {
+        "a module with a buffer 'anchors' and 1x1 convolutions 'm.0', 'm.1', ..."
+    }
+
+    /// A module with a buffer `anchors` [levels, anchors, 2] and as many 1×1 convolutions `m.0`, `m.1`, … with the same number
+    /// of channels for each anchor. A `proto` beside them makes it a segmentation head, whose mask coefficients come last.
+    fn find(&self, tensors: &[(String, Tensor)]) -> Vec<Box<dyn Head>> {
+        let by_path: HashMap<&str, &Tensor> = tensors.iter().map(|(path, tensor)| (path.as_str(), tensor)).collect();
+        let heads = tensors.iter().filter_map(|(name, anchors)| {
+            let path = name.strip_suffix(".anchors")?;
+            Some(Box::new(AnchorHead::find(path, anchors, &by_path)?) as Box<dyn Head>)
+        });
+        heads.collect()
+    }
+}
+
+/// Channels of an anchor. The classes follow.
+const OBJECTNESS: usize = 4;
+const CLASSES: usize = 5;
+
+/// The head of one network.
+#[derive(Debug)]
+struct AnchorHead {
+    path: String,
+    /// Width and height of the anchors in cells, per level.
+    anchors: Vec<Vec<[f32; 2]>>,
+    /// The same in pixels, where the file has them apart. YOLOv5 up to v5.0 decodes with these, and leaves the others wrong
+    /// where it reversed their order.
+    stored_pixel_anchors: Option<Vec<Vec<[f32; 2]>>>,
+    /// What boxes are decoded with, once the strides are known: in pixels, per level.
+    pixel_anchors: Vec<Vec<[f32; 2]>>,
+    levels: Vec<Level>,
+    /// Channels for each anchor.
+    values_per_box: usize,
+    classes: usize,
+}
+
+impl AnchorHead {
+    fn find(path: &str, anchors: &Tensor, by_path: &HashMap<&str, &Tensor>) -> Option<Self> {
+        let get = |name: &str| by_path.get(format!("{path}.{name}").as_str()).copied();
+        let &[n_levels, n_anchors, 2] = anchors.size().as_slice() else { return None };
+        // Sets of levels are kept in 64 bits.
+        if n_anchors == 0 || !(1..=64).contains(&n_levels) {
+            return None;
+        }
+        let per_anchor = |level: i64| match get(&format!("m.{level}.weight"))?.size().as_slice() {
+            &[channels, _, 1, 1] if channels % n_anchors == 0 => Some((channels / n_anchors) as usize),
+            _ => None,
+        };
+        let per_anchor = (0..n_levels).map(per_anchor).collect::<Option<Vec<usize>>>()?;
+        let values_per_box = per_anchor[0];
+        let masks = get("proto.cv3.conv.weight").map_or(0, |weight| weight.size()[0] as usize);
+        if per_anchor.iter().any(|&other| other != values_per_box) || values_per_box <= CLASSES + masks {
+            return None;
+        }
+        let stored_pixel_anchors = get("anchor_grid")
+            .filter(|grid| grid.size() == [n_levels, 1, n_anchors, 1, 1, 2])
+            .and_then(|grid| grid.f_reshape([n_levels, n_anchors, 2]).ok())
+            .map(|grid| anchor_sizes(&grid));
+        Some(Self {
+            path: path.to_owned(),
+            anchors: anchor_sizes(anchors),
+            stored_pixel_anchors,
+            pixel_anchors: Vec::new(),
+            levels: Vec::new(),
+            values_per_box,
+            classes: values_per_box - CLASSES - masks,
+        })
+    }
+
+    /// The box of an anchor in a cell (row, column). `raw`: its values before the sigmoid.
+    ///
+    /// Ultralytics YOLOv5, `Detect.forward`: xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
+    fn decode_box(&self, level: usize, slot: usize, (row, column): (usize, usize), raw: &[f32]) -> BBox {
+        let [anchor_w, anchor_h] = self.pixel_anchors[level][slot];
+        let stride = self.levels[level].stride as f32;
+        let centre = |raw: f32, cell: usize| (2.0 * sigmoid(raw) - 0.5 + cell as f32) * stride;
+        let side = |raw: f32, anchor: f32| (2.0 * sigmoid(raw)).powi(2) * anchor;
+        BBox::from_cxcywh(centre(raw[0], column), centre(raw[1], row), side(raw[2], anchor_w), side(raw[3], anchor_h))
+    }
+}
+
+impl Head for AnchorHead {
+    fn family(&self) -> &'static str {
+        YoloV5.name()
+    }
+
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn outputs(&self) -> Vec<String> {
+        (0..self.anchors.len()).map(|level| format!("{}.m.{level}", self.path)).collect()
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Ultralytics YOLOv5, `ComputeLoss`: "cls loss (only if multiple classes)".
+    fn trains_classes(&self) -> bool {
+        self.classes > 1
+    }
+
+    fn values_per_box(&self) -> usize {
+        self.values_per_box
+    }
+
+    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
+        let mut strides = Vec::with_capacity(shapes.len());
+        for (shape, path) in shapes.iter().zip(self.outputs()) {
+            match shape.as_slice() {
+                &[1, _, h, w] if h == w && h > 0 && i64::from(side) % h == 0 => strides.push(side / h as u32),
+                other => return Err(format!("has a head {path} with output {other:?} for a {side}x{side} input")),
+            }
+        }
+        let in_pixels = |(anchors, &stride): (&Vec<[f32; 2]>, &u32)| {
+            anchors.iter().map(|&[w, h]| [w * stride as f32, h * stride as f32]).collect()
+        };
+        self.pixel_anchors = match &self.stored_pixel_anchors {
+            Some(anchors) => anchors.clone(),
+            None => self.anchors.iter().zip(&strides).map(in_pixels).collect(),
+        };
+        let rank = |stride| strides.iter().filter(|&&other| other < stride).count();
+        let level = |(output, &stride)| Level { stride, rank: rank(stride), outputs: vec![output] };
+        self.levels = strides.iter().enumerate().map(level).collect();
+        Ok(())
+    }
+
+    fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    fn predictions_in(&self, level: usize, cells: usize) -> usize {
+        self.anchors[level].len() * cells
+    }
+
+    fn channels(&self) -> Vec<usize> {
+        self.anchors.iter().map(|anchors| anchors.len() * self.values_per_box).collect()
+    }
+
+    /// Centre, width and height in pixels, objectness, classes, and the mask coefficients as they are.
+    fn sample_rows(&self, input: Size, raw: &dyn Fn(usize, usize) -> f32) -> Vec<(usize, Vec<f32>)> {
+        let mut rows = Vec::new();
+        let mut first_row = 0;
+        for (index, level) in self.levels.iter().enumerate() {
+            let [h, w] = [input.height, input.width].map(|side| (side / level.stride) as usize);
+            for slot in 0..self.anchors[index].len() {
+                let raw: Vec<f32> =
+                    (0..self.values_per_box).map(|at| raw(index, slot * self.values_per_box + at)).collect();
+                for (row, column) in [(0, 0), (h / 2, w / 3), (h.saturating_sub(1), w.saturating_sub(1))] {
+                    let b = self.decode_box(index, slot, (row, column), &raw);
+                    let mut values = vec![(b.x1 + b.x2) / 2.0, (b.y1 + b.y2) / 2.0, b.x2 - b.x1, b.y2 - b.y1];
+                    let (scores, masks) = raw[OBJECTNESS..].split_at(CLASSES - OBJECTNESS + self.classes);
+                    values.extend(scores.iter().map(|&raw| sigmoid(raw)));
+                    values.extend(masks);
+                    rows.push((first_row + (slot * h + row) * w + column, values));
+                }
+            }
+            first_row += self.predictions_in(index, h * w);
+        }
+        rows
+    }
+
+    fn promising_cells(&self, level: usize, outputs: &[Tensor], least: f32) -> Result<Option<Vec<usize>>> {
+        let anchors = self.anchors[level].len();
+        let step = self.values_per_box as i64;
+        let objectness = outputs[0].f_slice(1, OBJECTNESS as i64, None, step)?.f_transpose(0, 1)?;
+        let objectness = tensor::to_array2(&objectness)?;
+        if objectness.nrows() != anchors {
+            return Err(Error::Libtorch(format!(
+                "expected {anchors} boxes in each cell, found {}",
+                objectness.nrows()
+            )));
+        }
+        let exceeds = |cell: &usize| objectness.column(*cell).iter().any(|&raw| sigmoid(raw) > least);
+        Ok(Some((0..objectness.ncols()).filter(exceeds).collect()))
+    }
+
+    fn scan(
+        &self,
+        grid: &Grid,
+        cells: &mut dyn Iterator<Item = usize>,
+        values: &[&[f32]],
+        mut least: f32,
+        visit: &mut dyn FnMut(&Prediction<'_>) -> f32,
+    ) {
+        let &Grid { level, height, width, first_index } = grid;
+        let slots = self.anchors[level].len();
+        let mut rows = values[0].chunks_exact(self.values_per_box);
+        for cell in cells {
+            let (row, column) = (cell / width, cell % width);
+            for (slot, raw) in (0..slots).zip(&mut rows) {
+                let presence = sigmoid(raw[OBJECTNESS]);
+                if presence.is_nan() || presence <= least {
+                    continue;
+                }
+                let box_input = self.decode_box(level, slot, (row, column), raw);
+                if !box_input.is_finite() {
+                    continue;
+                }
+                let index = first_index + (slot * height + row) * width + column;
+                let place = Place { level, row, column, slot, index };
+                let class_logits = &raw[CLASSES..][..self.classes];
+                least = visit(&Prediction { place, box_input, presence, class_logits });
+            }
+        }
+    }
+
+    fn trace(&self, place: &Place, classes: &[usize], values: &CellValues<'_>) -> Result<Box<dyn Traced>> {
+        let base = place.slot * self.values_per_box;
+        let channels = (0..CLASSES).chain(classes.iter().map(|class| CLASSES + class)).map(|channel| base + channel);
+        let channels: Vec<usize> = channels.collect();
+        Ok(Box::new(TracedAnchor {
+            raw: values(self.levels[place.level].outputs[0], &channels, (place.row, place.column))?,
+            cell: [place.column, place.row],
+            stride: self.levels[place.level].stride,
+            anchor: self.pixel_anchors[place.level][place.slot],
+        }))
+    }
+}
+
+/// The prediction of an anchor in a cell, with its autograd graph.
+struct TracedAnchor {
+    /// x, y, w, h, objectness, and the classes that were asked for, before the sigmoid.
+    raw: Tensor,
+    /// Column and row.
+    cell: [usize; 2],
+    stride: u32,
+    /// Width and height in pixels.
+    anchor: [f32; 2],
+}
+
+impl TracedAnchor {
+    fn at(&self, channel: usize) -> Result<Tensor> {
+        Ok(self.raw.f_get(channel as i64)?)
+    }
+
+    /// `axis`: 0 for x, 1 for y, here and below.
+    fn centre(&self, axis: usize) -> Result<Tensor> {
+        let stride = f64::from(self.stride);
+        let moved = (self.cell[axis] as f64 - 0.5) * stride;
+        Ok(self.at(axis)?.f_sigmoid()?.f_mul_scalar(2.0 * stride)?.f_add_scalar(moved)?)
+    }
+
+    fn side(&self, axis: usize) -> Result<Tensor> {
+        Ok(self.at(2 + axis)?.f_sigmoid()?.f_square()?.f_mul_scalar(4.0 * f64::from(self.anchor[axis]))?)
+    }
+
+    fn edge(&self, axis: usize, sign: f64) -> Result<Tensor> {
+        Ok(self.centre(axis)?.f_add(&self.side(axis)?.f_mul_scalar(sign * 0.5)?)?)
+    }
+}
+
+impl Traced for TracedAnchor {
+    fn class_logit(&self, n: usize) -> Result<Tensor> {
+        self.at(CLASSES + n)
+    }
+
+    fn presence_logit(&self) -> Result<Option<Tensor>> {
+        self.at(OBJECTNESS).map(Some)
+    }
+
+    fn extent(&self, extent: Extent) -> Result<Tensor> {
+        match extent {
+            Extent::Left => self.edge(0, -1.0),
+            Extent::Top => self.edge(1, -1.0),
+            Extent::Right => self.edge(0, 1.0),
+            Extent::Bottom => self.edge(1, 1.0),
+            Extent::Width => self.side(0),
+            Extent::Height => self.side(1),
+        }
+    }
+}
+
+/// `[levels, anchors, 2]` as nested vectors.
+fn anchor_sizes(anchors: &Tensor) -> Vec<Vec<[f32; 2]>> {
+    let size = anchors.size();
+    let at = |level, anchor, side| anchors.double_value(&[level, anchor, side]) as f32;
+    (0..size[0])
+        .map(|level| (0..size[1]).map(|anchor| [at(level, anchor, 0), at(level, anchor, 1)]).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    /// Of a head with 21 channels in each of its convolutions.
+    fn heads(anchors: &[i64]) -> Vec<Box<dyn Head>> {
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+        let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
+        let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
+        YoloV5.find(&tensors)
+    }
+
+    #[test]
+    fn heads_are_found_by_their_structure() {
+        let found = heads(&[2, 3, 2]);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].path(), found[0].outputs().len(), found[0].classes()), ("model.9", 2, 2));
+    }
+
+    #[test]
+    fn anchors_without_sense_are_no_head() {
+        for anchors in [[2, 0, 2], [0, 3, 2], [65, 3, 2], [2, 3, 4]] {
+            assert!(heads(&anchors).is_empty(), "{anchors:?}");
+        }
+    }
+
+    /// One level of stride 8, two anchors, two classes.
+    fn head() -> AnchorHead {
+        let mut head = AnchorHead {
+            path: "model.1".into(),
+            anchors: vec![vec![[1.25, 2.5], [3.75, 5.0]]],
+            stored_pixel_anchors: None,
+            pixel_anchors: Vec::new(),
+            levels: Vec::new(),
+            values_per_box: 7,
+            classes: 2,
+        };
+        head.measure(&[vec![1, 14, 16, 16]], 128).unwrap();
+        head
+    }
+
+    /// Of one cell: places, boxes, presences and best classes.
+    fn scanned(grid: &Grid, cell: usize, raw: &[f32], least: f32) -> Vec<(Place, BBox, f32, usize)> {
+        let mut found = Vec::new();
+        head().scan(grid, &mut [cell].into_iter(), &[raw], least, &mut |prediction| {
+            let class = prediction.best_class();
+            found.push((prediction.place, prediction.box_input, prediction.confidence(class), class));
+            least
+        });
+        found
+    }
+
+    #[test]
+    fn a_prediction_decodes_by_the_formula() {
+        let grid = Grid { level: 0, height: 3, width: 4, first_index: 100 };
+        let mut raw = [-20.0; 14];
+        raw[7..11].fill(0.0);
+        raw[7 + 4] = 20.0;
+        raw[7 + 6] = 3.0;
+        let found = scanned(&grid, 2 * 4 + 1, &raw, 0.5);
+        assert_eq!(found.len(), 1);
+        let (place, b, confidence, class) = found[0];
+        // σ(0) = ½: the centre of the cell, and the anchor's own size.
+        assert_eq!(b, BBox::from_cxcywh(12.0, 20.0, 30.0, 40.0));
+        assert_eq!(place, Place { level: 0, row: 2, column: 1, slot: 1, index: 100 + 12 + 2 * 4 + 1 });
+        assert!((confidence - 0.952_574).abs() < 1e-5 && class == 1);
+    }
+
+    #[test]
+    fn no_number_is_no_prediction() {
+        let grid = Grid { level: 0, height: 1, width: 1, first_index: 0 };
+        assert!(scanned(&grid, 0, &[f32::NAN; 14], 0.0).is_empty());
+        let nan = Tensor::from_slice(&[f32::NAN; 14]).view([1, 14]);
+        assert_eq!(head().promising_cells(0, &[nan], 0.0).unwrap(), Some(vec![]));
+        // A sure prediction, but of no place.
+        for channel in 0..4 {
+            let mut raw = [9.0; 14];
+            raw[7 + channel] = f32::NAN;
+            let slots: Vec<usize> = scanned(&grid, 0, &raw, 0.4).iter().map(|(place, ..)| place.slot).collect();
+            assert_eq!(slots, [0], "channel {channel}");
+        }
+    }
+
+    #[test]
+    fn a_cell_is_promising_if_one_of_its_anchors_is() {
+        let mut raw = [[-1.0f32; 14]; 3];
+        raw[1][7 + OBJECTNESS] = 0.1;
+        raw[2][OBJECTNESS] = 3.0;
+        let raw = Tensor::from_slice(&raw.concat()).view([3, 14]);
+        assert_eq!(head().promising_cells(0, &[raw], 0.5).unwrap(), Some(vec![1, 2]));
+    }
+
+    const RAW: [f64; 7] = [0.3, -0.7, 0.9, -0.2, 1.1, -0.4, 0.6];
+    const EXTENTS: [Extent; 6] =
+        [Extent::Left, Extent::Top, Extent::Right, Extent::Bottom, Extent::Width, Extent::Height];
+
+    fn traced(raw: Tensor) -> TracedAnchor {
+        TracedAnchor { raw, cell: [5, 3], stride: 16, anchor: [30.0, 61.0] }
+    }
+
+    #[test]
+    fn traced_values_are_those_of_the_decoded_box() {
+        let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let traced = traced(Tensor::from_slice(&RAW));
+        let (cx, cy) = ((2.0 * sigmoid(0.3) + 4.5) * 16.0, (2.0 * sigmoid(-0.7) + 2.5) * 16.0);
+        let (w, h) = ((2.0 * sigmoid(0.9)).powi(2) * 30.0, (2.0 * sigmoid(-0.2)).powi(2) * 61.0);
+        let expected = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0, w, h];
+        for (extent, expected) in EXTENTS.into_iter().zip(expected) {
+            let found = traced.extent(extent).unwrap().double_value(&[]);
+            assert!((found - expected).abs() < 1e-9, "{extent:?}: {found}, expected {expected}");
+        }
+        assert_eq!(traced.presence_logit().unwrap().unwrap().double_value(&[]), 1.1);
+        assert_eq!([0, 1].map(|n| traced.class_logit(n).unwrap().double_value(&[])), [-0.4, 0.6]);
+    }
+
+    #[test]
+    fn gradients_of_a_box_are_those_of_finite_differences() {
+        const STEP: f64 = 1e-5;
+        for extent in EXTENTS {
+            let raw = Tensor::from_slice(&RAW).set_requires_grad(true);
+            let value = traced(raw.shallow_clone()).extent(extent).unwrap();
+            let gradient = Tensor::run_backward(&[value], &[&raw], false, false).remove(0).to_kind(Kind::Double);
+            for channel in 0..RAW.len() {
+                let moved = |step: f64| {
+                    let mut raw = RAW;
+                    raw[channel] += step;
+                    traced(Tensor::from_slice(&raw)).extent(extent).unwrap().double_value(&[])
+                };
+                let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                let found = gradient.double_value(&[channel as i64]);
+                assert!((found - expected).abs() < 1e-6 * expected.abs().max(1.0), "{extent:?} {channel}: {found}");
+            }
+        }
+    }
+}
