@@ -9,11 +9,12 @@ use std::{
 };
 
 use tch::{CModule, Device, IValue, Kind, Tensor};
+use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Letterbox, detect},
     eval::{Candidate, Crew, CurveOptions, Objects, Scene, evaluate, random_map},
-    explain::{MapSize, MethodOptions, explain, methods::Needs, unwatched},
+    explain::{MapSize, MethodOptions, explain, unwatched},
     geometry::Size,
     picture,
     shape::{ShapeOptions, shape},
@@ -159,15 +160,15 @@ fn methods(model: &Model, path: &str) {
     let picture = picture::read(path).expect("the picture is sound");
     let target_layer = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
     let with = |method| ExplainOptions { method, target_layer: target_layer.clone(), ..ExplainOptions::default() };
-    for method in Method::ALL.into_iter().filter(|method| method.info().needs == Needs::Gradient) {
-        if method == Method::GradCam || !method.takes_layers() {
+    for method in Method::all().into_iter().filter(|method| method.takes_gradient()) {
+        if method == methods::GRAD_CAM || !method.takes_layers() {
             continue;
         }
         let (this, gradcam) = alternate(
             || _ = explain_fully(model, &picture, &with(method)),
-            || _ = explain_fully(model, &picture, &with(Method::GradCam)),
+            || _ = explain_fully(model, &picture, &with(methods::GRAD_CAM)),
         );
-        show(&format!("{} / gradcam, at model.9", method.name()), format!("{:.3}", this / gradcam), "at most 1.3");
+        show(&format!("{} / gradcam, at model.9", method.name), format!("{:.3}", this / gradcam), "at most 1.3");
     }
 }
 
@@ -221,12 +222,12 @@ fn perturbations(model: &Model, path: &str) {
             .collect();
         median(rounds)
     };
-    let d_rise = seconds_each(Method::DRise, None);
+    let d_rise = seconds_each(methods::D_RISE, None);
     show("D-RISE masks per second / bare batched forward", format!("{d_rise:.3}"), "at least 0.9");
-    let score_cam = seconds_each(Method::ScoreCam, Some("model.9"));
+    let score_cam = seconds_each(methods::SCORE_CAM, Some("model.9"));
     show("Score-CAM channels per second / bare batched forward", format!("{score_cam:.3}"), "");
     for layer in ["model.9", "model.20"] {
-        let ablation = seconds_each(Method::AblationCam, Some(layer));
+        let ablation = seconds_each(methods::ABLATION_CAM, Some(layer));
         show(
             &format!("Ablation-CAM at {layer}: whole network / what lies behind the layer"),
             format!("{ablation:.2}"),

@@ -27,9 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let picture = picture::read(Path::new(&path))?;
         let panel = picture::shrunk(&picture, PANEL_SIDE);
         let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
-        for method in Method::ALL {
+        for method in Method::all() {
             let explanation = explain(&model, &picture, &ExplainOptions { method, ..ExplainOptions::default() })?;
-            let file = Path::new(&output).join(format!("{stem}-{}.jpg", method.name().replace('+', "p")));
+            let file = Path::new(&output).join(format!("{stem}-{}.jpg", method.name.replace('+', "p")));
             write_picture(&file, &strip(&panel, &explanation, &model)?, DEFAULT_QUALITY)?;
             println!("{}", file.display());
         }

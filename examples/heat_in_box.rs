@@ -5,7 +5,8 @@
 
 use std::{env, error::Error, fs};
 
-use yolo_cam::{ExplainOptions, Method, Model, explain, explain::MapSize, geometry::BBox};
+use yolo_cam::explain::methods;
+use yolo_cam::{ExplainOptions, Model, explain, explain::MapSize, geometry::BBox};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load(model, tch::Device::Cpu)?;
     // Any RGB picture in memory will do.
     let picture = image::load_from_memory(&fs::read(picture)?)?.into_rgb8();
-    let options = ExplainOptions { method: Method::LayerCam, ..ExplainOptions::default() };
+    let options = ExplainOptions { method: methods::LAYER_CAM, ..ExplainOptions::default() };
     let explanation = explain(&model, &picture, &options)?;
     for (index, found) in explanation.boxes.iter().enumerate() {
         let name = &model.names()[found.detection.class_id];

@@ -83,15 +83,24 @@ pub enum Error {
         problem: String,
     },
 
-    /// Two arrays do not fit each other.
-    #[error(
-        "activations of shape {activations:?} and gradients of shape {gradients:?} do not fit; expected equal [K, h, w]"
-    )]
+    /// Activations and what a method weights them by do not match.
+    #[error("activations have the shape {activations:?} and their {weights} {found:?}; the two must match")]
     Shape {
-        /// Shape of the activations.
+        /// Shape of the activations, `[K, h, w]`.
         activations: Vec<usize>,
-        /// Shape of the gradients.
-        gradients: Vec<usize>,
+        /// What they are weighted by: `gradients` or `scores`.
+        weights: &'static str,
+        /// The shape of that.
+        found: Vec<usize>,
+    },
+
+    /// The model's family does not predict what a target explains.
+    #[error("target {target:?} does not exist for {family}, which predicts no objectness; take another target")]
+    TargetMissing {
+        /// The target.
+        target: String,
+        /// The family.
+        family: String,
     },
 
     /// The network's output is not finite, so there is nothing to explain or measure.
@@ -101,7 +110,7 @@ pub enum Error {
     )]
     Undefined,
 
-    /// Who watched said so.
+    /// The caller's watch function asked to stop.
     #[error("interrupted")]
     Interrupted,
 

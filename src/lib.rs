@@ -38,6 +38,7 @@ pub mod limits;
 pub mod model;
 pub mod parallel;
 pub mod picture;
+mod registry;
 pub mod render;
 pub mod report;
 pub mod shape;

@@ -38,20 +38,20 @@ fn the_readme_names_every_flag() {
 #[test]
 fn the_readme_names_every_method_and_target() {
     let readme = page("README.md");
-    for method in Method::ALL {
-        assert!(readme.contains(&format!("\n| {}", method.name())), "README.md lacks {}", method.name());
+    for method in Method::all() {
+        assert!(readme.contains(&format!("\n| {}", method.name)), "README.md lacks {}", method.name);
     }
-    for target in Target::ALL {
-        assert!(readme.contains(&format!("`{}`", target.name())), "README.md lacks the target {}", target.name());
+    for target in Target::all() {
+        assert!(readme.contains(&format!("`{}`", target.name)), "README.md lacks the target {}", target.name);
     }
 }
 
 #[test]
 fn every_method_is_measured() {
     let evaluation = page("docs/evaluation.md");
-    for method in Method::ALL {
-        let row = format!("\n| {} |", method.name());
-        assert!(evaluation.contains(&row), "docs/evaluation.md lacks {}", method.name());
+    for method in Method::all() {
+        let row = format!("\n| {} |", method.name);
+        assert!(evaluation.contains(&row), "docs/evaluation.md lacks {}", method.name);
     }
     assert!(evaluation.contains("yolo-cam compare"), "the command that measured them");
 }
@@ -59,12 +59,12 @@ fn every_method_is_measured() {
 #[test]
 fn every_method_is_shown_on_two_pictures() {
     let methods = page("docs/methods.md");
-    for method in Method::ALL {
-        let section = methods.split("\n## ").find(|section| section.lines().next() == Some(method.name()));
-        let section = section.unwrap_or_else(|| panic!("docs/methods.md lacks {}", method.name()));
+    for method in Method::all() {
+        let section = methods.split("\n## ").find(|section| section.lines().next() == Some(method.name));
+        let section = section.unwrap_or_else(|| panic!("docs/methods.md lacks {}", method.name));
         let linked: Vec<&str> = section.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
         let linked: Vec<&str> = linked.into_iter().filter(|link| link.ends_with(".jpg")).collect();
-        assert_eq!(linked.len(), 2, "{}: {linked:?}", method.name());
+        assert_eq!(linked.len(), 2, "{}: {linked:?}", method.name);
         for picture in linked {
             image::open(format!("docs/{picture}")).unwrap_or_else(|e| panic!("docs/{picture}: {e}"));
         }

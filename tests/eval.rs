@@ -10,8 +10,9 @@ use predicates::{prelude::*, str::contains};
 use serde_json::Value;
 use tch::{CModule, Device, Kind, Tensor};
 use tempfile::TempDir;
+use yolo_cam::explain::methods;
 use yolo_cam::{
-    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
+    ExplainOptions, ExportOptions, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
     eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Scene, evaluate, random_map},
     explain::{explain_found, unwatched},
@@ -201,7 +202,7 @@ fn maps_depend_on_weights_or_it_shows() {
         let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
         randomization.run(&model, &input, &maps, &options, 0, &mut unwatched).expect("it runs")
     };
-    let eigen = run(Method::EigenCam, "model.17");
+    let eigen = run(methods::EIGEN_CAM, "model.17");
     assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
     let of = |module: &str| {
         let found = eigen.iter().find(|found| found.module == module).expect("it is there");
@@ -212,10 +213,10 @@ fn maps_depend_on_weights_or_it_shows() {
     let low = |correlations: &[f64]| !correlations.is_empty() && correlations.iter().all(|value| value.abs() < 0.9);
     let first: Vec<f64> = of("model.0").into_iter().flatten().collect();
     assert!(low(&first), "{first:?}");
-    let grad = run(Method::GradCam, "model.17");
+    let grad = run(methods::GRAD_CAM, "model.17");
     let last: Vec<f64> = grad.last().expect("modules").inside.iter().copied().flatten().collect();
     assert!(low(&last), "{last:?}");
-    assert_eq!(run(Method::GradCam, "model.17"), grad, "the weights are restored, and the seed is the same");
+    assert_eq!(run(methods::GRAD_CAM, "model.17"), grad, "the weights are restored, and the seed is the same");
 }
 
 /// The program, told to compare into `output`.

@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, Array3, Axis, array};
 use std::ops::ControlFlow;
 use tch::{CModule, Device, IValue, Kind, Tensor};
 
+use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, TargetLayer,
     detect::DetectOptions,
@@ -74,24 +75,24 @@ mod by_hand {
     #[test]
     fn pooled_methods_spread_the_gradient_of_one_cell() {
         // The gradients are 2 and -1 in the cell.
-        assert_close(&map(Method::GradCam), &positive((red() * 2.0 - GREEN) / 16.0), 1e-5, "gradcam");
+        assert_close(&map(methods::GRAD_CAM), &positive((red() * 2.0 - GREEN) / 16.0), 1e-5, "gradcam");
         // α = G²/(2G² + ΣA·G³); the second gradient is negative.
         let alpha = 1.0 / (2.0 + 2.0 * red().sum());
-        assert_close(&map(Method::GradCamPp), &(red() * 2.0 * alpha), 1e-5, "gradcam++");
+        assert_close(&map(methods::GRAD_CAM_PP), &(red() * 2.0 * alpha), 1e-5, "gradcam++");
         let weights = [2.0 * red()[CELL] / red().sum(), -1.0 / 16.0];
-        assert_close(&map(Method::XGradCam), &positive(red() * weights[0] + GREEN * weights[1]), 1e-5, "xgradcam");
+        assert_close(&map(methods::XGRAD_CAM), &positive(red() * weights[0] + GREEN * weights[1]), 1e-5, "xgradcam");
     }
 
     #[test]
     fn element_wise_methods_show_one_cell_at_a_heads_own_input() {
         let (speaks_for, speaks_against) = (2.0 * red()[CELL], GREEN);
         for (method, value) in [
-            (Method::HiResCam, speaks_for - speaks_against),
-            (Method::Odam, speaks_for - speaks_against),
-            (Method::ElementWise, speaks_for),
-            (Method::LayerCam, speaks_for),
+            (methods::HIRES_CAM, speaks_for - speaks_against),
+            (methods::ODAM, speaks_for - speaks_against),
+            (methods::ELEMENT_WISE, speaks_for),
+            (methods::LAYER_CAM, speaks_for),
         ] {
-            assert_close(&map(method), &only(value, 0.0), 1e-5, method.name());
+            assert_close(&map(method), &only(value, 0.0), 1e-5, method.name);
         }
     }
 
@@ -99,11 +100,11 @@ mod by_hand {
     fn eigen_methods_project_on_what_varies() {
         // Only red varies, so the component is red, centred; the larger magnitude is above the mean.
         let mean = red().mean().expect("cells");
-        assert_close(&map(Method::EigenCam), &positive(red() - mean), 1e-5, "eigencam");
+        assert_close(&map(methods::EIGEN_CAM), &positive(red() - mean), 1e-5, "eigencam");
         // The products are (2 red, -green) in one cell and 0 elsewhere.
         let length = (2.0 * red()[CELL]).hypot(GREEN);
         let expected = positive(only(length * 15.0 / 16.0, -length / 16.0));
-        assert_close(&map(Method::EigenGradCam), &expected, 1e-5, "eigengradcam");
+        assert_close(&map(methods::EIGEN_GRAD_CAM), &expected, 1e-5, "eigengradcam");
     }
 
     #[test]
@@ -112,7 +113,7 @@ mod by_hand {
         let sigmoid = |x: f32| 1.0 / (1.0 + (-x).exp());
         let score = sigmoid(2.0 * red()[CELL] - GREEN);
         let lost = [sigmoid(-GREEN), sigmoid(2.0 * red()[CELL])].map(|without| (score - without) / score);
-        assert_close(&map(Method::AblationCam), &positive(red() * lost[0] + GREEN * lost[1]), 1e-4, "ablationcam");
+        assert_close(&map(methods::ABLATION_CAM), &positive(red() * lost[0] + GREEN * lost[1]), 1e-4, "ablationcam");
     }
 }
 
@@ -193,7 +194,7 @@ fn positive_sum(acts: &Array3<f32>, weights: &Array1<f32>) -> Array2<f32> {
 #[test]
 fn ablation_cam_is_that_of_a_network_without_the_channel() {
     let reference = Reference::new();
-    let boxes = reference.boxes(Method::AblationCam, MethodOptions::default());
+    let boxes = reference.boxes(methods::ABLATION_CAM, MethodOptions::default());
     let whole = Reference::predictions(&reference.module(), &reference.input);
     // A channel of this layer is 0 where its convolution has no weights: its ReLU6 of 0 is 0.
     let without: Vec<Array2<f32>> = (0..16)
@@ -218,7 +219,7 @@ fn ablation_cam_is_that_of_a_network_without_the_channel() {
 #[test]
 fn score_cam_is_that_of_pictures_masked_one_by_one() {
     let reference = Reference::new();
-    let boxes = reference.boxes(Method::ScoreCam, MethodOptions { batch: 5, ..MethodOptions::default() });
+    let boxes = reference.boxes(methods::SCORE_CAM, MethodOptions { batch: 5, ..MethodOptions::default() });
     let (acts, module) = (reference.acts(), reference.module());
     let masked: Vec<Array2<f32>> = acts
         .axis_iter(Axis(0))
@@ -241,7 +242,7 @@ fn score_cam_is_that_of_pictures_masked_one_by_one() {
 fn d_rise_is_the_mean_of_masks_run_one_by_one() {
     let reference = Reference::new();
     let options = MethodOptions { masks: 40, seed: 7, batch: 16, ..MethodOptions::default() };
-    let boxes = reference.boxes(Method::DRise, options);
+    let boxes = reference.boxes(methods::D_RISE, options);
     let module = reference.module();
     let whole = Reference::predictions(&module, &reference.input);
     for (index, found) in boxes.iter().enumerate() {
@@ -268,7 +269,7 @@ fn d_rise_is_the_mean_of_masks_run_one_by_one() {
 #[test]
 fn maps_depend_neither_on_the_batch_nor_on_threads() {
     let reference = Reference::new();
-    for method in [Method::ScoreCam, Method::AblationCam, Method::DRise] {
+    for method in [methods::SCORE_CAM, methods::ABLATION_CAM, methods::D_RISE] {
         let with = |batch| reference.boxes(method, MethodOptions { masks: 30, batch, ..MethodOptions::default() });
         let expected = with(8);
         let threads = tch::get_num_threads();
@@ -279,7 +280,7 @@ fn maps_depend_neither_on_the_batch_nor_on_threads() {
             boxes
         }];
         for (found, expected) in others.iter().flat_map(|boxes| boxes.iter().zip(&expected)) {
-            assert_close(found.heatmap.values(), expected.heatmap.values(), 1e-4, method.name());
+            assert_close(found.heatmap.values(), expected.heatmap.values(), 1e-4, method.name);
         }
     }
 }
@@ -289,7 +290,7 @@ fn d_rise_points_into_each_box_of_a_picture() {
     let model = Model::load("weights/yolov5s.torchscript", Device::Cpu).expect("the bundled model loads");
     let picture = yolo_cam::picture::read("images/dog.jpg").expect("the picture is sound");
     let method_options = MethodOptions { masks: 2000, ..MethodOptions::default() };
-    let options = ExplainOptions { method: Method::DRise, method_options, ..ExplainOptions::default() };
+    let options = ExplainOptions { method: methods::D_RISE, method_options, ..ExplainOptions::default() };
     let mut steps = Vec::new();
     let explanation = explain_watched(&model, &picture, &options, &mut |done, total| {
         steps.push((done, total));
@@ -312,7 +313,7 @@ fn d_rise_points_into_each_box_of_a_picture() {
 fn fewer_channels_are_those_that_vary_most() {
     let reference = Reference::new();
     let with =
-        |max_channels| reference.boxes(Method::AblationCam, MethodOptions { max_channels, ..Default::default() });
+        |max_channels| reference.boxes(methods::ABLATION_CAM, MethodOptions { max_channels, ..Default::default() });
     let (all, sixteen, one) = (with(None), with(Some(16)), with(Some(1)));
     assert_eq!(all[0].heatmap, sixteen[0].heatmap);
     let acts = reference.acts();

@@ -8,6 +8,7 @@ use common::{Npz, report, temp, yolo_cam};
 use ndarray::{Array3, Array4};
 use predicates::{boolean::PredicateBooleanExt, str::contains};
 use tch::{CModule, Device, IValue, Tensor};
+use yolo_cam::explain::targets;
 use yolo_cam::{
     ExplainOptions, ExportOptions, Model, Target,
     detect::{DetectOptions, detect},
@@ -199,7 +200,7 @@ fn a_single_class_is_explained_by_objectness() {
 #[test]
 fn auto_is_the_class_logit_of_several_classes() {
     let (one, several) = (load("one-class").expect("it loads"), load("in-a-list").expect("it loads"));
-    assert_eq!(ExplainOptions::default().target, Target::Auto);
-    assert_eq!((Target::Auto.of(&one), Target::Auto.of(&several)), (Target::Obj, Target::Logit));
-    assert!(Target::ALL.iter().all(|target| target.problem(&several).is_none()));
+    assert_eq!(ExplainOptions::default().target, targets::AUTO);
+    assert_eq!((targets::AUTO.of(&one), targets::AUTO.of(&several)), (targets::OBJ, targets::LOGIT));
+    assert!(Target::all().iter().all(|target| !target.is_untrained(&several)));
 }

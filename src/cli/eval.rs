@@ -4,20 +4,27 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use yolo_cam::{Fuse, Target, eval::CurveOptions, explain::MethodOptions};
+use yolo_cam::{
+    Fuse, Method, Target,
+    eval::{CurveOptions, Protocol},
+    explain::{
+        MethodOptions,
+        methods::{AutoLayers, Setting},
+    },
+};
 
 use super::{
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
         Verbosity, check_method, target_layers, trimmed,
     },
-    values::{Fuse as FuseValue, Method, Protocol},
+    values::{Joining, joining, method},
 };
 
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// The method; 'yolo-cam methods' tells more
-    #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
+    #[arg(long, value_name = "METHOD", value_parser = method(), default_value = Method::default().name, help_heading = "Explanation")]
     method: Method,
     /// Layers to explain at: auto, or names separated by commas, whose maps are fused
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
@@ -35,7 +42,7 @@ pub struct CompareArgs {
     #[arg(
         long,
         value_name = "A,B,...",
-        value_enum,
+        value_parser = method(),
         value_delimiter = ',',
         default_value = "gradcam,gradcam++,xgradcam,hirescam,elementwise,layercam,eigencam,eigengradcam,best",
         help_heading = "Explanation"
@@ -62,7 +69,7 @@ struct MeasureArgs {
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
     /// How deletion and insertion are measured
-    #[arg(long, value_enum, default_value_t = Protocol::Drise, help_heading = "Evaluation")]
+    #[arg(long, value_enum, default_value_t, help_heading = "Evaluation")]
     protocol: Protocol,
     /// Steps from the whole picture to nothing [default: as the protocol has it]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000), help_heading = "Evaluation")]
@@ -75,8 +82,8 @@ struct MeasureArgs {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Evaluation")]
     seed: u64,
     /// How the maps of several layers are joined
-    #[arg(long, value_enum, default_value_t = FuseValue::Mean, help_heading = "Explanation")]
-    fuse: FuseValue,
+    #[arg(long, value_name = "FUSE", value_parser = joining(), default_value = "mean", help_heading = "Explanation")]
+    fuse: Joining,
     #[command(flatten)]
     method_args: MethodArgs,
     #[command(flatten)]
@@ -113,25 +120,30 @@ pub struct EvalCommand {
 
 impl EvalCommand {
     /// The flags with which an explanation has the maps of `method` at `layers`: `auto`, or paths joined by commas.
-    pub fn flags(&self, method: yolo_cam::Method, layers: &str) -> String {
-        use yolo_cam::Method as M;
+    pub fn flags(&self, method: Method, layers: &str) -> String {
         let Self { target, fuse, method_options: own, .. } = self;
         let plain = MethodOptions::default();
-        let is_fused = layers.contains(',') || (layers == "auto" && method.info().is_element_wise);
-        let mut flags = vec![format!("--method {}", method.name())];
+        let has_several = matches!(method.auto_layers, AutoLayers::DeepBackbone | AutoLayers::WholeBackbone);
+        let is_fused = layers.contains(',') || (layers == "auto" && has_several);
+        let mut flags = vec![format!("--method {}", method.name)];
         let mut add = |applies: bool, flag: String| {
             if applies {
                 flags.push(flag)
             }
         };
         add(layers != "auto", format!("--target-layer {layers}"));
-        add(*target != Target::default(), format!("--target {}", target.name()));
+        add(*target != Target::default(), format!("--target {}", target.name));
         add(is_fused && *fuse != Fuse::default(), format!("--fuse {}", fuse.name()));
-        add(method == M::Odam && own.smooth > 0.0, format!("--smooth {}", own.smooth));
-        add(method == M::DRise && own.masks != plain.masks, format!("--masks {}", own.masks));
-        add(method == M::DRise && own.seed != plain.seed, format!("--seed {}", own.seed));
-        if let Some(most) = own.max_channels {
-            add(matches!(method, M::ScoreCam | M::AblationCam), format!("--max-channels {most}"));
+        for &setting in method.settings {
+            match setting {
+                Setting::Smooth => add(own.smooth != plain.smooth, format!("--smooth {}", own.smooth)),
+                Setting::Masks => add(own.masks != plain.masks, format!("--masks {}", own.masks)),
+                Setting::Seed => add(own.seed != plain.seed, format!("--seed {}", own.seed)),
+                Setting::MaxChannels => {
+                    let most = own.max_channels.unwrap_or_default();
+                    add(own.max_channels.is_some(), format!("--max-channels {most}"));
+                }
+            }
         }
         flags.join(" ")
     }
@@ -140,7 +152,7 @@ impl EvalCommand {
 impl EvalArgs {
     pub fn validated(self) -> Result<EvalCommand> {
         let layers = target_layers(self.target_layer)?;
-        let choice = Choice { method: self.method.into(), layers };
+        let choice = Choice { method: self.method, layers };
         let command = self.measure.validated("eval", vec![choice])?;
         Ok(EvalCommand { sanity: self.sanity, ..command })
     }
@@ -154,7 +166,7 @@ impl CompareArgs {
         });
         let layers: Vec<Option<Vec<String>>> = layers.collect();
         let mut choices = Vec::new();
-        for method in self.methods.into_iter().map(yolo_cam::Method::from) {
+        for method in self.methods {
             for layers in &layers {
                 // Some look at no layer, or have their own.
                 let layers = layers.clone().filter(|_| method.takes_layers());
@@ -173,16 +185,14 @@ impl MeasureArgs {
         // Not --batch: sums over masks round differently in other batches.
         let (target, method_options) = self.method_args.split(self.seed, MethodOptions::default().batch);
         // One of several may take it.
-        let is_smoothed = choices.iter().any(|choice| choice.method == yolo_cam::Method::Odam);
+        let is_smoothed = choices.iter().any(|choice| choice.method.takes(Setting::Smooth));
         let checked = MethodOptions { smooth: if is_smoothed { 0.0 } else { method_options.smooth }, ..method_options };
         for Choice { method, layers } in &choices {
             check_method(*method, target, layers.as_deref(), &checked)?;
         }
         let fuse = match self.fuse {
-            FuseValue::Mean => Fuse::Mean,
-            FuseValue::Max => Fuse::Max,
-            FuseValue::Product => Fuse::Product,
-            FuseValue::None => {
+            Joining::Fused(fuse) => fuse,
+            Joining::Separate => {
                 bail!("--fuse none gives several maps for a box; take 'yolo-cam compare' with several --layers")
             }
         };
@@ -196,7 +206,7 @@ impl MeasureArgs {
             target,
             method_options,
             curves: CurveOptions {
-                protocol: self.protocol.into(),
+                protocol: self.protocol,
                 steps: self.steps.map(usize::from),
                 batch: self.batch.into(),
                 seed: self.seed,

@@ -3,9 +3,10 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use yolo_cam::{
-    explain::{Grouping, MapSize, MethodOptions},
+    Fuse, Method, Target,
+    explain::{Grouping, MapSize, MethodOptions, Normalize},
     geometry::BBox,
-    render::{self, RenderOptions},
+    render::{Colormap, HeatArea, RenderOptions},
     report::RawFormat,
     shape::ShapeOptions,
 };
@@ -14,11 +15,9 @@ use super::{
     shape::ShapeArgs,
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
-        Verbosity, check_method, is_gradient_free, target_layers,
+        Verbosity, check_method, target_layers,
     },
-    values::{
-        Colormap, Format, Fuse, HeatArea, Layout, Method, Normalize, Per, Raw, RawSize, Report, corners, fraction,
-    },
+    values::{Format, Joining, Layout, Report, corners, fraction, joining, method},
 };
 
 #[derive(Debug, Args)]
@@ -35,18 +34,18 @@ pub struct ExplainArgs {
     messages: MessageArgs,
 
     /// A panel for each box, or for all boxes of a class with the largest of their maps
-    #[arg(long, value_enum, default_value_t = Per::Box, help_heading = "Input and output")]
-    per: Per,
+    #[arg(long, value_enum, default_value_t, help_heading = "Input and output")]
+    per: Grouping,
     /// One panel for all boxes, with the largest of their maps
     #[arg(long, conflicts_with = "per", help_heading = "Input and output")]
     merged: bool,
     /// Also write each map as numbers: npy (f32), png16 (65535 is the map's largest value) or tiff (f32); and the JSON
     /// report, which says where their cells lie
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, default_missing_value = "npy", help_heading = "Input and output")]
-    raw: Option<Raw>,
+    raw: Option<RawFormat>,
     /// Resolution of these maps: that of the layer, of the network's input, or of the picture
-    #[arg(long, value_enum, default_value_t = RawSize::Feature, requires = "raw", help_heading = "Input and output")]
-    raw_size: RawSize,
+    #[arg(long, value_enum, default_value_t, requires = "raw", help_heading = "Input and output")]
+    raw_size: MapSize,
     /// Also write reports: json (STEM-res.json for each picture), csv (report.csv, a row for each
     /// box), html (report.html, a gallery; its pictures are in report-files/)
     #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', help_heading = "Input and output")]
@@ -72,10 +71,10 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, help_heading = "Drawing")]
     heat: Option<HeatArea>,
     /// What is hottest: the peak of each box's own map, or the largest of all boxes of the picture
-    #[arg(long, value_enum, default_value_t = Normalize::Box, help_heading = "Drawing")]
+    #[arg(long, value_enum, default_value_t, help_heading = "Drawing")]
     normalize: Normalize,
     /// How heat becomes colour
-    #[arg(long, value_enum, default_value_t = Colormap::Jet, help_heading = "Drawing")]
+    #[arg(long, value_enum, default_value_t, help_heading = "Drawing")]
     colormap: Colormap,
     /// A bar on the right that tells which colour stands for how much
     #[arg(long, help_heading = "Drawing")]
@@ -104,10 +103,10 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
     target_layer: Vec<String>,
     /// How the maps of several layers are joined; none: a result for each
-    #[arg(long, value_enum, default_value_t = Fuse::Mean, help_heading = "Explanation")]
-    fuse: Fuse,
+    #[arg(long, value_name = "FUSE", value_parser = joining(), default_value = "mean", help_heading = "Explanation")]
+    fuse: Joining,
     /// How activations and gradients become a map; 'yolo-cam methods' tells more
-    #[arg(long, value_enum, default_value_t = Method::Gradcam, help_heading = "Explanation")]
+    #[arg(long, value_name = "METHOD", value_parser = method(), default_value = Method::default().name, help_heading = "Explanation")]
     method: Method,
     /// Explain why the box's class rather than this one (number or name): the logit of this is subtracted
     #[arg(long, value_name = "CLASS", help_heading = "Explanation")]
@@ -155,9 +154,9 @@ pub struct ExplainCommand {
     /// `None` is `auto`.
     pub target_layers: Option<Vec<String>>,
     /// `None`: a result for each layer.
-    pub fuse: Option<yolo_cam::Fuse>,
-    pub method: yolo_cam::Method,
-    pub target: yolo_cam::Target,
+    pub fuse: Option<Fuse>,
+    pub method: Method,
+    pub target: Target,
     /// Number or name.
     pub contrast: Option<String>,
     pub method_options: MethodOptions,
@@ -179,20 +178,17 @@ impl ExplainArgs {
     pub fn validated(self) -> Result<ExplainCommand> {
         let target_layers = target_layers(self.target_layer)?;
         let (target, method_options) = self.method_args.split(self.seed, self.batch.into());
-        if self.contrast.is_some() && !matches!(target, yolo_cam::Target::Auto | yolo_cam::Target::Logit) {
+        if self.contrast.is_some() && !target.is_class_logit() {
             bail!("--contrast compares class logits; take --target logit with it");
         }
-        if is_gradient_free(self.method.into()) && self.contrast.is_some() {
-            bail!(
-                "--contrast needs a gradient, which --method {} does without",
-                yolo_cam::Method::from(self.method).name()
-            );
+        if self.method.runs_again() && self.contrast.is_some() {
+            bail!("--contrast needs a gradient, which --method {} does without", self.method.name);
         }
-        let method = check_method(self.method.into(), target, target_layers.as_deref(), &method_options)?;
+        let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
         Ok(ExplainCommand {
             model: self.model.validated()?,
             pictures: self.pictures.validated()?,
-            raw: self.raw.map(|format| (format.into(), self.raw_size.into())),
+            raw: self.raw.map(|format| (format, self.raw_size)),
             reports: Reports {
                 // It says where the cells of raw maps lie.
                 json: self.raw.is_some() || self.report.iter().any(|report| matches!(report, Report::Json)),
@@ -207,18 +203,15 @@ impl ExplainArgs {
             render: RenderOptions {
                 grouping: match (self.merged, self.per) {
                     (true, _) => Grouping::All,
-                    (false, Per::Class) => Grouping::Class,
-                    (false, Per::Box) => Grouping::Box,
+                    (false, grouping) => grouping,
                 },
                 heat: match (self.heat, self.layout) {
-                    (Some(HeatArea::Box), _) | (None, Layout::Panels | Layout::Sheet) => render::HeatArea::Box,
-                    (Some(HeatArea::Full), _) | (None, Layout::Overlay | Layout::Side) => render::HeatArea::Full,
+                    (Some(area), _) => area,
+                    (None, Layout::Panels | Layout::Sheet) => HeatArea::Box,
+                    (None, Layout::Overlay | Layout::Side) => HeatArea::Full,
                 },
-                normalize: match self.normalize {
-                    Normalize::Box => yolo_cam::explain::Normalize::Box,
-                    Normalize::Image => yolo_cam::explain::Normalize::Image,
-                },
-                colormap: self.colormap.into(),
+                normalize: self.normalize,
+                colormap: self.colormap,
                 alpha: self.alpha,
                 threshold: self.threshold,
                 labels: !self.no_labels,
@@ -226,19 +219,13 @@ impl ExplainArgs {
                 line_width: self.line_width.map(u32::from),
                 ..RenderOptions::default()
             },
-            format: self.format.map(|format| match format {
-                Format::Jpg => "jpg",
-                Format::Png => "png",
-                Format::Webp => "webp",
-            }),
+            format: self.format.map(Format::extension),
             quality: self.quality,
             shape: self.shape.then(|| self.shape_args.into()),
             target_layers,
             fuse: match self.fuse {
-                Fuse::Mean => Some(yolo_cam::Fuse::Mean),
-                Fuse::Max => Some(yolo_cam::Fuse::Max),
-                Fuse::Product => Some(yolo_cam::Fuse::Product),
-                Fuse::None => None,
+                Joining::Fused(fuse) => Some(fuse),
+                Joining::Separate => None,
             },
             method,
             target,

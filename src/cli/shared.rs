@@ -6,11 +6,14 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tch::Device;
 use yolo_cam::{
-    Method, Target as ExplainTarget,
-    explain::{MethodOptions, methods::Needs},
+    Method, Target,
+    explain::{
+        MethodOptions,
+        methods::{AutoLayers, Setting},
+    },
 };
 
-use super::values::{Target, device, fraction, img_size, smooth};
+use super::values::{device, fraction, img_size, smooth, target};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
@@ -81,9 +84,8 @@ pub struct DetectionArgs {
 /// What methods take, whatever they are used for.
 #[derive(Debug, Args)]
 pub struct MethodArgs {
-    /// What is explained of a box: its class (logit, prob), objectness (obj), both (conf), an edge in pixels (x1, y1, x2,
-    /// y2), its size (w, h), all edges and the class at once (odam); auto is logit, or obj where the model has one class
-    #[arg(long, value_enum, default_value_t = Target::Auto, help_heading = "Explanation")]
+    /// What is explained of a box
+    #[arg(long, value_name = "TARGET", value_parser = target(), default_value = Target::default().name, help_heading = "Explanation")]
     target: Target,
     /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
     #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
@@ -194,7 +196,7 @@ impl From<DetectionArgs> for DetectionChoice {
 
 impl MethodArgs {
     /// The target, and the options with what commands have by themselves.
-    pub fn split(self, seed: u64, batch: usize) -> (ExplainTarget, MethodOptions) {
+    pub fn split(self, seed: u64, batch: usize) -> (Target, MethodOptions) {
         let options = MethodOptions {
             smooth: self.smooth,
             masks: self.masks as usize,
@@ -202,7 +204,7 @@ impl MethodArgs {
             max_channels: self.max_channels.map(|channels| channels as usize),
             batch,
         };
-        (self.target.into(), options)
+        (self.target, options)
     }
 }
 
@@ -232,30 +234,35 @@ pub fn target_layers(names: Vec<String>) -> Result<Option<Vec<String>>> {
     }
 }
 
-/// Whether a method runs the network instead of taking a gradient.
-pub fn is_gradient_free(method: Method) -> bool {
-    matches!(method.info().needs, Needs::ForwardsByChannel | Needs::Forwards)
-}
-
 /// Whether a method goes with the target, the layers and the options.
 pub fn check_method(
     method: Method,
-    target: ExplainTarget,
+    target: Target,
     layers: Option<&[String]>,
     options: &MethodOptions,
 ) -> Result<Method> {
-    let name = method.name();
-    if is_gradient_free(method) && !matches!(target, ExplainTarget::Auto | ExplainTarget::Logit) {
+    let name = method.name;
+    if method.runs_again() && !target.is_class_logit() {
         bail!("--target needs a gradient, which --method {name} does without: it tracks the confidence");
     }
-    if method == Method::DRise && layers.is_some() {
-        bail!("--method d-rise looks at the picture, not at a layer; leave --target-layer out");
+    match method.preset_of {
+        _ if layers.is_none() => {}
+        Some(other) => {
+            bail!("--method {name} brings its layers along; leave --target-layer out, or take --method {other}")
+        }
+        None if method.auto_layers == AutoLayers::None => {
+            bail!("--method {name} looks at the picture, not at a layer; leave --target-layer out")
+        }
+        None => {}
     }
-    if method == Method::Best && layers.is_some() {
-        bail!("--method best brings its layers along; leave --target-layer out, or take --method elementwise");
-    }
-    if options.smooth > 0.0 && method != Method::Odam {
-        bail!("--smooth is for --method odam only");
+    if options.smooth > 0.0 && !method.takes(Setting::Smooth) {
+        bail!("--smooth is for {} only", smoothing_methods());
     }
     Ok(method)
+}
+
+/// `--method odam`.
+fn smoothing_methods() -> String {
+    let smooth = Method::all().into_iter().filter(|method| method.takes(Setting::Smooth));
+    smooth.map(|method| format!("--method {}", method.name)).collect::<Vec<_>>().join(" or ")
 }

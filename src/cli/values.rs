@@ -1,35 +1,18 @@
 //! What flags take, and what the library calls it.
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
+use clap::{
+    ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use tch::Device;
-use yolo_cam::{explain::MapSize, geometry::BBox, render, report::RawFormat};
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Per {
-    Box,
-    Class,
-}
+use yolo_cam::{Fuse, Method, Target, geometry::BBox};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Report {
     Json,
     Csv,
     Html,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Raw {
-    Npy,
-    Png16,
-    Tiff,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum RawSize {
-    Feature,
-    Input,
-    Image,
 }
 
 /// How results are laid out.
@@ -42,181 +25,52 @@ pub enum Layout {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum HeatArea {
-    Box,
-    Full,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Normalize {
-    Box,
-    Image,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Colormap {
-    Jet,
-    Turbo,
-    Viridis,
-    Inferno,
-    Magma,
-    Gray,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
     Jpg,
     Png,
     Webp,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Method {
-    /// Channels weighted by their mean gradient (Selvaraju et al., 2017)
-    Gradcam,
-    /// Channels weighted by their positive gradients (Chattopadhay et al., 2018)
-    #[value(name = "gradcam++", alias = "gradcampp")]
-    GradcamPp,
-    /// Channels weighted by gradients, by share of activation (Fu et al., 2020)
-    Xgradcam,
-    /// Activation times gradient (Draelos and Carin, 2020)
-    Hirescam,
-    /// Positive part of activation times gradient
-    Elementwise,
-    /// Activation times positive gradient (Jiang et al., 2021)
-    Layercam,
-    /// Activation times gradient, smoothed with --smooth (Zhao and Chan, 2023)
-    Odam,
-    /// First principal component of the activations, whatever the box (Muhammad and Yeasin, 2020)
-    Eigencam,
-    /// First principal component of activation times gradient
-    Eigengradcam,
-    /// Channels weighted by what is still found behind them (Wang et al., 2020)
-    Scorecam,
-    /// Channels weighted by what is lost without them (Desai and Ramaswamy, 2020)
-    Ablationcam,
-    /// Random masks weighted by what is still found behind them (Petsiuk et al., 2021)
-    #[value(alias = "drise")]
-    DRise,
-    /// What measured best: elementwise at more layers, with more contrast
-    Best,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Target {
-    Auto,
-    Logit,
-    Prob,
-    Obj,
-    Conf,
-    X1,
-    Y1,
-    X2,
-    Y2,
-    W,
-    H,
-    Odam,
-}
-
-/// How deletion and insertion are measured.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Protocol {
-    /// Deletion to black, insertion from a blur, 50 steps; IoU, objectness and cosine of classes (Petsiuk et al., 2021)
-    Drise,
-    /// To and from random colours, 50 steps; share of the original confidence (Zhao and Chan, 2023)
-    Odam,
-    /// To and from black, 49 steps; IoU and confidence (Chen et al., 2025)
-    Vps,
-}
-
-impl From<Protocol> for yolo_cam::eval::Protocol {
-    fn from(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::Drise => Self::DRise,
-            Protocol::Odam => Self::Odam,
-            Protocol::Vps => Self::Vps,
+impl Format {
+    /// The ending of file names.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jpg => "jpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Fuse {
-    Mean,
-    Max,
-    Product,
-    None,
+/// How the maps of several layers are joined, if they are.
+#[derive(Debug, Clone, Copy)]
+pub enum Joining {
+    Fused(Fuse),
+    /// A result for each layer.
+    Separate,
 }
 
-impl From<Raw> for RawFormat {
-    fn from(format: Raw) -> Self {
-        match format {
-            Raw::Npy => Self::Npy,
-            Raw::Png16 => Self::Png16,
-            Raw::Tiff => Self::Tiff,
-        }
-    }
+/// Takes the ways to fuse, and `none`.
+pub fn joining() -> impl TypedValueParser<Value = Joining> {
+    let ways = Fuse::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let none = PossibleValue::new("none").help("A result for each layer");
+    PossibleValuesParser::new(ways.chain([none]))
+        .map(|name| Fuse::from_str(&name, false).map_or(Joining::Separate, Joining::Fused))
 }
 
-impl From<RawSize> for MapSize {
-    fn from(size: RawSize) -> Self {
-        match size {
-            RawSize::Feature => Self::Feature,
-            RawSize::Input => Self::Input,
-            RawSize::Image => Self::Image,
-        }
-    }
+/// Takes the name of a method in the library's list.
+pub fn method() -> impl TypedValueParser<Value = Method> {
+    let values = Method::all().into_iter().map(|method| {
+        let authors = if method.authors.is_empty() { String::new() } else { format!(" ({})", method.authors) };
+        PossibleValue::new(method.name).aliases(method.aliases).help(format!("{}{authors}", method.summary))
+    });
+    PossibleValuesParser::new(values).map(|name| Method::named(&name).expect("clap takes no other"))
 }
 
-impl From<Colormap> for render::Colormap {
-    fn from(colormap: Colormap) -> Self {
-        match colormap {
-            Colormap::Jet => Self::Jet,
-            Colormap::Turbo => Self::Turbo,
-            Colormap::Viridis => Self::Viridis,
-            Colormap::Inferno => Self::Inferno,
-            Colormap::Magma => Self::Magma,
-            Colormap::Gray => Self::Gray,
-        }
-    }
-}
-
-impl From<Method> for yolo_cam::Method {
-    fn from(method: Method) -> Self {
-        match method {
-            Method::Gradcam => Self::GradCam,
-            Method::GradcamPp => Self::GradCamPp,
-            Method::Xgradcam => Self::XGradCam,
-            Method::Hirescam => Self::HiResCam,
-            Method::Elementwise => Self::ElementWise,
-            Method::Layercam => Self::LayerCam,
-            Method::Odam => Self::Odam,
-            Method::Eigencam => Self::EigenCam,
-            Method::Eigengradcam => Self::EigenGradCam,
-            Method::Scorecam => Self::ScoreCam,
-            Method::Ablationcam => Self::AblationCam,
-            Method::DRise => Self::DRise,
-            Method::Best => Self::Best,
-        }
-    }
-}
-
-impl From<Target> for yolo_cam::Target {
-    fn from(target: Target) -> Self {
-        match target {
-            Target::Auto => Self::Auto,
-            Target::Logit => Self::Logit,
-            Target::Prob => Self::Prob,
-            Target::Obj => Self::Obj,
-            Target::Conf => Self::Conf,
-            Target::X1 => Self::X1,
-            Target::Y1 => Self::Y1,
-            Target::X2 => Self::X2,
-            Target::Y2 => Self::Y2,
-            Target::W => Self::W,
-            Target::H => Self::H,
-            Target::Odam => Self::Odam,
-        }
-    }
+/// Takes the name of a target in the library's list.
+pub fn target() -> impl TypedValueParser<Value = Target> {
+    let values = Target::all().into_iter().map(|target| PossibleValue::new(target.name).help(target.summary));
+    PossibleValuesParser::new(values).map(|name| Target::named(&name).expect("clap takes no other"))
 }
 
 /// Cells of a feature map; more than its width is a slip.

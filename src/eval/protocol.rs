@@ -15,22 +15,36 @@ pub enum Fill {
     Random,
 }
 
-/// Named by the paper that uses it.
+/// How deletion and insertion are measured, named after the paper that does so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Protocol {
-    /// Deletion to black, insertion from the blurred picture; score IoU · objectness · cosine of the class probabilities.
+    /// Deletion to black, insertion from a blur, 50 steps; IoU, objectness and cosine of classes (Petsiuk et al., 2021)
     ///
     /// Petsiuk et al., CVPR 2021, <https://arxiv.org/abs/2006.03204>, after RISE.
     #[default]
+    #[cfg_attr(
+        feature = "cli",
+        value(
+            name = "drise",
+            help = "Deletion to black, insertion from a blur, 50 steps; IoU, objectness and cosine of classes (Petsiuk et al., 2021)"
+        )
+    )]
     DRise,
-    /// Deletion to random colours, insertion from them; score IoU · confidence of the class, as a share of that of the whole
-    /// picture.
+    /// To and from random colours, 50 steps; share of the original confidence (Zhao and Chan, 2023)
+    ///
+    /// The score is IoU · confidence of the class, as a share of that of the whole picture.
     ///
     /// Zhao and Chan, ICLR 2023, <https://arxiv.org/abs/2304.06354>.
+    #[cfg_attr(
+        feature = "cli",
+        value(help = "To and from random colours, 50 steps; share of the original confidence (Zhao and Chan, 2023)")
+    )]
     Odam,
-    /// Deletion to black, insertion from black; score IoU · confidence of the class.
+    /// To and from black, 49 steps; IoU and confidence of the class (Chen et al., 2025)
     ///
     /// Chen et al., CVPR 2025, <https://arxiv.org/abs/2411.16198>.
+    #[cfg_attr(feature = "cli", value(help = "To and from black, 49 steps; IoU and confidence (Chen et al., 2025)"))]
     Vps,
 }
 

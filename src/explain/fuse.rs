@@ -7,13 +7,14 @@ use crate::{error::Result, geometry::Size};
 
 /// How the normalised maps of several layers become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Fuse {
-    /// Their mean.
+    /// Their mean
     #[default]
     Mean,
-    /// The largest of them.
+    /// The largest of them
     Max,
-    /// Their product: what all of them show.
+    /// Their product: what all of them show
     Product,
 }
 

@@ -9,13 +9,14 @@ use crate::{error::Result, tensor::to_array2};
 
 /// The resolution of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum MapSize {
-    /// The layer's own: one value per feature cell.
+    /// The layer's own: one value per feature cell
     #[default]
     Feature,
-    /// That of the network's input, padding included.
+    /// That of the network's input, padding included
     Input,
-    /// The picture's own, without padding.
+    /// The picture's own, without padding
     Image,
 }
 

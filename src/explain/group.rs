@@ -5,25 +5,28 @@ use ndarray::{Array2, Zip};
 use super::Explanation;
 use crate::error::Result;
 
-/// For what there is a map each.
+/// Which boxes share a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Grouping {
-    /// Each box.
+    /// None: each box has its own
     #[default]
     Box,
-    /// All boxes of a class.
+    /// All boxes of a class
     Class,
-    /// All boxes.
+    /// All boxes
+    #[cfg_attr(feature = "cli", value(skip))]
     All,
 }
 
-/// What is 1 in the maps.
+/// Which value of the raw maps becomes 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Normalize {
-    /// The peak of each box's own map.
+    /// The peak of each box's own map
     #[default]
     Box,
-    /// The largest peak of all boxes of the picture, so that their strengths can be compared.
+    /// The largest peak of all boxes of the picture, so that their strengths can be compared
     Image,
 }
 

@@ -7,7 +7,7 @@ mod heatmap;
 pub mod methods;
 mod perturb;
 mod plan;
-mod target;
+pub mod targets;
 
 use std::{
     ops::ControlFlow,
@@ -15,7 +15,7 @@ use std::{
 };
 
 use image::RgbImage;
-use ndarray::Array3;
+use ndarray::{Array2, Array3, ArrayView3};
 use tch::Tensor;
 
 pub use self::{
@@ -24,9 +24,10 @@ pub use self::{
     group::{Group, Grouping, Normalize},
     heatmap::{Heatmap, NoSignal},
     methods::{Method, MethodOptions},
-    target::Target,
+    perturb::Perturbation,
+    targets::Target,
 };
-use self::{fuse::fused, methods::Needs, perturb::Perturbation, plan::Plan};
+use self::{fuse::fused, methods::Run, plan::Plan};
 use crate::{
     detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect, is_defined},
     error::{Error, Result},
@@ -39,7 +40,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TargetLayer {
     /// What suits the method: for pooled ones the feature map that feeds the box's own head, for element-wise ones the
-    /// end of the backbone with its P4 and P3 stages, for [`Method::Best`] with all of them.
+    /// end of the backbone with its P4 and P3 stages ([`methods::AutoLayers`]).
     #[default]
     Auto,
     /// Indices in [`Model::layers`]; the maps of those that the box's head sees are fused.
@@ -59,7 +60,7 @@ pub struct ExplainOptions {
     pub method: Method,
     /// Default: no smoothing.
     pub method_options: MethodOptions,
-    /// Default: automatic, the class logit, or objectness of a model with a single class.
+    /// Default: automatic, the class logit, or objectness where a single class was not trained.
     pub target: Target,
     /// A class whose logit is subtracted from that of the box's class: what makes it the one rather than the other.
     /// Only the class logit can be contrasted. Default: none.
@@ -162,10 +163,6 @@ pub fn unwatched(_done: usize, _total: usize) -> ControlFlow<()> {
 
 /// How many further forward passes look for layers where boxes without signal have one.
 const MAX_TRIALS: usize = 8;
-
-/// The exponent by which [`Method::Best`] raises the contrast of its maps: most heat is then in the box, as measured
-/// (docs/evaluation.md), and the order of the cells stays.
-const CONTRAST: f32 = 2.5;
 
 /// How many channels show whether a layer has a signal for methods that run the network for each.
 const TRIAL_CHANNELS: usize = 32;
@@ -313,9 +310,9 @@ fn explain_detections(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    match options.method.info().needs {
-        Needs::Gradient | Needs::Activations => explain_once(model, forward, plan, detections, options),
-        Needs::ForwardsByChannel | Needs::Forwards => {
+    match options.method.run {
+        Run::Gradient(_) | Run::Activations(_) => explain_once(model, forward, plan, detections, options),
+        Run::Channels(_) | Run::Pictures(_) => {
             let perturbation = Perturbation { model, input, forward, taps: &plan.taps, options };
             explain_perturbed(&perturbation, plan, detections, watch)
         }
@@ -357,36 +354,38 @@ fn explain_perturbed(
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
     let Perturbation { model, forward, taps, options, .. } = perturbation;
-    let needs_layer = options.method.info().needs == Needs::ForwardsByChannel;
-    let layers_of =
-        |detection: &Detection| if needs_layer { plan.layers_of[detection.place.level].clone() } else { Vec::new() };
     let mut maps: Vec<Vec<Heatmap>> = vec![Vec::new(); detections.len()];
-    let mut layers: Vec<Option<usize>> = detections.iter().flat_map(&layers_of).map(Some).collect();
-    layers.sort_unstable();
-    layers.dedup();
-    if !needs_layer {
-        layers = vec![None];
-    }
-    // Steps of one layer after the other.
-    let steps = layers.len();
-    for (step, layer) in layers.into_iter().enumerate() {
-        let concerned = |detection: &Detection| layer.is_none_or(|layer| layers_of(detection).contains(&layer));
-        let indices: Vec<usize> = (0..detections.len()).filter(|&index| concerned(&detections[index])).collect();
-        let chosen: Vec<Detection> = indices.iter().map(|&index| detections[index].clone()).collect();
-        let mut watch_layer = |done: usize, total: usize| watch(step * total + done, steps * total);
-        if chosen.is_empty() {
-            continue;
+    match options.method.run {
+        Run::Pictures(run) if !detections.is_empty() => {
+            for (maps, map) in maps.iter_mut().zip(run(perturbation, &detections, watch)?) {
+                maps.push(Heatmap::new(map));
+            }
         }
-        for (index, map) in indices.into_iter().zip(perturbation.maps(layer, &chosen, &mut watch_layer)?) {
-            maps[index].push(map);
+        Run::Channels(run) => {
+            let layers_of = |detection: &Detection| &plan.layers_of[detection.place.level];
+            let mut layers: Vec<usize> = detections.iter().flat_map(layers_of).copied().collect();
+            layers.sort_unstable();
+            layers.dedup();
+            // Steps of one layer after the other.
+            let steps = layers.len();
+            for (step, layer) in layers.into_iter().enumerate() {
+                let is_concerned = |&index: &usize| layers_of(&detections[index]).contains(&layer);
+                let indices: Vec<usize> = (0..detections.len()).filter(is_concerned).collect();
+                let chosen: Vec<Detection> = indices.iter().map(|&index| detections[index].clone()).collect();
+                let mut watch_layer = |done: usize, total: usize| watch(step * total + done, steps * total);
+                for (index, map) in indices.into_iter().zip(run(perturbation, layer, &chosen, &mut watch_layer)?) {
+                    maps[index].push(Heatmap::new(map));
+                }
+            }
         }
+        _ => {}
     }
     let gradients = Gradients::new(model, forward, taps, options);
     detections
         .into_iter()
         .zip(maps)
         .map(|(detection, maps)| {
-            let layers = layers_of(&detection);
+            let layers = plan.layers_of[detection.place.level].clone();
             if maps.is_empty() {
                 let heatmap = Heatmap::unseen(gradients.cells(plan.asked[0])?);
                 return Ok(ExplainedBox { detection, layers: plan.asked.clone(), heatmap, working_layers: None });
@@ -425,35 +424,42 @@ impl<'a> Gradients<'a> {
         for &layer in layers {
             self.cells(layer)?;
         }
-        let parts = self.options.target.parts().iter();
-        let parts = parts.map(|&part| fused(self.maps(detection, layers, part)?, self.options.fuse));
+        let parts = self
+            .options
+            .target
+            .parts()
+            .into_iter()
+            .map(|part| fused(self.maps(detection, layers, part)?, self.options.fuse));
         let map = fused(parts.collect::<Result<Vec<_>>>()?, Fuse::Max)?;
-        Ok(if self.options.method == Method::Best { map.sharpened(CONTRAST) } else { map })
+        let power = self.options.method.power;
+        Ok(if power == 1.0 { map } else { map.sharpened(power) })
     }
 
     /// The map of one scalar at each of the layers.
     fn maps(&mut self, detection: &Detection, layers: &[usize], target: Target) -> Result<Vec<Heatmap>> {
         let &ExplainOptions { method, method_options, contrast, .. } = self.options;
         let taps: Vec<usize> = layers.iter().map(|&layer| self.tap(layer)).collect();
-        let gradients = if method.info().needs == Needs::Gradient {
-            let scalar = target.scalar(self.model, self.forward, detection, contrast)?;
-            let leaves: Vec<&Tensor> = taps.iter().map(|&tap| &self.forward.taps[tap]).collect();
-            Tensor::f_run_backward(&[scalar], &leaves, true, false)?
-        } else {
-            Vec::new()
+        let maps: Vec<Result<Array2<f32>>> = match method.run {
+            Run::Gradient(map) => {
+                let scalar = target.scalar(self.model, self.forward, detection, contrast)?;
+                let leaves: Vec<&Tensor> = taps.iter().map(|&tap| &self.forward.taps[tap]).collect();
+                let gradients = Tensor::f_run_backward(&[scalar], &leaves, true, false)?;
+                let pairs = taps.iter().zip(&gradients);
+                pairs
+                    .map(|(&tap, gradient)| map(self.activations(tap)?, to_array3(gradient)?.view(), &method_options))
+                    .collect()
+            }
+            Run::Activations(map) => taps.iter().map(|&tap| map(self.activations(tap)?, &method_options)).collect(),
+            Run::Channels(_) | Run::Pictures(_) => Vec::new(),
         };
-        let map = |(index, &tap): (usize, &usize)| {
-            let acts = match &mut self.acts[tap] {
-                Some(acts) => acts,
-                none => none.insert(to_array3(&self.forward.taps[tap])?),
-            };
-            let map = match gradients.get(index) {
-                Some(gradient) => method.map(acts.view(), to_array3(gradient)?.view(), method_options)?,
-                None => method.map(acts.view(), acts.view(), method_options)?,
-            };
-            Ok(Heatmap::new(map))
-        };
-        taps.iter().enumerate().map(map).collect()
+        maps.into_iter().map(|map| map.map(Heatmap::new)).collect()
+    }
+
+    fn activations(&mut self, tap: usize) -> Result<ArrayView3<'_, f32>> {
+        Ok(match &mut self.acts[tap] {
+            Some(acts) => acts.view(),
+            none => none.insert(to_array3(&self.forward.taps[tap])?).view(),
+        })
     }
 }
 
@@ -467,10 +473,10 @@ fn find_working_layers(
     options: &ExplainOptions,
 ) -> Result<()> {
     let is_open = |found: &ExplainedBox| found.heatmap.no_signal().is_some() && found.working_layers.is_none();
-    let max_trials = match options.method.info().needs {
-        Needs::Gradient | Needs::Activations => MAX_TRIALS,
-        Needs::ForwardsByChannel => 1,
-        Needs::Forwards => 0,
+    let max_trials = match options.method.run {
+        Run::Gradient(_) | Run::Activations(_) => MAX_TRIALS,
+        Run::Channels(_) => 1,
+        Run::Pictures(_) => 0,
     };
     let channels = options.method_options.max_channels.map_or(TRIAL_CHANNELS, |most| most.min(TRIAL_CHANNELS));
     let method_options = MethodOptions { max_channels: Some(channels), ..options.method_options };

@@ -4,7 +4,7 @@ use std::iter;
 
 use tch::Tensor;
 
-use super::{Method, TargetLayer, methods::Needs};
+use super::{Method, TargetLayer, methods::AutoLayers};
 use crate::{
     error::Result,
     model::{Forward, Layer, Model},
@@ -25,7 +25,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn new(model: &Model, target: &TargetLayer, method: Method) -> Result<Self> {
-        if method.info().needs == Needs::Forwards {
+        if method.auto_layers == AutoLayers::None {
             let none = vec![Vec::new(); model.levels().len()];
             let feed_of = vec![None; model.levels().len()];
             return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of });
@@ -37,10 +37,10 @@ impl Plan {
         let layers_of: Vec<Vec<usize>> = match target {
             TargetLayer::Layers(layers) => levels.clone().map(|level| seen(layers, level)).collect(),
             TargetLayer::Auto => {
-                let stages = match method {
-                    Method::Best => backbone_stages(model, |_| true)?,
-                    _ if method.info().is_element_wise => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
-                    _ => Vec::new(),
+                let stages = match method.auto_layers {
+                    AutoLayers::WholeBackbone => backbone_stages(model, |_| true)?,
+                    AutoLayers::DeepBackbone => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
+                    AutoLayers::LevelInput | AutoLayers::None => Vec::new(),
                 };
                 let of_head = |level: usize| match seen(&stages, level) {
                     layers if layers.is_empty() => Ok(vec![model.feed_of(level)?]),
@@ -49,7 +49,7 @@ impl Plan {
                 levels.clone().map(of_head).collect::<Result<_>>()?
             }
         };
-        let is_single_cell = method.info().is_element_wise;
+        let is_single_cell = method.auto_layers != AutoLayers::LevelInput;
         let feed_of = levels.map(|level| {
             let feed = model.feed_of(level).ok()?;
             (*target != TargetLayer::Auto && !is_single_cell && layers_of[level] != [feed]).then_some(feed)

@@ -1,6 +1,6 @@
 //! Model families: how a detector's head is recognised, and what its raw outputs mean.
 //!
-//! A family is one file here and one line in [`FAMILIES`]. Everything else asks a [`Head`], and knows nothing of how a
+//! A family is one file here and one line in `FAMILIES`. Everything else asks a [`Head`], and knows nothing of how a
 //! family encodes its boxes.
 
 mod yolov5;
@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
     limits::Limits,
+    registry::Registry,
 };
 
 /// A family of detectors.
@@ -28,7 +29,17 @@ pub trait Family: Sync {
 }
 
 /// All families. The first that finds its head in a network has it.
-pub static FAMILIES: &[&dyn Family] = &[&yolov5::YoloV5];
+static FAMILIES: Registry<dyn Family> = Registry::new(&[&yolov5::YoloV5]);
+
+/// All families, in the order in which they are asked.
+pub fn all() -> Vec<&'static dyn Family> {
+    FAMILIES.all()
+}
+
+/// Adds a family to the list, for this process. It is asked after those that are there.
+pub fn register(family: &'static dyn Family) {
+    FAMILIES.add(family);
+}
 
 /// The detection head of one network, as its family reads it.
 ///
@@ -242,8 +253,7 @@ pub trait Traced {
 /// # Errors
 /// In one line, why there is none that can be explained.
 pub(crate) fn find_head(tensors: &[(String, Tensor)]) -> std::result::Result<Box<dyn Head>, String> {
-    let mut found =
-        FAMILIES.iter().map(|family| family.find(tensors)).find(|heads| !heads.is_empty()).unwrap_or_default();
+    let mut found = all().iter().map(|family| family.find(tensors)).find(|heads| !heads.is_empty()).unwrap_or_default();
     match found.len() {
         1 if found[0].classes() > Limits::CLASSES => {
             Err(format!("has a head for {} classes; at most {} are explained", found[0].classes(), Limits::CLASSES))
@@ -255,11 +265,11 @@ pub(crate) fn find_head(tensors: &[(String, Tensor)]) -> std::result::Result<Box
 }
 
 fn no_head(tensors: &[(String, Tensor)]) -> String {
-    let names: Vec<&str> = FAMILIES.iter().map(|family| family.name()).collect();
+    let names: Vec<&str> = all().iter().map(|family| family.name()).collect();
     if tensors.iter().any(|(name, _)| name.ends_with(".dfl.conv.weight")) {
         return "has an anchor-free head (YOLOv8 or later), and only YOLOv5's anchor-based head is supported".into();
     }
-    let structures: Vec<&str> = FAMILIES.iter().map(|family| family.structure()).collect();
+    let structures: Vec<&str> = all().iter().map(|family| family.structure()).collect();
     format!("has no {} detection head ({})", names.join(" or "), structures.join("; "))
 }
 

@@ -4,19 +4,20 @@ use image::Rgb;
 
 /// How heat becomes colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Colormap {
-    /// Blue, cyan, yellow, red; what the Python tools have. Not even in brightness.
+    /// Blue, cyan, yellow, red, as the Python tools draw it; its brightness is uneven
     #[default]
     Jet,
-    /// A smoother rainbow (Mikhailov, 2019).
+    /// A smoother rainbow (Mikhailov, 2019)
     Turbo,
-    /// Violet, green, yellow; even in brightness, for colour-blind readers too.
+    /// Violet, green, yellow; perceptually uniform, and readable if you are colour-blind
     Viridis,
-    /// Black, violet, orange, yellow; even in brightness.
+    /// Black, violet, orange, yellow; perceptually uniform
     Inferno,
-    /// Black, violet, pink, cream; even in brightness.
+    /// Black, violet, pink, cream; perceptually uniform
     Magma,
-    /// Black to white.
+    /// Black to white
     Gray,
 }
 

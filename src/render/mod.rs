@@ -28,18 +28,19 @@ use crate::{
 
 /// Where heat is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum HeatArea {
-    /// Inside the boxes.
+    /// Inside the boxes
     #[default]
     Box,
-    /// All over the picture.
+    /// All over the picture
     Full,
 }
 
 /// How explanations are drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RenderOptions {
-    /// For what there is a panel or a picture each. Default: each box.
+    /// Which boxes share a panel or a picture. Default: each has its own.
     pub grouping: Grouping,
     /// Default: inside the boxes.
     pub heat: HeatArea,

@@ -14,13 +14,14 @@ use crate::{error::Result, files::write_atomically};
 
 /// What a raw map is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum RawFormat {
-    /// NumPy's, f32.
+    /// NumPy, f32
     #[default]
     Npy,
-    /// 16-bit grey: 65535 is the map's largest value.
+    /// 16-bit grey: 65535 is the map's largest value
     Png16,
-    /// One channel of f32.
+    /// One channel of f32
     Tiff,
 }
 

@@ -187,8 +187,8 @@ impl Record {
                 pad_x: map.pad_x,
                 pad_y: map.pad_y,
             },
-            method: options.method.name(),
-            target: options.target.of(model).name(),
+            method: options.method.name,
+            target: options.target.of(model).name,
             query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Result;
-use yolo_cam::{Model, explain::methods::Needs, parallel::in_order, report::HtmlPictures};
+use yolo_cam::{Model, parallel::in_order, report::HtmlPictures};
 
 use super::{
     interrupt,
@@ -59,7 +59,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     }
     interrupt::install()?;
 
-    let takes_steps = matches!(command.method.info().needs, Needs::ForwardsByChannel | Needs::Forwards);
+    let takes_steps = command.method.runs_again();
     let threads = tch::get_num_threads().max(1) as usize;
     let workers = match command.jobs {
         Some(jobs) => jobs.into(),

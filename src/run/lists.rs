@@ -3,7 +3,7 @@
 use std::io::{self, StdoutLock, Write};
 
 use anyhow::{Context, Result};
-use yolo_cam::{Method, explain::methods::Needs, geometry::Size};
+use yolo_cam::{Method, geometry::Size};
 
 use super::load_model;
 use crate::{Exit, cli::LayersCommand};
@@ -35,25 +35,11 @@ pub fn layers(command: &LayersCommand) -> Result<Exit> {
 
 /// What `--method` takes.
 pub fn methods() -> Result<Exit> {
-    let mut rows = vec![["METHOD", "NEEDS", "COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
-    for method in Method::ALL {
-        let info = method.info();
-        let (needs, cost) = match info.needs {
-            Needs::Gradient => ("gradient", "1 forward, 1 backward to the layer per box"),
-            Needs::Activations => ("activations", "1 forward"),
-            Needs::ForwardsByChannel if method == Method::AblationCam => {
-                ("forwards", "1 forward behind the layer per channel")
-            }
-            Needs::ForwardsByChannel => ("forwards", "1 forward per channel"),
-            Needs::Forwards => ("forwards", "1 forward per mask"),
-        };
-        let auto = match info.needs {
-            Needs::Forwards => "none",
-            _ if method == Method::Best => "all stages of the backbone",
-            _ if info.is_element_wise => "end, P4 and P3 of the backbone",
-            _ => "what feeds the box's head",
-        };
-        rows.push([info.name, needs, cost, auto, info.source, info.summary].map(str::to_owned));
+    let mut rows = vec![["METHOD", "NEEDS", "EXTRA COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
+    for method in Method::all() {
+        let auto = method.auto_layers.summary();
+        let cells = [method.name, method.needs(), method.cost, auto, method.source, method.summary];
+        rows.push(cells.map(str::to_owned));
     }
     print_table(&rows)
 }

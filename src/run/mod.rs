@@ -13,9 +13,7 @@ mod worker;
 use std::{fs, io::Write, path::Path, time::Instant};
 
 use anyhow::{Result, bail};
-use yolo_cam::{
-    ExportOptions, LoadOptions, Method, Model, Target, explain::methods::Needs, files::sweep, model::FileKind,
-};
+use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, files::sweep, model::FileKind};
 
 use crate::{
     Exit,
@@ -56,9 +54,14 @@ fn sweep_results(output_dir: &Path) {
 
 /// Where what was asked for says nothing about the boxes of this model.
 fn warn_of_target(target: Target, mut methods: impl Iterator<Item = Method>, model: &Model) {
-    let is_used = methods.any(|method| method.info().needs == Needs::Gradient);
-    if let Some(problem) = target.problem(model).filter(|_| is_used) {
-        say!("warning: {problem}");
+    let is_used = methods.any(Method::takes_gradient);
+    if is_used && target.is_untrained(model) {
+        say!(
+            "warning: --target {} explains the class output, which {} does not train where there is one class; --target obj \
+             explains what the box comes from",
+            target.name,
+            model.head().family()
+        );
     }
 }
 

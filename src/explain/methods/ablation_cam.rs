@@ -2,7 +2,27 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use crate::error::{Error, Result};
+use super::{Method, MethodSpec, Run, Setting};
+use crate::{
+    detect::{Detection, Likeness, Tracker},
+    error::{Error, Result},
+    explain::{
+        Watch,
+        perturb::{Channels, Perturbation, step},
+    },
+};
+
+/// Ablation-CAM.
+pub const ABLATION_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Channels weighted by what is lost without them",
+    authors: "Desai and Ramaswamy, 2020",
+    source: "Desai et al., WACV 2020",
+    settings: &[Setting::MaxChannels],
+    cost: "1 forward pass behind the layer per channel",
+    ..MethodSpec::new("ablationcam", Run::Channels(run))
+};
 
 /// Weights each channel by the share of the box's score that is lost without it, `(S − S_k)/S` (Ablation-CAM).
 ///
@@ -17,13 +37,49 @@ use crate::error::{Error, Result};
 pub fn ablation_cam(acts: ArrayView3<f32>, score: f32, without: &[f32]) -> Result<Array2<f32>> {
     let (channels, height, width) = acts.dim();
     if channels != without.len() {
-        return Err(Error::Shape { activations: acts.shape().to_vec(), gradients: vec![without.len()] });
+        return Err(Error::Shape { activations: acts.shape().to_vec(), weights: "scores", found: vec![without.len()] });
     }
     let mut map = Array2::zeros((height, width));
     for (act, without) in acts.outer_iter().zip(without) {
         map.scaled_add((score - without) / score, &act);
     }
     Ok(map)
+}
+
+fn run(picture: &Perturbation, layer: usize, detections: &[Detection], watch: &mut Watch) -> Result<Vec<Array2<f32>>> {
+    let tracker = Tracker::new(picture.model(), detections, picture.outputs(), Likeness::SameClass)?;
+    let channels = picture.channels(layer)?;
+    let scores = without_channels(picture, &tracker, layer, &channels, watch)?;
+    let whole = tracker.scores(picture.outputs())?.remove(0);
+    let map = |index: usize| {
+        let without: Vec<f32> = scores.iter().map(|scores| scores[index]).collect();
+        ablation_cam(channels.activations.view(), whole[index], &without)
+    };
+    (0..detections.len()).map(map).collect()
+}
+
+/// For each channel the scores where it is set to 0. Runs only what lies behind the layer.
+fn without_channels(
+    picture: &Perturbation,
+    tracker: &Tracker,
+    layer: usize,
+    channels: &Channels,
+    watch: &mut Watch,
+) -> Result<Vec<Vec<f32>>> {
+    let mut tail = picture.model().tail(layer)?;
+    let tapped = tail.start(picture.input())?;
+    let mut scores = Vec::with_capacity(channels.indices.len());
+    for batch in channels.indices.chunks(picture.batch()) {
+        let mut ablated = tapped.f_repeat([batch.len() as i64, 1, 1, 1])?;
+        for (index, &channel) in batch.iter().enumerate() {
+            _ = ablated.f_select(0, index as i64)?.f_select(0, channel as i64)?.f_zero_()?;
+        }
+        // As the network has it.
+        ablated = ablated.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?;
+        scores.extend(tracker.scores(&tail.run(&ablated)?)?);
+        step(watch, scores.len(), channels.indices.len())?;
+    }
+    Ok(scores)
 }
 
 #[cfg(test)]

@@ -7,7 +7,30 @@ use rand_chacha::{
 };
 use tch::{Device, Kind, Tensor};
 
-use crate::{error::Result, tensor::to_array2};
+use super::{AutoLayers, Method, MethodSpec, Run, Setting};
+use crate::{
+    detect::{Detection, Likeness, Tracker},
+    error::Result,
+    explain::{
+        Watch,
+        perturb::{Perturbation, step},
+    },
+    tensor::to_array2,
+};
+
+/// D-RISE.
+pub const D_RISE: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    aliases: &["drise"],
+    summary: "Random masks weighted by what is still found behind them",
+    authors: "Petsiuk et al., 2021",
+    source: "arXiv 2006.03204",
+    settings: &[Setting::Masks, Setting::Seed],
+    cost: "1 forward pass per mask",
+    auto_layers: AutoLayers::None,
+    ..MethodSpec::new("d-rise", Run::Pictures(run))
+};
 
 /// Cells of the grid that a mask is made from, along each side.
 const GRID: usize = 16;
@@ -96,6 +119,22 @@ impl DRise {
         let size = [self.height as i64, self.width as i64];
         (0..self.weighted.size()[0]).map(|index| to_array2(&mean.f_get(index)?.f_view(size)?)).collect()
     }
+}
+
+fn run(picture: &Perturbation, detections: &[Detection], watch: &mut Watch) -> Result<Vec<Array2<f32>>> {
+    let tracker = Tracker::new(picture.model(), detections, picture.outputs(), Likeness::Cosine)?;
+    let (_, _, height, width) = picture.input().size4()?;
+    let (seed, total) = (picture.options().seed, picture.options().masks);
+    let mut sum = DRise::new(detections.len(), height as usize, width as usize);
+    let indices: Vec<u64> = (0..total as u64).collect();
+    let mut done = 0;
+    for batch in indices.chunks(picture.batch()) {
+        let masks = random_masks(seed, batch, height, width)?;
+        sum.add(&masks, &picture.masked(&tracker, &masks.f_to_device(picture.input().device())?)?)?;
+        done += batch.len();
+        step(watch, done, total)?;
+    }
+    sum.maps()
 }
 
 #[cfg(test)]

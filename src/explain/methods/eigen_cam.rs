@@ -3,7 +3,19 @@
 use ndarray::{Array1, Array2, ArrayView3};
 use tch::Tensor;
 
+use super::{Method, MethodSpec, Run};
 use crate::error::Result;
+
+/// Eigen-CAM.
+pub const EIGEN_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "First principal component of the activations, whatever the box",
+    authors: "Muhammad and Yeasin, 2020",
+    source: "arXiv 2008.00299",
+    cost: "none",
+    ..MethodSpec::new("eigencam", Run::Activations(|acts, _| eigen_cam(acts)))
+};
 
 /// Projects the activations onto their first principal component (Eigen-CAM). It is the same for all boxes.
 ///

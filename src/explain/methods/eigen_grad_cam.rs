@@ -2,8 +2,18 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::{check_shapes, eigen_cam::first_component};
+use super::{AutoLayers, Method, MethodSpec, Run, check_shapes, eigen_cam::first_component};
 use crate::error::Result;
+
+/// EigenGrad-CAM.
+pub const EIGEN_GRAD_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "First principal component of activation times gradient",
+    source: "arXiv 2008.00299",
+    auto_layers: AutoLayers::DeepBackbone,
+    ..MethodSpec::new("eigengradcam", Run::Gradient(|acts, grads, _| eigen_grad_cam(acts, grads)))
+};
 
 /// Projects activation times gradient onto its first principal component (EigenGrad-CAM).
 ///

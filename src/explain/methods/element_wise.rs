@@ -2,8 +2,18 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::sum_of_products;
+use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
+
+/// Element-wise Grad-CAM.
+pub const ELEMENT_WISE: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Positive part of activation times gradient",
+    source: "package grad-cam 1.5",
+    auto_layers: AutoLayers::DeepBackbone,
+    ..MethodSpec::new("elementwise", Run::Gradient(|acts, grads, _| element_wise(acts, grads)))
+};
 
 /// Sums the positive part of activation times gradient over the channels: what speaks against the box takes nothing away.
 ///

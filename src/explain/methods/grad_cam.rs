@@ -2,8 +2,18 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::weighted_sum;
+use super::{Method, MethodSpec, Run, weighted_sum};
 use crate::error::Result;
+
+/// Grad-CAM.
+pub const GRAD_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Channels weighted by their mean gradient",
+    authors: "Selvaraju et al., 2017",
+    source: "arXiv 1610.02391",
+    ..MethodSpec::new("gradcam", Run::Gradient(|acts, grads, _| grad_cam(acts, grads)))
+};
 
 /// Weights each channel by its spatially averaged gradient (Grad-CAM).
 ///

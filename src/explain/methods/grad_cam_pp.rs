@@ -2,8 +2,19 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use super::weighted_sum;
+use super::{Method, MethodSpec, Run, weighted_sum};
 use crate::error::Result;
+
+/// Grad-CAM++.
+pub const GRAD_CAM_PP: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    aliases: &["gradcampp"],
+    summary: "Channels weighted by their positive gradients",
+    authors: "Chattopadhay et al., 2018",
+    source: "arXiv 1710.11063",
+    ..MethodSpec::new("gradcam++", Run::Gradient(|acts, grads, _| grad_cam_pp(acts, grads)))
+};
 
 /// Denominators below this share of the largest squared gradient of the map are zero up to rounding.
 const RELATIVE_GUARD: f64 = 1e-6;

@@ -2,8 +2,19 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::sum_of_products;
+use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
+
+/// HiResCAM.
+pub const HIRES_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Activation times gradient",
+    authors: "Draelos and Carin, 2020",
+    source: "arXiv 2011.08891",
+    auto_layers: AutoLayers::DeepBackbone,
+    ..MethodSpec::new("hirescam", Run::Gradient(|acts, grads, _| hires_cam(acts, grads)))
+};
 
 /// Sums activation times gradient over the channels (HiResCAM).
 ///

@@ -2,8 +2,19 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::sum_of_products;
+use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
+
+/// LayerCAM.
+pub const LAYER_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Activation times positive gradient",
+    authors: "Jiang et al., 2021",
+    source: "Jiang et al., TIP 2021",
+    auto_layers: AutoLayers::DeepBackbone,
+    ..MethodSpec::new("layercam", Run::Gradient(|acts, grads, _| layer_cam(acts, grads)))
+};
 
 /// Sums activation times positive gradient over the channels (LayerCAM).
 ///

@@ -1,6 +1,7 @@
-//! How activations and gradients become a map: one file for each method.
+//! How a box is explained. A method is one file here and one line in `METHODS`.
 
 mod ablation_cam;
+mod best;
 mod d_rise;
 mod eigen_cam;
 mod eigen_grad_cam;
@@ -13,56 +14,238 @@ mod odam;
 mod score_cam;
 mod xgrad_cam;
 
+use std::{fmt, ops::Deref};
+
 use ndarray::{Array2, ArrayView3};
 
 pub use self::{
-    ablation_cam::ablation_cam,
-    d_rise::{DRise, random_masks},
-    eigen_cam::eigen_cam,
-    eigen_grad_cam::eigen_grad_cam,
-    element_wise::element_wise,
-    grad_cam::grad_cam,
-    grad_cam_pp::grad_cam_pp,
-    hires_cam::hires_cam,
-    layer_cam::layer_cam,
-    odam::odam,
-    score_cam::score_cam,
-    xgrad_cam::xgrad_cam,
+    ablation_cam::{ABLATION_CAM, ablation_cam},
+    best::BEST,
+    d_rise::{D_RISE, DRise, random_masks},
+    eigen_cam::{EIGEN_CAM, eigen_cam},
+    eigen_grad_cam::{EIGEN_GRAD_CAM, eigen_grad_cam},
+    element_wise::{ELEMENT_WISE, element_wise},
+    grad_cam::{GRAD_CAM, grad_cam},
+    grad_cam_pp::{GRAD_CAM_PP, grad_cam_pp},
+    hires_cam::{HIRES_CAM, hires_cam},
+    layer_cam::{LAYER_CAM, layer_cam},
+    odam::{ODAM, odam},
+    score_cam::{SCORE_CAM, score_cam},
+    xgrad_cam::{XGRAD_CAM, xgrad_cam},
 };
-use crate::error::{Error, Result};
+use super::{Perturbation, Watch};
+use crate::{
+    detect::Detection,
+    error::{Error, Result},
+    registry::Registry,
+};
 
-/// How activations and gradients become a map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// All methods, in the order in which they are listed.
+static METHODS: Registry<MethodSpec> = Registry::new(&[
+    &grad_cam::SPEC,
+    &grad_cam_pp::SPEC,
+    &xgrad_cam::SPEC,
+    &hires_cam::SPEC,
+    &element_wise::SPEC,
+    &layer_cam::SPEC,
+    &odam::SPEC,
+    &eigen_cam::SPEC,
+    &eigen_grad_cam::SPEC,
+    &score_cam::SPEC,
+    &ablation_cam::SPEC,
+    &d_rise::SPEC,
+    &best::SPEC,
+]);
+
+/// A method: what it is called, where it comes from, and what it does.
+pub struct MethodSpec {
+    /// The name in options and reports.
+    pub name: &'static str,
+    /// Other spellings that options take.
+    pub aliases: &'static [&'static str],
+    /// What the map is, in a line.
+    pub summary: &'static str,
+    /// Who published it, `Selvaraju et al., 2017`; empty if nobody did.
+    pub authors: &'static str,
+    /// Where it can be read.
+    pub source: &'static str,
+    /// What it takes besides the forward pass that finds the boxes, in a line.
+    pub cost: &'static str,
+    /// Where it looks unless it is told.
+    pub auto_layers: AutoLayers,
+    /// If it is another method with settings of its own, that method's name. Its layers are part of the settings.
+    pub preset_of: Option<&'static str>,
+    /// The exponent that raises the contrast of its maps: (x ÷ peak)^power. 1 leaves them as they are.
+    pub power: f32,
+    /// Which of [`MethodOptions`] it looks at.
+    pub settings: &'static [Setting],
+    /// What it does.
+    pub run: Run,
+}
+
+impl MethodSpec {
+    /// A method about which nothing else is known: it looks at a level's input, and takes one backward pass per box.
+    pub const fn new(name: &'static str, run: Run) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            summary: "",
+            authors: "",
+            source: "",
+            cost: "1 backward pass to the layer per box",
+            auto_layers: AutoLayers::LevelInput,
+            preset_of: None,
+            power: 1.0,
+            settings: &[],
+            run,
+        }
+    }
+}
+
+/// A field of [`MethodOptions`] that changes the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// [`MethodOptions::smooth`].
+    Smooth,
+    /// [`MethodOptions::masks`].
+    Masks,
+    /// [`MethodOptions::seed`].
+    Seed,
+    /// [`MethodOptions::max_channels`].
+    MaxChannels,
+}
+
+/// What a method does, and what it needs for that.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
-pub enum Method {
-    /// Channels weighted by their mean gradient.
-    #[default]
-    GradCam,
-    /// Channels weighted by their positive gradients, each by how much it matters to second order.
-    GradCamPp,
-    /// Channels weighted by their gradients, each by its share of the channel's activation.
-    XGradCam,
-    /// Activation times gradient, summed over channels.
-    HiResCam,
-    /// The positive part of activation times gradient, summed over channels.
-    ElementWise,
-    /// Activation times positive gradient, summed over channels.
-    LayerCam,
-    /// Activation times (smoothed) gradient, summed over channels, for each object by itself.
-    Odam,
-    /// What the activations have most in common, whatever the box.
-    EigenCam,
-    /// What activation times gradient has most in common.
-    EigenGradCam,
-    /// Channels weighted by what is still found where the picture is masked by them.
-    ScoreCam,
-    /// Channels weighted by what is lost without them.
-    AblationCam,
-    /// Random masks weighted by what is still found behind them.
-    DRise,
-    /// What measured best ([`crate::eval`], docs/evaluation.md): [`Method::ElementWise`] at more
-    /// layers, with more contrast.
-    Best,
+pub enum Run {
+    /// Weights a layer's activations by the target's gradient there.
+    Gradient(GradientMap),
+    /// Looks at a layer's activations, whatever the box.
+    Activations(ActivationMap),
+    /// Runs the network again for the channels of a layer.
+    Channels(ChannelMaps),
+    /// Runs the network on changed pictures.
+    Pictures(PictureMaps),
+}
+
+/// Makes a map `[h, w]`, before the ReLU, of a layer's activations and the target's gradient there, `[K, h, w]` each.
+pub type GradientMap = fn(ArrayView3<f32>, ArrayView3<f32>, &MethodOptions) -> Result<Array2<f32>>;
+/// Makes a map `[h, w]`, before the ReLU, of a layer's activations `[K, h, w]`.
+pub type ActivationMap = fn(ArrayView3<f32>, &MethodOptions) -> Result<Array2<f32>>;
+/// Makes a map `[h, w]` of each box at a layer (its index in [`crate::Model::layers`]).
+pub type ChannelMaps = fn(&Perturbation, usize, &[Detection], &mut Watch) -> Result<Vec<Array2<f32>>>;
+/// Makes a map `[H, W]` of each box.
+pub type PictureMaps = fn(&Perturbation, &[Detection], &mut Watch) -> Result<Vec<Array2<f32>>>;
+
+/// Where a method looks unless it is told. Which layers these are depends on the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoLayers {
+    /// The feature map that the box's level is predicted from.
+    LevelInput,
+    /// The end of the backbone with its stages at strides 16 and 8. For methods that keep where in the layer the gradient is:
+    /// at the input of a level that is a single cell.
+    DeepBackbone,
+    /// The end of the backbone with all of its stages.
+    WholeBackbone,
+    /// No layer: the method changes the picture.
+    None,
+}
+
+impl AutoLayers {
+    /// In a few words.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::LevelInput => "what feeds the box's head",
+            Self::DeepBackbone => "end, P4 and P3 of the backbone",
+            Self::WholeBackbone => "all stages of the backbone",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A method in the list.
+#[derive(Clone, Copy)]
+pub struct Method(&'static MethodSpec);
+
+impl Method {
+    /// The method that is described so, whether or not it is in the list.
+    pub const fn new(spec: &'static MethodSpec) -> Self {
+        Self(spec)
+    }
+
+    /// All methods.
+    pub fn all() -> Vec<Self> {
+        METHODS.all().into_iter().map(Self).collect()
+    }
+
+    /// The method with this name or alias.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|method| method.name == name || method.aliases.contains(&name))
+    }
+
+    /// Adds a method to the list, for this process: flags, help and `methods` show it as they show all others.
+    pub fn register(spec: &'static MethodSpec) -> Self {
+        METHODS.add(spec);
+        Self(spec)
+    }
+
+    /// Whether it can be told where to look: some look at no layer, and a preset has its own.
+    pub fn takes_layers(self) -> bool {
+        self.preset_of.is_none() && self.auto_layers != AutoLayers::None
+    }
+
+    /// What it needs, in a word: `gradient`, `activations` or `forwards`.
+    pub fn needs(self) -> &'static str {
+        match self.run {
+            Run::Gradient(_) => "gradient",
+            Run::Activations(_) => "activations",
+            Run::Channels(_) | Run::Pictures(_) => "forwards",
+        }
+    }
+
+    /// Whether this one of [`MethodOptions`] changes its maps.
+    pub fn takes(self, setting: Setting) -> bool {
+        self.settings.contains(&setting)
+    }
+
+    /// Whether it takes the gradient of a target.
+    pub fn takes_gradient(self) -> bool {
+        matches!(self.run, Run::Gradient(_))
+    }
+
+    /// Whether it runs the network again and again, for which it tracks the confidence of boxes.
+    pub fn runs_again(self) -> bool {
+        matches!(self.run, Run::Channels(_) | Run::Pictures(_))
+    }
+}
+
+impl Deref for Method {
+    type Target = MethodSpec;
+
+    fn deref(&self) -> &MethodSpec {
+        self.0
+    }
+}
+
+impl Default for Method {
+    fn default() -> Self {
+        GRAD_CAM
+    }
+}
+
+impl PartialEq for Method {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Method {}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Method({})", self.name)
+    }
 }
 
 /// What a method takes besides activations and gradients.
@@ -87,142 +270,11 @@ impl Default for MethodOptions {
     }
 }
 
-/// What a method looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Activations and their gradient, for each box.
-    Gradient,
-    /// Activations.
-    Activations,
-    /// What the detector makes of changed pictures, at a layer's channels.
-    ForwardsByChannel,
-    /// What the detector makes of changed pictures, at no layer.
-    Forwards,
-}
-
-/// What is known of a method.
-#[derive(Debug, Clone, Copy)]
-pub struct MethodInfo {
-    /// The name in options and reports.
-    pub name: &'static str,
-    /// What it looks at.
-    pub needs: Needs,
-    /// Whether it keeps where in the layer the gradient is. At a head's own input that is a single cell.
-    pub is_element_wise: bool,
-    /// What it does, in a line.
-    pub summary: &'static str,
-    /// Where it comes from.
-    pub source: &'static str,
-}
-
-impl Method {
-    /// All methods.
-    pub const ALL: [Self; 13] = [
-        Self::GradCam,
-        Self::GradCamPp,
-        Self::XGradCam,
-        Self::HiResCam,
-        Self::ElementWise,
-        Self::LayerCam,
-        Self::Odam,
-        Self::EigenCam,
-        Self::EigenGradCam,
-        Self::ScoreCam,
-        Self::AblationCam,
-        Self::DRise,
-        Self::Best,
-    ];
-
-    /// What is known of the method.
-    pub fn info(self) -> MethodInfo {
-        let pooled = |name, summary, source| MethodInfo {
-            name,
-            needs: Needs::Gradient,
-            is_element_wise: false,
-            summary,
-            source,
-        };
-        let element_wise =
-            |name, summary, source| MethodInfo { is_element_wise: true, ..pooled(name, summary, source) };
-        match self {
-            Self::GradCam => pooled("gradcam", "channels weighted by their mean gradient", "arXiv 1610.02391"),
-            Self::GradCamPp => pooled("gradcam++", "channels weighted by their positive gradients", "arXiv 1710.11063"),
-            Self::XGradCam => {
-                pooled("xgradcam", "channels weighted by gradients, by share of activation", "arXiv 2008.02312")
-            }
-            Self::HiResCam => element_wise("hirescam", "activation times gradient", "arXiv 2011.08891"),
-            Self::ElementWise => {
-                element_wise("elementwise", "positive part of activation times gradient", "package grad-cam 1.5")
-            }
-            Self::LayerCam => element_wise("layercam", "activation times positive gradient", "Jiang et al., TIP 2021"),
-            Self::Odam => element_wise("odam", "activation times (smoothed) gradient", "arXiv 2304.06354"),
-            Self::EigenCam => MethodInfo {
-                needs: Needs::Activations,
-                ..pooled("eigencam", "first principal component of the activations", "arXiv 2008.00299")
-            },
-            Self::EigenGradCam => element_wise(
-                "eigengradcam",
-                "first principal component of activation times gradient",
-                "arXiv 2008.00299",
-            ),
-            Self::ScoreCam => MethodInfo {
-                needs: Needs::ForwardsByChannel,
-                ..pooled("scorecam", "channels weighted by what is found behind them", "arXiv 1910.01279")
-            },
-            Self::AblationCam => MethodInfo {
-                needs: Needs::ForwardsByChannel,
-                ..pooled("ablationcam", "channels weighted by what is lost without them", "Desai et al., WACV 2020")
-            },
-            Self::Best => element_wise(
-                "best",
-                "elementwise at more layers, with more contrast: what measured best",
-                "docs/evaluation.md",
-            ),
-            Self::DRise => MethodInfo {
-                needs: Needs::Forwards,
-                ..pooled("d-rise", "random masks weighted by what is found behind them", "arXiv 2006.03204")
-            },
-        }
-    }
-
-    /// Whether it can be told where to look: some look at no layer, and one has its own.
-    pub fn takes_layers(self) -> bool {
-        self.info().needs != Needs::Forwards && self != Self::Best
-    }
-
-    /// The name in options and reports.
-    pub fn name(self) -> &'static str {
-        self.info().name
-    }
-
-    /// The map `[h, w]` before the ReLU, of methods that run the network once. `acts`, `grads`: `[K, h, w]`; without a
-    /// gradient, `grads` is not looked at.
-    pub(super) fn map(
-        self,
-        acts: ArrayView3<f32>,
-        grads: ArrayView3<f32>,
-        options: MethodOptions,
-    ) -> Result<Array2<f32>> {
-        match self {
-            Self::GradCam => grad_cam(acts, grads),
-            Self::GradCamPp => grad_cam_pp(acts, grads),
-            Self::XGradCam => xgrad_cam(acts, grads),
-            Self::HiResCam => hires_cam(acts, grads),
-            Self::ElementWise | Self::Best => element_wise(acts, grads),
-            Self::LayerCam => layer_cam(acts, grads),
-            Self::Odam => odam(acts, grads, options.smooth),
-            Self::EigenCam => eigen_cam(acts),
-            Self::EigenGradCam => eigen_grad_cam(acts, grads),
-            Self::ScoreCam | Self::AblationCam | Self::DRise => unreachable!("they run the network instead"),
-        }
-    }
-}
-
 fn check_shapes(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<()> {
     if acts.dim() == grads.dim() {
         return Ok(());
     }
-    Err(Error::Shape { activations: acts.shape().to_vec(), gradients: grads.shape().to_vec() })
+    Err(Error::Shape { activations: acts.shape().to_vec(), weights: "gradients", found: grads.shape().to_vec() })
 }
 
 /// Σ_k of `term(activation, gradient)` in each cell.
@@ -261,27 +313,37 @@ mod tests {
     use ndarray::Array3;
 
     #[test]
-    fn names_are_different() {
-        let names: std::collections::HashSet<_> = Method::ALL.iter().map(|method| method.name()).collect();
-        assert_eq!(names.len(), Method::ALL.len());
+    fn names_and_aliases_are_different() {
+        let methods = Method::all();
+        let names = methods.iter().flat_map(|method| [&[method.name], method.aliases].concat());
+        let names: Vec<&str> = names.collect();
+        let different: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
+        assert!(names.iter().all(|name| Method::named(name).is_some()));
+        assert_eq!(Method::named("gradcampp"), Some(GRAD_CAM_PP));
     }
 
     #[test]
     fn shapes_that_differ_are_an_error() {
         let (a, b) = (Array3::zeros((2, 3, 4)), Array3::zeros((2, 4, 3)));
-        for method in Method::ALL.into_iter().filter(|method| method.info().needs == Needs::Gradient) {
-            let map = method.map(a.view(), b.view(), MethodOptions::default());
-            assert!(matches!(map, Err(Error::Shape { .. })), "{}", method.name());
+        for method in Method::all() {
+            let Run::Gradient(map) = method.run else { continue };
+            let map = map(a.view(), b.view(), &MethodOptions::default());
+            assert!(matches!(map, Err(Error::Shape { .. })), "{}", method.name);
         }
     }
 
     #[test]
     fn zeros_give_zeros() {
         let zeros = Array3::zeros((2, 3, 4));
-        let is_single = |method: &Method| matches!(method.info().needs, Needs::Gradient | Needs::Activations);
-        for method in Method::ALL.into_iter().filter(is_single) {
-            let map = method.map(zeros.view(), zeros.view(), MethodOptions::default()).unwrap();
-            assert_eq!(map, Array2::<f32>::zeros((3, 4)), "{}", method.name());
+        let options = MethodOptions::default();
+        for method in Method::all() {
+            let map = match method.run {
+                Run::Gradient(map) => map(zeros.view(), zeros.view(), &options),
+                Run::Activations(map) => map(zeros.view(), &options),
+                _ => continue,
+            };
+            assert_eq!(map.unwrap(), Array2::<f32>::zeros((3, 4)), "{}", method.name);
         }
     }
 }

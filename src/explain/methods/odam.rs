@@ -2,8 +2,20 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use super::{check_shapes, hires_cam, sum_of_products};
+use super::{AutoLayers, Method, MethodSpec, Run, Setting, check_shapes, hires_cam, sum_of_products};
 use crate::error::Result;
+
+/// ODAM.
+pub const ODAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Activation times gradient, which can be smoothed",
+    authors: "Zhao and Chan, 2023",
+    source: "arXiv 2304.06354",
+    auto_layers: AutoLayers::DeepBackbone,
+    settings: &[Setting::Smooth],
+    ..MethodSpec::new("odam", Run::Gradient(|acts, grads, options| odam(acts, grads, options.smooth)))
+};
 
 /// How many standard deviations the Gaussian reaches.
 const REACH: f32 = 3.0;

@@ -1,8 +1,29 @@
 //! Score-CAM.
 
 use ndarray::{Array2, ArrayView3};
+use tch::Tensor;
 
-use crate::error::{Error, Result};
+use super::{Method, MethodSpec, Run, Setting};
+use crate::{
+    detect::{Detection, Likeness, Tracker},
+    error::{Error, Result},
+    explain::{
+        Watch,
+        perturb::{Channels, Perturbation, step},
+    },
+};
+
+/// Score-CAM.
+pub const SCORE_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Channels weighted by what is still found behind them",
+    authors: "Wang et al., 2020",
+    source: "arXiv 1910.01279",
+    settings: &[Setting::MaxChannels],
+    cost: "1 forward pass per channel",
+    ..MethodSpec::new("scorecam", Run::Channels(run))
+};
 
 /// Weights each channel by the softmax of what the detector still finds of the box where the picture is masked by that
 /// channel (Score-CAM).
@@ -18,7 +39,7 @@ use crate::error::{Error, Result};
 pub fn score_cam(acts: ArrayView3<f32>, scores: &[f32]) -> Result<Array2<f32>> {
     let (channels, height, width) = acts.dim();
     if channels != scores.len() {
-        return Err(Error::Shape { activations: acts.shape().to_vec(), gradients: vec![scores.len()] });
+        return Err(Error::Shape { activations: acts.shape().to_vec(), weights: "scores", found: vec![scores.len()] });
     }
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
@@ -28,6 +49,41 @@ pub fn score_cam(acts: ArrayView3<f32>, scores: &[f32]) -> Result<Array2<f32>> {
         map.scaled_add(power / sum, &act);
     }
     Ok(map)
+}
+
+fn run(picture: &Perturbation, layer: usize, detections: &[Detection], watch: &mut Watch) -> Result<Vec<Array2<f32>>> {
+    let tracker = Tracker::new(picture.model(), detections, picture.outputs(), Likeness::SameClass)?;
+    let channels = picture.channels(layer)?;
+    let scores = masked_by_channels(picture, &tracker, &channels, watch)?;
+    let map = |index: usize| {
+        let scores: Vec<f32> = scores.iter().map(|scores| scores[index]).collect();
+        score_cam(channels.activations.view(), &scores)
+    };
+    (0..detections.len()).map(map).collect()
+}
+
+/// For each channel the scores where the picture is multiplied by it.
+fn masked_by_channels(
+    picture: &Perturbation,
+    tracker: &Tracker,
+    channels: &Channels,
+    watch: &mut Watch,
+) -> Result<Vec<Vec<f32>>> {
+    let size = &picture.input().size()[2..];
+    let mut scores = Vec::with_capacity(channels.indices.len());
+    for batch in channels.indices.chunks(picture.batch()) {
+        let indices: Vec<i64> = batch.iter().map(|&channel| channel as i64).collect();
+        let indices = Tensor::from_slice(&indices).f_to_device(channels.layer.device())?;
+        let acts = channels.layer.f_index_select(1, &indices)?.f_transpose(0, 1)?;
+        let large = acts.f_upsample_bilinear2d(size, false, None, None)?;
+        let (least, most) = (large.f_amin([1, 2, 3], true)?, large.f_amax([1, 2, 3], true)?);
+        // A channel without variation shows nothing.
+        let range = most.f_sub(&least)?.f_clamp_min(f64::from(f32::MIN_POSITIVE))?;
+        let masks = large.f_sub(&least)?.f_div(&range)?;
+        scores.extend(picture.masked(tracker, &masks)?);
+        step(watch, scores.len(), channels.indices.len())?;
+    }
+    Ok(scores)
 }
 
 #[cfg(test)]

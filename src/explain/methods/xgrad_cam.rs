@@ -2,8 +2,18 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use super::weighted_sum;
+use super::{Method, MethodSpec, Run, weighted_sum};
 use crate::error::Result;
+
+/// XGrad-CAM.
+pub const XGRAD_CAM: Method = Method::new(&SPEC);
+
+pub(super) const SPEC: MethodSpec = MethodSpec {
+    summary: "Channels weighted by gradients, by share of activation",
+    authors: "Fu et al., 2020",
+    source: "arXiv 2008.02312",
+    ..MethodSpec::new("xgradcam", Run::Gradient(|acts, grads, _| xgrad_cam(acts, grads)))
+};
 
 /// Sums below this share of the largest sum of the map are zero up to rounding.
 const RELATIVE_GUARD: f64 = 1e-6;

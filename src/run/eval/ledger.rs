@@ -455,7 +455,7 @@ impl<'a> Ledger<'a> {
             writeln!(
                 out,
                 "\n{boxes} boxes of {pictures} pictures; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
-                self.target.name(),
+                self.target.name,
                 curves.protocol.name(),
                 curves.steps()
             )?;

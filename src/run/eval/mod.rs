@@ -182,7 +182,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
             }
         };
         let flags = Some(command.flags(*method, &layers));
-        let explainer = Explainer::Method { name: method.name().to_owned(), layers };
+        let explainer = Explainer::Method { name: method.name.to_owned(), layers };
         if !subjects.iter().any(|subject: &Subject| subject.explainer == explainer) {
             subjects.push(Subject { explainer, flags, options });
         }
@@ -206,7 +206,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "protocol": curves.protocol.name(),
         "steps": curves.steps(),
         "seed": curves.seed,
-        "target": command.target.of(model).name(),
+        "target": command.target.of(model).name,
         "fuse": command.fuse.name(),
         "smooth": method_options.smooth,
         "masks": method_options.masks,

@@ -1,0 +1,219 @@
+//! What is explained of a box: the scalar whose gradient is taken. A target is one file here and one line in `TARGETS`.
+
+mod auto;
+mod conf;
+mod edges;
+mod logit;
+mod obj;
+mod odam;
+mod prob;
+mod sides;
+
+use std::{fmt, ops::Deref};
+
+use tch::Tensor;
+
+pub use self::{
+    auto::AUTO,
+    conf::CONF,
+    edges::{X1, X2, Y1, Y2},
+    logit::LOGIT,
+    obj::OBJ,
+    odam::ODAM,
+    prob::PROB,
+    sides::{H, W},
+};
+use crate::{
+    detect::Detection,
+    error::{Error, Result},
+    families::Traced,
+    model::{Forward, Model},
+    registry::Registry,
+};
+
+/// All targets, in the order in which they are listed.
+static TARGETS: Registry<TargetSpec> = Registry::new(&[
+    &auto::SPEC,
+    &logit::SPEC,
+    &prob::SPEC,
+    &obj::SPEC,
+    &conf::SPEC,
+    &edges::LEFT,
+    &edges::TOP,
+    &edges::RIGHT,
+    &edges::BOTTOM,
+    &sides::WIDTH,
+    &sides::HEIGHT,
+    &odam::SPEC,
+]);
+
+/// A target: what it is called, and what it is. Raw outputs of a network are logits, so nothing is the inverse of a sigmoid.
+pub struct TargetSpec {
+    /// The name in options and reports.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    /// Whether it depends on the class output.
+    pub explains_class: bool,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a target is.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Value {
+    /// A scalar of the prediction, with its autograd graph.
+    Scalar(fn(&Subject) -> Result<Tensor>),
+    /// Another target, which depends on the model.
+    Choice(fn(&Model) -> Target),
+    /// The maximum of the normalised maps of several targets.
+    Maximum(&'static [Target]),
+}
+
+/// The prediction of which a target is taken.
+pub struct Subject<'a> {
+    traced: Box<dyn Traced>,
+    is_contrasted: bool,
+    model: &'a Model,
+    target: Target,
+}
+
+impl Subject<'_> {
+    /// The prediction, with its autograd graph.
+    pub fn prediction(&self) -> &dyn Traced {
+        self.traced.as_ref()
+    }
+
+    /// The logit of the box's class, less that of the class to contrast, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if there is not enough memory.
+    pub fn class_logit(&self) -> Result<Tensor> {
+        let logit = self.traced.class_logit(0)?;
+        Ok(if self.is_contrasted { logit.f_sub(&self.traced.class_logit(1)?)? } else { logit })
+    }
+
+    /// The logit of its presence.
+    ///
+    /// # Errors
+    /// [`Error::TargetMissing`] if the model's family has none; [`Error::Libtorch`].
+    pub fn presence_logit(&self) -> Result<Tensor> {
+        self.traced.presence_logit()?.ok_or_else(|| Error::TargetMissing {
+            target: self.target.name.to_owned(),
+            family: self.model.head().family().to_owned(),
+        })
+    }
+}
+
+/// A target in the list.
+#[derive(Clone, Copy)]
+pub struct Target(&'static TargetSpec);
+
+impl Target {
+    /// The target that is described so, whether or not it is in the list.
+    pub const fn new(spec: &'static TargetSpec) -> Self {
+        Self(spec)
+    }
+
+    /// All targets.
+    pub fn all() -> Vec<Self> {
+        TARGETS.all().into_iter().map(Self).collect()
+    }
+
+    /// The target with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|target| target.name == name)
+    }
+
+    /// Adds a target to the list, for this process: flags and help show it as they show all others.
+    pub fn register(spec: &'static TargetSpec) -> Self {
+        TARGETS.add(spec);
+        Self(spec)
+    }
+
+    /// What is explained of a box of this model: the target itself, or what it chooses.
+    pub fn of(self, model: &Model) -> Self {
+        match self.value {
+            Value::Choice(choose) => choose(model),
+            Value::Scalar(_) | Value::Maximum(_) => self,
+        }
+    }
+
+    /// Whether the maps of this target say nothing about boxes of this model, since its class output was not trained.
+    pub fn is_untrained(self, model: &Model) -> bool {
+        self.explains_class && !model.trains_classes()
+    }
+
+    /// Whether it is the logit of the class, which can be contrasted with that of another.
+    pub fn is_class_logit(self) -> bool {
+        self == AUTO || self == LOGIT
+    }
+
+    /// The targets whose maps make this one's map, as their maximum.
+    pub(super) fn parts(self) -> Vec<Self> {
+        match self.value {
+            Value::Maximum(parts) => parts.to_vec(),
+            Value::Scalar(_) | Value::Choice(_) => vec![self],
+        }
+    }
+
+    /// The scalar of `detection` with its autograd graph. With a class to `contrast`, its logit is subtracted from the
+    /// class logit.
+    pub(super) fn scalar(
+        self,
+        model: &Model,
+        forward: &Forward,
+        detection: &Detection,
+        contrast: Option<usize>,
+    ) -> Result<Tensor> {
+        let classes: Vec<usize> = [detection.class_id].into_iter().chain(contrast).collect();
+        let traced = model.trace(forward, &detection.place, &classes)?;
+        let subject = Subject { traced, is_contrasted: contrast.is_some(), model, target: self };
+        match self.of(model).value {
+            Value::Scalar(scalar) => scalar(&subject),
+            Value::Choice(_) | Value::Maximum(_) => {
+                Err(Error::Libtorch(format!("target {} is no scalar, but made of others", self.name)))
+            }
+        }
+    }
+}
+
+impl Deref for Target {
+    type Target = TargetSpec;
+
+    fn deref(&self) -> &TargetSpec {
+        self.0
+    }
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        AUTO
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Target {}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Target({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_different() {
+        let names: std::collections::HashSet<_> = Target::all().iter().map(|target| target.name).collect();
+        assert_eq!(names.len(), Target::all().len());
+    }
+}
