@@ -14,6 +14,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/native/ConvUtils.h>
+#include <ATen/record_function.h>
 #include <c10/core/CPUAllocator.h>
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -113,6 +114,15 @@ struct Budget {
 };
 thread_local Budget *budget = nullptr;
 
+void check_tensor(size_t bytes, size_t most) {
+  TORCH_CHECK(bytes <= most, "it makes a tensor of ", bytes, " bytes; at most ", most,
+              " are allowed for an input of this size");
+}
+
+void check_total(bool fits) {
+  TORCH_CHECK(fits, "its tensors take more memory than is allowed for an input of this size");
+}
+
 // libtorch's own allocator, but for the bound.
 class BoundedAllocator final : public c10::Allocator {
  public:
@@ -120,9 +130,8 @@ class BoundedAllocator final : public c10::Allocator {
 
   at::DataPtr allocate(size_t bytes) override {
     if (budget) {
-      TORCH_CHECK(bytes <= budget->most, "it makes a tensor of ", bytes, " bytes; at most ", budget->most,
-                  " are allowed for an input of this size");
-      TORCH_CHECK(bytes <= budget->left, "its tensors take more memory than is allowed for an input of this size");
+      check_tensor(bytes, budget->most);
+      check_total(bytes <= budget->left);
       budget->left -= bytes;
     }
     return inner_->allocate(bytes);
@@ -153,6 +162,44 @@ class Bound {
   Budget own_;
   Budget *outer_;
 };
+
+// While it lives, tells how much memory the tensors would take that this thread makes without data.
+class Tally {
+ public:
+  Tally() : outer_(tally_) {
+    tally_ = this;
+    handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(nullptr, &Tally::see).needsOutputs(true));
+  }
+  ~Tally() {
+    at::removeCallback(handle_);
+    tally_ = outer_;
+  }
+  Tally(const Tally &) = delete;
+
+  void check(size_t most, size_t all) const {
+    size_t total = 0;
+    for (const auto &[address, storage] : seen_) {
+      size_t bytes = storage.nbytes();
+      check_tensor(bytes, most);
+      total += bytes;
+    }
+    check_total(total <= all);
+  }
+
+ private:
+  static void see(const at::RecordFunction &function, at::ObserverContext *) {
+    for (const auto &output : function.outputs())
+      if (output.isTensor() && output.toTensor().defined() && output.toTensor().has_storage())
+        // Held, so that no other gets its address.
+        tally_->seen_.emplace(output.toTensor().storage().unsafeGetStorageImpl(), output.toTensor().storage());
+  }
+
+  static thread_local Tally *tally_;
+  std::unordered_map<const void *, c10::Storage> seen_;
+  at::CallbackHandle handle_;
+  Tally *outer_;
+};
+thread_local Tally *Tally::tally_ = nullptr;
 
 // Weights become f32, channels_last (about 15 % faster on a CPU). A copy only where they are not so already.
 at::Tensor prepared(const at::Tensor &tensor) {
@@ -733,8 +780,15 @@ void yc_graph_free(yc_graph *graph) { delete graph; }
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error) {
   return guarded(error, -1, [&] {
     Bound bound(most, all);
-    torch::jit::Stack stack{graph->module._ivalue(), graph->device.is_meta() ? input->to(graph->device) : *input};
-    run(graph->executor, stack);
+    bool has_data = !graph->device.is_meta();
+    torch::jit::Stack stack{graph->module._ivalue(), has_data ? *input : input->to(graph->device)};
+    if (has_data) {
+      run(graph->executor, stack);
+    } else {
+      Tally tally;
+      run(graph->executor, stack);
+      tally.check(most, all);
+    }
     give(stack, graph->n_outputs, outputs);
     return 0;
   });
