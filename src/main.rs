@@ -6,6 +6,7 @@ mod say;
 mod cli;
 mod guard;
 mod inputs;
+mod output;
 mod progress;
 mod run;
 mod weights;

@@ -1,7 +1,8 @@
 //! From what the user names to pictures, videos and animations.
 
 use std::{
-    collections::HashSet,
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     fs,
     io::{self, BufRead},
     path::{Path, PathBuf},
@@ -11,10 +12,8 @@ use walkdir::WalkDir;
 
 use yolo_cam::picture::is_animated;
 
-use super::{extension, list, names::is_result, video};
-
-/// Extensions of the pictures that a folder is searched for.
-pub(super) const PICTURES: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp"];
+use super::{extension, list, video};
+use crate::output::{FORMATS, Results};
 
 /// Something that holds pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +40,7 @@ impl Source {
             Self::Video(path)
         } else if is_animated(&path) {
             Self::Animation(path)
-        } else if !is_named_so(&PICTURES) && video::is_video(&path) {
+        } else if !is_named_so(&FORMATS) && video::is_video(&path) {
             Self::Video(path)
         } else {
             Self::Picture(path)
@@ -145,26 +144,27 @@ fn finds_hidden(pattern: &str, path: &Path) -> bool {
     })
 }
 
-/// Folders with the pictures of reports, in the output folder.
-pub const RESULT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
-
 /// The pictures and videos of a folder, sorted by path. Results of earlier runs, and what is hidden, are left out.
 fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
     let output = search.output_dir.canonicalize().ok();
-    let holds_results = output.is_some() && path.canonicalize().ok() == output;
+    // Of each folder that was looked at.
+    let results: RefCell<HashMap<PathBuf, Results>> = RefCell::default();
+    let is_own = |path: &Path, is_own: fn(&Results, &str) -> bool| {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
+        let mut results = results.borrow_mut();
+        let results = results.entry(folder.to_owned()).or_insert_with(|| Results::in_folder(folder));
+        is_own(results, &name.to_string_lossy())
+    };
     let is_wanted = |file: &Path| {
         let ext = extension(file).unwrap_or_default();
-        let is_known = PICTURES.contains(&ext.as_str())
+        let is_known = FORMATS.contains(&ext.as_str())
             || video::EXTENSIONS.contains(&ext.as_str())
             || (ext == video::AMBIGUOUS && video::is_video(file));
-        is_known && !is_hidden(file) && !(holds_results && is_result(file))
+        is_known && !is_hidden(file) && !is_own(file, Results::contains)
     };
     let is_entered = |folder: &Path| {
         let is_output = output.is_some() && folder.canonicalize().ok() == output;
-        let is_of_output = holds_results
-            && folder.parent() == Some(path)
-            && folder.file_name().is_some_and(|name| RESULT_FOLDERS.iter().any(|own| name == *own));
-        !is_hidden(folder) && !is_output && !is_of_output
+        !is_hidden(folder) && !is_output && !is_own(folder, Results::contains_folder)
     };
     let depth = if search.recursive { usize::MAX } else { 1 };
     let mut found = Vec::new();
@@ -181,7 +181,7 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
         }
     }
     if found.is_empty() {
-        let pictures = PICTURES.join(", ");
+        let pictures = FORMATS.join(", ");
         let deeper = if search.recursive { "" } else { "; --recursive looks into the folders below too" };
         found.push(Err(format!("{path:?} has no pictures; expected files ending in {pictures}, or videos{deeper}")));
     }
@@ -197,7 +197,7 @@ fn is_hidden(path: &Path) -> bool {
 fn walk_problem(error: &walkdir::Error, search: Search) -> Option<String> {
     let path = error.path()?;
     let is_dangling = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
-    let is_picture = extension(path).is_some_and(|ext| PICTURES.contains(&ext.as_str()));
+    let is_picture = extension(path).is_some_and(|ext| FORMATS.contains(&ext.as_str()));
     let is_output = path == search.output_dir;
     let reason = error.io_error().map_or_else(|| error.to_string(), io::Error::to_string);
     (!is_output && (!is_dangling || is_picture)).then(|| format!("{path:?}: {reason}"))

@@ -3,7 +3,6 @@
 mod animation;
 mod expand;
 mod list;
-mod names;
 mod video;
 
 use std::{
@@ -15,11 +14,9 @@ use std::{
 use image::RgbImage;
 use yolo_cam::{limits::Limits, parallel::Budget};
 
+pub use self::expand::{Search, Source, Unusable, sources};
 use self::{animation::Animation, video::Video};
-pub use self::{
-    expand::{RESULT_FOLDERS, Search, Source, Unusable, sources},
-    names::{Existing, Namer, ResultNames},
-};
+use crate::output::{Namer, PictureId, ResultNames};
 
 /// What all pictures that are in memory may take together.
 pub static PICTURES: Budget = Budget::new(Limits::PICTURE_BYTES);
@@ -29,7 +26,15 @@ pub struct Item {
     /// As messages and reports name it: `clip.mp4#12` for a frame.
     pub image: String,
     /// The picture, or in one line why there is none.
-    pub content: Result<(Content, ResultNames), String>,
+    pub content: Result<Picture, String>,
+}
+
+/// A picture that can be explained.
+pub struct Picture {
+    pub content: Content,
+    /// Which it is, for the journal.
+    pub id: PictureId,
+    pub names: ResultNames,
 }
 
 /// Where a picture is.
@@ -45,7 +50,7 @@ pub struct Items {
     sources: vec::IntoIter<Result<Source, Unusable>>,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
-    /// Every how many-th frame is taken.
+    /// Of each group of so many frames one is taken.
     every: NonZeroU32,
     namer: Namer,
     open: Option<OpenFrames>,
@@ -53,6 +58,7 @@ pub struct Items {
 
 /// A video or an animation whose turn it is.
 struct OpenFrames {
+    path: PathBuf,
     image: String,
     names: ResultNames,
     frames: Box<dyn Iterator<Item = Result<(u64, RgbImage), String>> + Send>,
@@ -69,16 +75,17 @@ impl Items {
         self.total
     }
 
-    /// The name of each picture (`clip.mp4#*` for all frames) with that of its result, without looking into any of them.
-    pub fn planned(mut self) -> impl Iterator<Item = Result<(String, ResultNames), String>> {
+    /// The name of each picture (`clip.mp4#*` for all frames), which it is, and what its results are called, without
+    /// looking into any of them.
+    pub fn planned(mut self) -> impl Iterator<Item = Result<(String, Option<PictureId>, ResultNames), String>> {
         let sources = std::mem::take(&mut self.sources);
         sources.map(move |source| {
             let source = source.map_err(|unusable| unusable.problem)?;
             let image = source.path().display().to_string();
             Ok(match &source {
-                Source::Picture(path) => (image, self.namer.names(path)),
+                Source::Picture(path) => (image, Some(PictureId::of(path, None)), self.namer.names(path)),
                 Source::Video(path) | Source::Animation(path) => {
-                    (format!("{image}#*"), self.namer.names_of_frames(path).with_suffix("-NNNNNN"))
+                    (format!("{image}#*"), None, self.namer.names_of_frames(path).with_suffix("-NNNNNN"))
                 }
             })
         })
@@ -91,11 +98,12 @@ impl Items {
             Source::Video(path) => Box::new(Video::open(path, every)?),
             _ => Box::new(Animation::open(path, every)?),
         };
-        Ok(OpenFrames { image: path.display().to_string(), names: self.namer.names_of_frames(path), frames })
+        let (image, names) = (path.display().to_string(), self.namer.names_of_frames(path));
+        Ok(OpenFrames { path: path.to_owned(), image, names, frames })
     }
 
     fn next_frame(&mut self) -> Option<Item> {
-        let OpenFrames { image, names, frames } = self.open.as_mut()?;
+        let OpenFrames { path, image, names, frames } = self.open.as_mut()?;
         let Some(frame) = frames.next() else {
             self.open = None;
             return None;
@@ -103,7 +111,11 @@ impl Items {
         Some(match frame {
             Ok((index, picture)) => Item {
                 image: format!("{image}#{index}"),
-                content: Ok((Content::Frame(picture), self.namer.frame(names, index))),
+                content: Ok(Picture {
+                    content: Content::Frame(picture),
+                    id: PictureId::of(path, Some(index)),
+                    names: self.namer.frame(path, names, index),
+                }),
             },
             Err(problem) => Item { image: image.clone(), content: Err(problem) },
         })
@@ -124,8 +136,8 @@ impl Iterator for Items {
             };
             let image = source.path().display().to_string();
             if let Source::Picture(path) = source {
-                let names = self.namer.names(&path);
-                return Some(Item { image, content: Ok((Content::File(path), names)) });
+                let (id, names) = (PictureId::of(&path, None), self.namer.names(&path));
+                return Some(Item { image, content: Ok(Picture { content: Content::File(path), id, names }) });
             }
             match self.open(&source) {
                 Ok(open) => self.open = Some(open),

@@ -4,6 +4,7 @@ use std::{fs, io::Cursor, process::Command};
 use image::{Delay, Frame, Rgb, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
 use super::*;
+use crate::output::{Entry, Journal};
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -32,17 +33,23 @@ fn ok(names: &[&str]) -> Vec<Result<String, String>> {
 }
 
 #[test]
-fn a_folder_gives_its_pictures_and_videos_sorted_without_earlier_results() {
+fn a_folder_gives_its_pictures_and_videos_sorted_without_what_its_journal_knows() {
     let folder = temp();
-    for name in ["b.JPG", "a.png", "c.mp4", "notes.txt", "a-res.png", "b-res-0.jpg", "b-res-1.map.png", "below/d.jpg"] {
+    for name in ["b.JPG", "a.png", "c.mp4", "notes.txt", "low-res.png", "a-res.png", "a-res-1.map.png", "below/d.jpg"] {
         put(folder.path(), name);
     }
-    let elsewhere = Path::new("elsewhere");
-    assert_eq!(
-        found(folder.path(), folder.path(), search(elsewhere, false)),
-        ok(&["a-res.png", "a.png", "b-res-0.jpg", "b-res-1.map.png", "b.JPG", "c.mp4"])
-    );
-    assert_eq!(found(folder.path(), folder.path(), search(folder.path(), false)), ok(&["a.png", "b.JPG", "c.mp4"]));
+    put(folder.path(), "report-files/a-picture.jpg");
+    let (elsewhere, all) = (Path::new("elsewhere"), ["a-res-1.map.png", "a-res.png", "a.png", "b.JPG"]);
+    let below = ["below/d.jpg", "c.mp4", "low-res.png"];
+    let results = ["report-files/a-picture.jpg"];
+    let search = search(elsewhere, true);
+    assert_eq!(found(folder.path(), folder.path(), search), ok(&[&all[..], &below, &results].concat()));
+    let mut journal = Journal::read(folder.path());
+    journal.start().unwrap();
+    let id = PictureId::of(&folder.path().join("a.png"), None);
+    let files = Some(all[..2].iter().map(|name| (*name).to_owned()).collect());
+    journal.add(Entry { files, ..Entry::planned("a.png", &id, "", "a") }).unwrap();
+    assert_eq!(found(folder.path(), folder.path(), search), ok(&[&all[2..], &below].concat()));
 }
 
 #[test]
@@ -195,11 +202,11 @@ fn items(path: &Path, every: u32) -> (Option<usize>, Vec<Item>) {
 /// Name behind the folder, result and pixel at (3, 3) of frames.
 fn shown(items: Vec<Item>) -> Vec<(String, PathBuf, Rgb<u8>)> {
     let shown = |item: Item| match item.content {
-        Ok((Content::Frame(picture), names)) => {
+        Ok(Picture { content: Content::Frame(picture), names, .. }) => {
             let name = item.image.rsplit('/').next().unwrap().to_owned();
             (name, names.picture(), *picture.get_pixel(3, 3))
         }
-        Ok((Content::File(path), _)) => panic!("{path:?} is no frame"),
+        Ok(Picture { content: Content::File(path), .. }) => panic!("{path:?} is no frame"),
         Err(problem) => panic!("{problem}"),
     };
     items.into_iter().map(shown).collect()
@@ -230,7 +237,7 @@ fn a_gif_of_one_frame_is_a_picture() {
     gif(&path, 1);
     let (total, items) = items(&path, 1);
     assert_eq!(total, Some(1));
-    assert!(matches!(&items[0].content, Ok((Content::File(file), _)) if *file == path));
+    assert!(matches!(&items[0].content, Ok(Picture { content: Content::File(file), .. }) if *file == path));
 }
 
 /// A video of grey levels: 20, 40, 60, ... at 10 frames per second; `None` (said on stderr) without ffmpeg.

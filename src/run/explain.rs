@@ -4,6 +4,8 @@ use std::{
     fs,
     io::{self, Write},
     iter,
+    path::Path,
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
@@ -15,14 +17,15 @@ use super::{
     ledger::Ledger,
     lists::print,
     load_named_model, note_rounding,
-    options::{explain_options, settings},
+    options::{explain_options, result_settings, settings},
     sweep_results, tell_memory, tell_model, warn_of_target,
     worker::{Job, ResultKind, Source, Worker, result_kinds},
 };
 use crate::{
     Exit,
-    cli::{ExplainCommand, Verbosity},
-    inputs::{Existing, Item, Items, Namer, Search, sources},
+    cli::{ExplainCommand, Reports, Verbosity},
+    inputs::{Item, Items, Search, Source as Input, sources},
+    output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
     progress::{Bar, Progress},
 };
 
@@ -40,20 +43,32 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     warn_of_target(command.target, iter::once(command.method), &model);
     let search = Search { recursive: command.pictures.recursive, output_dir: &command.pictures.output_dir };
     let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
-    let namer = Namer::new(&command.pictures.output_dir, command.format);
-    let items = Items::new(sources, command.pictures.every, namer);
-    let existing = command.skip_existing.then(|| Existing::in_folder(&command.pictures.output_dir));
+    let output_dir = &command.pictures.output_dir;
+    let plan = |journal: &Journal| {
+        let files = sources.iter().flatten().map(Input::path);
+        let namer = Namer::new(output_dir, command.format).sparing(files);
+        let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
+        Items::new(sources.clone(), command.pictures.every, namer)
+    };
+    let done = Done { command, kinds: &kinds, settings: result_settings(command, &model) };
     if command.dry_run {
-        return list(items, &kinds, existing.as_ref());
+        let journal = Journal::read(output_dir);
+        return list(plan(&journal), &done, &journal);
     }
-    let total = items.total();
-    if let Err(error) = fs::create_dir_all(&command.pictures.output_dir) {
-        say!("error: output folder {:?} cannot be created: {error}", command.pictures.output_dir);
+    if let Err(error) = fs::create_dir_all(output_dir) {
+        say!("error: output folder {output_dir:?} cannot be created: {error}");
+        let total = plan(&Journal::default()).total();
         let count = total.map(|total| format!("0 of {total} pictures done, {total} failed"));
         say!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
-    sweep_results(&command.pictures.output_dir);
+    let _lock = FolderLock::take(output_dir)?;
+    sweep_results(output_dir);
+    let mut journal = Journal::read(output_dir);
+    let mut items = plan(&journal);
+    let total = items.total();
+    let started = journal.start();
+    let journal = Mutex::new(journal);
     if command.verbosity >= Verbosity::Verbose {
         tell_model(&model, start);
     }
@@ -75,11 +90,13 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         },
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
-    let mut ledger = Ledger::new(command, total, settings(command, &model), &progress);
-    let mut items = items;
+    let mut ledger = Ledger::new(command, total, settings(command, &model), &journal, &progress);
+    if let Err(error) = started {
+        ledger.give_up_journal(&error);
+    }
     let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
-    let jobs = jobs.map(|item| job(item, &kinds, existing.as_ref()));
-    let page = command.reports.html.then(|| HtmlPictures::new(&command.pictures.output_dir));
+    let jobs = jobs.map(|item| done.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
+    let page = command.reports.html.then(|| HtmlPictures::new(output_dir));
     let page = page.and_then(|page| page.map_err(|error| ledger.give_up_page(&error)).ok());
     let workers = crew(model, workers, threads, command, &kinds, &progress.steps, page)?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
@@ -107,28 +124,51 @@ fn crew<'a>(
     Ok(models.into_iter().map(|model| Worker::new(model, threads, command, kinds, steps, page.clone())).collect())
 }
 
-/// What is to be done for a picture: nothing, where all its results are there.
-fn job(item: Item, kinds: &[ResultKind], existing: Option<&Existing>) -> Job {
-    let source = match item.content {
-        Err(problem) => Source::Unusable(problem),
-        Ok((content, names)) => {
-            let result = |kind: &ResultKind| existing?.result(&kind.names(&names));
-            match kinds.iter().map(result).collect::<Option<Vec<_>>>() {
-                Some(results) => Source::Existing(results.into_iter().next().unwrap_or_default()),
-                None => Source::Picture(content, names),
-            }
-        }
-    };
-    Job { image: item.image, source }
+/// What need not be done again.
+struct Done<'a> {
+    command: &'a ExplainCommand,
+    kinds: &'a [ResultKind],
+    /// A digest of what results depend on.
+    settings: String,
+}
+
+impl Done<'_> {
+    /// The results of a picture, if they are all there and the user does not want them anew.
+    fn results<'a>(&self, picture: &PictureId, names: &ResultNames, journal: &'a Journal) -> Option<&'a Entry> {
+        let entry = journal.results_of(picture, &self.settings).filter(|_| self.command.skip_existing)?;
+        let files = entry.files.as_deref().unwrap_or_default();
+        let is_there = |file: &Path| files.iter().any(|name| file.file_name().is_some_and(|file| *file == **name));
+        let has_json = || self.kinds.iter().all(|kind| is_there(&kind.names(names).json()));
+        let has_cards = || entry.cards.len() == self.kinds.len();
+        let Reports { json, html, .. } = self.command.reports;
+        ((!json || has_json()) && (!html || has_cards())).then_some(entry)
+    }
+
+    /// What is to be done for a picture: nothing, where all its results are there.
+    fn job(&self, item: Item, journal: &mut Journal) -> Job {
+        let source = match item.content {
+            Err(problem) => Source::Unusable(problem),
+            Ok(picture) => match self.results(&picture.id, &picture.names, journal) {
+                Some(entry) => Source::Existing(entry.clone()),
+                None => {
+                    let entry = Entry::planned(&item.image, &picture.id, &self.settings, picture.names.source());
+                    // If that fails, so does the line of the results, which is told.
+                    journal.add(entry.clone()).ok();
+                    Source::Picture(picture, entry)
+                }
+            },
+        };
+        Job { image: item.image, source }
+    }
 }
 
 /// Lists the pictures and their results to stdout, and what is no picture to stderr.
-fn list(items: Items, kinds: &[ResultKind], existing: Option<&Existing>) -> Result<Exit> {
+fn list(items: Items, done: &Done, journal: &Journal) -> Result<Exit> {
     let mut exit = Exit::Fine;
     let planned: Vec<_> = items.planned().collect();
     print(|out| {
         for picture in planned {
-            let (image, names) = match picture {
+            let (image, id, names) = match picture {
                 Ok(picture) => picture,
                 Err(problem) => {
                     exit = Exit::SomeFailed;
@@ -136,12 +176,12 @@ fn list(items: Items, kinds: &[ResultKind], existing: Option<&Existing>) -> Resu
                     continue;
                 }
             };
-            for kind in kinds {
-                let names = kind.names(&names);
-                match existing.and_then(|existing| existing.result(&names)) {
-                    Some(result) => writeln!(out, "{image}: skipped, {} is there", result.display())?,
-                    None => writeln!(out, "{image} -> {}", names.picture().display())?,
-                }
+            if let Some(entry) = id.and_then(|id| done.results(&id, &names, journal)) {
+                writeln!(out, "{image}: skipped, {} is there", entry.first_file(names.dir()).display())?;
+                continue;
+            }
+            for kind in done.kinds {
+                writeln!(out, "{image} -> {}", kind.names(&names).picture().display())?;
             }
         }
         Ok(())

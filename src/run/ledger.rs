@@ -3,11 +3,12 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use serde::{Serialize, Serializer};
-use yolo_cam::report::{CsvRow, HtmlEntry, Record, read_csv, read_html, write_csv, write_html};
+use yolo_cam::report::{CsvRow, HtmlEntry, Record, write_csv, write_html};
 
 use super::{
     messages::summary,
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     Exit,
     cli::{ExplainCommand, Reports, Verbosity},
+    output::{Entry, Journal},
     progress::Progress,
 };
 
@@ -36,33 +38,14 @@ pub struct Ledger<'a> {
     is_incomplete: bool,
     rows: Vec<CsvRow>,
     cards: Vec<HtmlEntry>,
-    /// Of the run that this one continues.
-    earlier: Earlier,
-    /// How many skipped pictures no earlier report knows.
-    unreported: usize,
+    journal: &'a Mutex<Journal>,
+    /// Until it can't be written.
+    has_journal: bool,
     /// Names and values that the page shows.
     settings: Vec<(String, String)>,
     has_page: bool,
     /// Until nobody reads them any more.
     writes_lines: bool,
-}
-
-/// What earlier reports say of pictures that need not be explained again.
-#[derive(Default)]
-struct Earlier {
-    rows: Vec<CsvRow>,
-    cards: Vec<HtmlEntry>,
-}
-
-impl Earlier {
-    fn read(command: &ExplainCommand) -> Self {
-        let Reports { csv, html, .. } = command.reports;
-        let is_wanted = |report: bool| report && command.skip_existing;
-        Self {
-            rows: if is_wanted(csv) { read_csv(&csv_path(command)) } else { Vec::new() },
-            cards: if is_wanted(html) { read_html(&html_path(command)) } else { Vec::new() },
-        }
-    }
 }
 
 fn csv_path(command: &ExplainCommand) -> PathBuf {
@@ -103,6 +86,7 @@ impl<'a> Ledger<'a> {
         command: &'a ExplainCommand,
         total: Option<usize>,
         settings: Vec<(String, String)>,
+        journal: &'a Mutex<Journal>,
         progress: &'a Progress,
     ) -> Self {
         Self {
@@ -119,8 +103,8 @@ impl<'a> Ledger<'a> {
             is_incomplete: false,
             rows: Vec::new(),
             cards: Vec::new(),
-            earlier: Earlier::read(command),
-            unreported: 0,
+            journal,
+            has_journal: true,
             settings,
             has_page: command.reports.html,
             writes_lines: command.json_lines,
@@ -135,15 +119,27 @@ impl<'a> Ledger<'a> {
         }
         let image = outcome.image.as_str();
         match outcome.state {
-            State::Done(results) => {
+            State::Done(results, mut entry) => {
                 self.done += 1;
+                let mut files = Vec::new();
                 for result in results {
-                    self.take_result(image, result);
+                    let names = result.files.iter().chain(&result.others).filter_map(|file| file.file_name());
+                    files.extend(names.map(|name| name.to_string_lossy().into_owned()));
+                    entry.rows.extend(CsvRow::explained(&result.record));
+                    entry.cards.extend(result.card.clone());
+                    self.take_result(image, &result);
+                }
+                entry.files = Some(files);
+                self.report_on(&entry);
+                let added = self.journal.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
+                if let Err(error) = added {
+                    self.give_up_journal(&error);
                 }
             }
-            State::Skipped(file) => {
+            State::Skipped(entry) => {
                 self.skipped += 1;
-                self.take_over(image);
+                self.report_on(&entry);
+                let file = entry.first_file(&self.command.pictures.output_dir);
                 self.tell(Verbosity::Normal, || format!("{image}: skipped, {} is there", file.display()));
                 self.line(&Line {
                     status: "skipped",
@@ -179,18 +175,19 @@ impl<'a> Ledger<'a> {
         self.progress.pictures.show(self.taken, self.total.unwrap_or(0));
     }
 
-    /// From earlier reports, what they say of a picture that is skipped.
-    fn take_over(&mut self, image: &str) {
-        let (rows, cards) = (self.rows.len(), self.cards.len());
-        self.rows.extend(self.earlier.rows.iter().filter(|row| row.image() == image).cloned());
-        self.cards.extend(self.earlier.cards.iter().filter(|card| card.image == image).cloned());
+    /// Keeps for the reports of the run what the journal says of a picture.
+    fn report_on(&mut self, entry: &Entry) {
         let Reports { csv, html, .. } = self.command.reports;
-        let is_missing = (csv && self.rows.len() == rows) || (html && self.cards.len() == cards);
-        self.unreported += usize::from(is_missing);
+        if csv {
+            self.rows.extend(entry.rows.iter().cloned());
+        }
+        if html {
+            self.cards.extend(entry.cards.iter().cloned());
+        }
     }
 
-    fn take_result(&mut self, image: &str, result: Done) {
-        let Done { files, record, card, times } = &result;
+    fn take_result(&mut self, image: &str, result: &Done) {
+        let Done { files, record, times, .. } = result;
         self.boxes += record.detections.len();
         let shown = match files.as_slice() {
             [] => String::new(),
@@ -202,10 +199,6 @@ impl<'a> Ledger<'a> {
             self.progress.say(&format!("time: {times}"));
         }
         self.line(&Line { status: "done", image: None, files, error: None, record: Some(record) });
-        if self.command.reports.csv {
-            self.rows.extend(CsvRow::explained(record));
-        }
-        self.cards.extend(card.clone());
     }
 
     /// A line that says which picture of how many it is about.
@@ -247,10 +240,6 @@ impl<'a> Ledger<'a> {
         if self.has_page {
             self.report(write_html(&html_path(self.command), &self.settings, &self.cards));
         }
-        if self.unreported > 0 {
-            self.progress
-                .say(&format!("note: {} skipped pictures are in no earlier report, nor in this one", self.unreported));
-        }
         self.interrupted |= is_stopped;
         let is_worth_telling = self.taken > 1 || self.interrupted;
         if self.failed > 0 || (self.command.verbosity >= Verbosity::Normal && is_worth_telling) {
@@ -273,6 +262,17 @@ impl<'a> Ledger<'a> {
     pub fn give_up_page(&mut self, error: &yolo_cam::Error) {
         self.has_page = false;
         self.tell_incomplete(&error.to_string());
+    }
+
+    /// There can be no journal: a run that goes on will explain all pictures again.
+    pub fn give_up_journal(&mut self, error: &io::Error) {
+        if self.has_journal {
+            self.has_journal = false;
+            let folder = &self.command.pictures.output_dir;
+            self.tell_incomplete(&format!(
+                "the journal in {folder:?} cannot be written: {error}; --skip-existing will not know these results"
+            ));
+        }
     }
 
     fn tell_incomplete(&mut self, problem: &str) {

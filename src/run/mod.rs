@@ -18,7 +18,7 @@ use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, files::sweep, 
 use crate::{
     Exit,
     cli::{Command, ExportCommand, ModelChoice},
-    inputs::RESULT_FOLDERS,
+    output::REPORT_FOLDERS,
     weights,
 };
 
@@ -49,7 +49,7 @@ fn note_rounding(img_size: u32, model: &Model) {
 /// Removes what a killed run left in the folder of results.
 fn sweep_results(output_dir: &Path) {
     sweep(output_dir);
-    RESULT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
+    REPORT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
 }
 
 /// Where what was asked for says nothing about the boxes of this model.

@@ -1,13 +1,17 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
 use anyhow::{Result, bail};
+use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Model, TargetLayer,
     detect::{DetectOptions, Query},
-    explain::check_target,
+    explain::{MethodOptions, check_target},
 };
 
-use crate::cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand};
+use crate::{
+    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
+    output::PictureId,
+};
 
 /// The options of an explanation, checked against the model.
 pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
@@ -78,6 +82,34 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// A digest of all that the results of a picture depend on, but for the picture.
+pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
+    let ExplainCommand { method_options: own, detection, .. } = command;
+    // How many are run at once changes a map only by rounding.
+    let method_options = MethodOptions { batch: 1, ..*own };
+    let text = format!(
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        env!("CARGO_PKG_VERSION"),
+        PictureId::of(model.path(), None),
+        model.names(),
+        detection,
+        command.query,
+        command.method,
+        method_options,
+        command.target,
+        command.contrast,
+        command.target_layers,
+        command.fuse,
+        command.layout,
+        command.render,
+        command.format,
+        command.quality,
+        command.raw,
+        command.shape,
+    );
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The box that is asked for, of the class that is asked for.

@@ -1,6 +1,10 @@
 //! `yolo-cam shape`: measures masks and maps in files.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, anyhow};
 use image::{GrayImage, Luma, RgbImage};
@@ -18,7 +22,7 @@ use super::{lists::print, sweep_results};
 use crate::{
     Exit,
     cli::ShapeCommand,
-    inputs::{Namer, ResultNames},
+    output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
 };
 
 /// What `STEM-shape.json` holds.
@@ -36,18 +40,24 @@ struct Report<'a> {
 pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     fs::create_dir_all(&command.output_dir)
         .with_context(|| format!("output folder {:?} cannot be created", command.output_dir))?;
+    let _lock = FolderLock::take(&command.output_dir)?;
     sweep_results(&command.output_dir);
     if let Some(points) = &command.points {
         return hull(points, command);
     }
+    let mut journal = Journal::read(&command.output_dir);
+    let mut told = journal.start();
     let mut shapes = Vec::new();
     let mut rows = Vec::new();
     let mut failed = 0;
     let mut namer = Namer::new(&command.output_dir, None);
     for file in &command.files {
         let name = file.display().to_string();
-        match measured(file, &name, &namer.names(file), command) {
+        let names = namer.names(file);
+        match measured(file, &name, &names, command) {
             Ok(shape) => {
+                let entry = written(file, &format!("{}-shape", names.source()), &[names.shape(), shape_json(&names)]);
+                told = told.and_then(|()| journal.add(entry));
                 rows.push(CsvRow::measured(&name, &shape.numbers));
                 shapes.push((name, shape));
             }
@@ -63,6 +73,10 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     {
         failed += 1;
         say!("error: {error}");
+    }
+    if let Err(error) = told {
+        failed += 1;
+        say!("error: the journal in {:?} cannot be written: {error}", command.output_dir);
     }
     print(|out| {
         for (name, shape) in &shapes {
@@ -93,13 +107,25 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     Ok(if failed == 0 { Exit::Fine } else { Exit::SomeFailed })
 }
 
+/// What the journal says of these results of a file, so that they are not taken for pictures.
+fn written(file: &Path, stem: &str, results: &[PathBuf]) -> Entry {
+    let names = results.iter().filter(|result| result.exists()).filter_map(|result| result.file_name());
+    let files = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    let planned = Entry::planned(&file.display().to_string(), &PictureId::of(file, None), "shape", stem);
+    Entry { files: Some(files), ..planned }
+}
+
+fn shape_json(names: &ResultNames) -> PathBuf {
+    names.shape().with_extension("json")
+}
+
 /// Measures a file, and writes its picture and its report.
 fn measured(file: &Path, name: &str, names: &ResultNames, command: &ShapeCommand) -> Result<Shape> {
     let map = read_map(file)?;
     let shape = measure(map.view(), None, &command.options).map_err(|problem| anyhow!("{file:?}: {problem}"))?;
     write_picture(&names.shape(), &draw_shape(&grey(&map), &shape, names.source(), &command.options), DEFAULT_QUALITY)?;
     if command.json {
-        write_value(&names.shape().with_extension("json"), &Report { file: name, numbers: &shape.numbers })?;
+        write_value(&shape_json(names), &Report { file: name, numbers: &shape.numbers })?;
     }
     Ok(shape)
 }
@@ -117,7 +143,11 @@ fn hull(file: &Path, command: &ShapeCommand) -> Result<Exit> {
     let points = read_points(file)?;
     let hull = convex_hull(&points);
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    write_picture(&command.output_dir.join(format!("{stem}-hull.png")), &draw_hull(&points), DEFAULT_QUALITY)?;
+    let picture = command.output_dir.join(format!("{stem}-hull.png"));
+    write_picture(&picture, &draw_hull(&points), DEFAULT_QUALITY)?;
+    let mut journal = Journal::read(&command.output_dir);
+    let added = journal.start().and_then(|()| journal.add(written(file, &format!("{stem}-hull"), &[picture])));
+    added.with_context(|| format!("the journal in {:?} cannot be written", command.output_dir))?;
     print(|out| {
         let (area, length) = (signed_area(&hull), perimeter(&hull));
         writeln!(out, "{} points, hull of {} corners, area {area}, perimeter {length}", points.len(), hull.len())?;

@@ -23,7 +23,8 @@ use super::{
 use crate::{
     cli::{ExplainCommand, Layout},
     guard::guarded,
-    inputs::{Content, PICTURES, ResultNames},
+    inputs::{Content, PICTURES, Picture},
+    output::{Entry, ResultNames},
     progress::Bar,
 };
 
@@ -53,9 +54,10 @@ pub struct Job {
 
 /// Where a picture is.
 pub enum Source {
-    Picture(Content, ResultNames),
-    /// It need not be explained: this result is there.
-    Existing(PathBuf),
+    /// With what the journal says of it before it is explained.
+    Picture(Picture, Entry),
+    /// It need not be explained: its results are there.
+    Existing(Entry),
     /// Nowhere, and why.
     Unusable(String),
 }
@@ -69,10 +71,10 @@ pub struct Outcome {
 }
 
 pub enum State {
-    /// One result for each kind.
-    Done(Vec<Done>),
-    /// It has this result already.
-    Skipped(PathBuf),
+    /// One result for each kind, and what the journal is to say of them.
+    Done(Vec<Done>, Entry),
+    /// It has these results already.
+    Skipped(Entry),
     Failed(Error),
     /// The user did not want to wait.
     Interrupted,
@@ -82,6 +84,8 @@ pub enum State {
 pub struct Done {
     /// The result pictures.
     pub files: Vec<PathBuf>,
+    /// What else was written.
+    pub others: Vec<PathBuf>,
     pub record: Record,
     /// For the page, if there is to be one.
     pub card: Option<HtmlEntry>,
@@ -117,17 +121,17 @@ impl<'a> Worker<'a> {
             tch::set_num_threads(threads);
         }
         let mut warnings = Vec::new();
-        let (content, names) = match job.source {
-            Source::Existing(file) => return Outcome { image: job.image, warnings, state: State::Skipped(file) },
+        let (Picture { content, names, .. }, entry) = match job.source {
+            Source::Existing(entry) => return Outcome { image: job.image, warnings, state: State::Skipped(entry) },
             Source::Unusable(problem) => {
                 return Outcome { image: job.image, warnings, state: State::Failed(Error::msg(problem)) };
             }
-            Source::Picture(content, names) => (content, names),
+            Source::Picture(picture, entry) => (picture, entry),
         };
         let results = guarded(|| self.results(content, &job.image, &names, &mut warnings))
             .unwrap_or_else(|fault| Err(Error::msg(format!("{:?}: {fault}", job.image))));
         let state = match results {
-            Ok(done) => State::Done(done),
+            Ok(done) => State::Done(done, entry),
             Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
             Err(error) => State::Failed(error),
         };
@@ -188,11 +192,13 @@ impl<'a> Worker<'a> {
         lap();
         let pictures = self.drawn(picture, &explanation, names, image, warnings)?;
         let render = lap();
-        let maps = self.write_maps(names, &explanation)?;
-        let shapes = self.shapes(names, &explanation)?;
+        let mut others = Vec::new();
+        let maps = self.write_maps(names, &explanation, &mut others)?;
+        let shapes = self.shapes(names, &explanation, &mut others)?;
         let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
         if self.command.reports.json {
             write_json(&names.json(), &self.model, &record)?;
+            others.push(names.json());
         }
         let card =
             self.page.as_ref().map(|page| self.card(page, picture, &explanation, names, &record, kind)).transpose()?;
@@ -212,7 +218,7 @@ impl<'a> Worker<'a> {
             ("write", write),
         ];
         let times = times.map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3)).join(", ");
-        Ok(Done { files: pictures.into_iter().map(|(file, _)| file).collect(), record, card, times })
+        Ok(Done { files: pictures.into_iter().map(|(file, _)| file).collect(), others, record, card, times })
     }
 
     /// The result pictures with their files.
@@ -263,7 +269,12 @@ impl<'a> Worker<'a> {
     }
 
     /// Measures and draws what each map lights up, if that is wanted.
-    fn shapes(&self, names: &ResultNames, explanation: &Explanation) -> Result<Vec<Option<ShapeNumbers>>> {
+    fn shapes(
+        &self,
+        names: &ResultNames,
+        explanation: &Explanation,
+        written: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Option<ShapeNumbers>>> {
         let Some(options) = &self.command.shape else { return Ok(Vec::new()) };
         let size = MapSize::Input;
         let measure = |(index, explained): (usize, &ExplainedBox)| -> Result<Option<Shape>> {
@@ -283,6 +294,7 @@ impl<'a> Worker<'a> {
         if !drawn.is_empty() {
             let picture = draw_shapes(&explanation.letterbox.image, &drawn, options);
             write_picture(&names.shape(), &picture, self.command.quality)?;
+            written.push(names.shape());
         }
         Ok(shapes.into_iter().map(|shape| shape.map(|shape| shape.numbers)).collect())
     }
@@ -315,25 +327,32 @@ impl<'a> Worker<'a> {
     }
 
     /// Writes each map that has a signal, and those of groups. Returns those of boxes.
-    fn write_maps(&self, names: &ResultNames, explanation: &Explanation) -> Result<Vec<Option<RawMap>>> {
+    fn write_maps(
+        &self,
+        names: &ResultNames,
+        explanation: &Explanation,
+        written: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Option<RawMap>>> {
         let Some((format, size)) = self.command.raw else { return Ok(Vec::new()) };
         let grouping = self.command.render.grouping;
         if grouping != Grouping::Box {
             for group in &explanation.groups(grouping) {
-                let name = names.map(&group_name(group, grouping), format.extension());
+                let file = names.dir().join(names.map(&group_name(group, grouping), format.extension()));
                 let heat = explanation.heat(group, self.command.render.normalize)?;
-                write_raw(&names.dir().join(name), &heat, format)?;
+                write_raw(&file, &heat, format)?;
+                written.push(file);
             }
         }
-        let write = |(index, explained): (usize, &ExplainedBox)| {
+        let mut write = |(index, explained): (usize, &ExplainedBox)| {
             if explained.heatmap.no_signal().is_some() {
                 return Ok(None);
             }
             let file = names.map(&index.to_string(), format.extension());
             write_raw(&names.dir().join(&file), &explanation.map(index, size)?, format)?;
+            written.push(names.dir().join(&file));
             Ok(Some(RawMap { file, grid: explanation.grid(index, size) }))
         };
-        explanation.boxes.iter().enumerate().map(write).collect()
+        explanation.boxes.iter().enumerate().map(&mut write).collect()
     }
 }
 

@@ -88,6 +88,8 @@ pub fn files(folder: &TempDir) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder.path())
         .expect("it can be listed")
         .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
+        // The journal and the lock.
+        .filter(|name| !name.starts_with(".yolo-cam.") && !name.starts_with(".eval"))
         .collect();
     names.sort();
     names

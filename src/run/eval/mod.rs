@@ -35,7 +35,8 @@ use super::{
 use crate::{
     Exit,
     cli::{EvalChoice, EvalCommand, Verbosity},
-    inputs::{Content, Items, Namer, Search, sources},
+    inputs::{Content, Items, Picture, Search, sources},
+    output::{FolderLock, Namer},
     progress::Meter,
     weights,
 };
@@ -62,6 +63,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), &model);
     let output_dir = &command.pictures.output_dir;
     fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
+    let _lock = FolderLock::take(output_dir)?;
     sweep_results(output_dir);
     let path = output_dir.join(format!("{}.jsonl", command.name));
     let settings = settings(command, &model)?;
@@ -121,12 +123,12 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
             let wanted = (0..subjects.len()).filter(|&subject| !done.contains(&(item.image.clone(), subject)));
             let wanted: Vec<usize> = wanted.collect();
             meter.skip(subjects.len() - wanted.len());
-            if let Ok((Content::File(path), _)) = &item.content
+            if let Ok(Picture { content: Content::File(path), .. }) = &item.content
                 && let Some(other) = shared.other(path, &item.image)
             {
                 meter.say(&format!("warning: {other} and {} have the same label file", item.image));
             }
-            open = jobs_of(item.image, item.content.map(|(content, _)| content), wanted);
+            open = jobs_of(item.image, item.content.map(|picture| picture.content), wanted);
             open.reverse();
         }
         if interrupt::is_stopped() { None } else { open.pop() }

@@ -1,12 +1,15 @@
 //! What results are called.
 
 use std::{
-    collections::{BTreeSet, HashSet},
-    fs,
+    collections::HashSet,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
-use super::{expand::PICTURES, extension};
+use super::{Journal, PictureId, journal::KnownStems};
+
+/// The endings of pictures, which results have too.
+pub const FORMATS: [&str; 8] = ["jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp"];
 
 /// The ending of a result's stem.
 const RESULT_SUFFIX: &str = "-res";
@@ -16,7 +19,7 @@ const SHAPE_SUFFIX: &str = "-shape";
 
 /// Whether a file is called like a result picture or map: `STEM-res`, `STEM-res-0`, `STEM-res-0-class16`, `STEM-res-all`,
 /// `STEM-shape`.
-pub(super) fn is_result(path: &Path) -> bool {
+pub(super) fn has_result_name(path: &Path) -> bool {
     let stem = stem(path);
     if stem.ends_with(SHAPE_SUFFIX) {
         return true;
@@ -84,68 +87,85 @@ impl ResultNames {
     }
 }
 
-/// The results that were there before the run.
-#[derive(Debug, Default)]
-pub struct Existing(BTreeSet<String>);
-
-impl Existing {
-    /// Those in `dir`; none if it can't be listed.
-    pub fn in_folder(dir: &Path) -> Self {
-        let names = fs::read_dir(dir).into_iter().flatten().flatten();
-        Self(names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-    }
-
-    /// The picture that is written last of a result, if it is there: then the others are too.
-    pub fn result(&self, names: &ResultNames) -> Option<PathBuf> {
-        let ResultNames { dir, stem, extension } = names;
-        let first_of_class = format!("{stem}-0-class");
-        let mut of_class = self.0.range(first_of_class.clone()..).take_while(|name| name.starts_with(&first_of_class));
-        let exact = ["", "-0", "-all"].map(|what| format!("{stem}{what}.{extension}"));
-        let found = exact.iter().find(|name| self.0.contains(*name));
-        found.or_else(|| of_class.find(|name| name.ends_with(extension))).map(|name| dir.join(name))
-    }
-}
-
 /// Gives each picture of a run its own result names.
-#[derive(Debug)]
 pub struct Namer {
     dir: PathBuf,
     /// Extension of all results; `None`: that of each picture.
     format: Option<&'static str>,
+    /// Stems, in lower case: some file systems don't tell A from a.
     taken: HashSet<String>,
+    /// Names of inputs in the folder of results, in lower case: no result may take their place.
+    spared: Vec<String>,
+    /// The stems of pictures that keep the names which they had.
+    kept: KnownStems,
 }
 
 impl Namer {
     pub fn new(dir: &Path, format: Option<&'static str>) -> Self {
-        Self { dir: dir.to_owned(), format, taken: HashSet::new() }
+        Self { dir: dir.to_owned(), format, taken: HashSet::new(), spared: Vec::new(), kept: KnownStems::default() }
     }
 
-    /// Names for the results of `picture`. Where another picture of this run had the same stem, a number is added.
+    /// Spares those of `inputs` that lie in the folder of results.
+    pub fn sparing<'a>(mut self, inputs: impl Iterator<Item = &'a Path>) -> Self {
+        let Ok(dir) = self.dir.canonicalize() else { return self };
+        let inside = inputs.filter(|input| {
+            let parent = input.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            parent.canonicalize().is_ok_and(|parent| parent == dir)
+        });
+        let names = inside.filter_map(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
+        self.spared = names.filter(|name| has_result_name(Path::new(name))).collect();
+        self
+    }
+
+    /// Pictures that `journal` knows keep their names.
+    pub fn keeping(mut self, journal: &Journal) -> Self {
+        self.kept = journal.stems().clone();
+        self.taken.extend(self.kept.all().map(str::to_lowercase));
+        self
+    }
+
+    /// Names for the results of `picture`. Where another picture had the same stem, a number is added.
     pub fn names(&mut self, picture: &Path) -> ResultNames {
-        let own = picture.extension().and_then(std::ffi::OsStr::to_str);
-        let known = own.filter(|_| extension(picture).is_some_and(|ext| PICTURES.contains(&ext.as_str())));
+        let own = picture.extension().and_then(OsStr::to_str);
+        let known = own.filter(|own| FORMATS.contains(&own.to_ascii_lowercase().as_str()));
         let extension = self.format.or(known).unwrap_or("jpg").to_owned();
-        ResultNames { dir: self.dir.clone(), stem: self.unique(stem(picture)), extension }
+        let stem = self.kept(picture, None).unwrap_or_else(|| self.unique(stem(picture)));
+        self.results(stem, extension)
     }
 
     /// What the names of the results of a video's frames have in common.
     pub fn names_of_frames(&mut self, video: &Path) -> ResultNames {
-        let extension = self.format.unwrap_or("jpg").to_owned();
-        ResultNames { dir: self.dir.clone(), stem: self.unique(stem(video)), extension }
+        let stem = self.unique(stem(video));
+        self.results(stem, self.format.unwrap_or("jpg").to_owned())
     }
 
-    /// Names for the results of frame `index` of a video whose frames have `names`.
-    pub fn frame(&mut self, names: &ResultNames, index: u64) -> ResultNames {
-        let stem = self.unique(format!("{}-{index:06}", names.source()));
-        ResultNames { stem, ..names.clone() }
+    /// Names for the results of frame `index` of `video`, whose frames have `names`.
+    pub fn frame(&mut self, video: &Path, names: &ResultNames, index: u64) -> ResultNames {
+        let stem =
+            self.kept(video, Some(index)).unwrap_or_else(|| self.unique(format!("{}-{index:06}", names.source())));
+        self.results(stem, names.extension.clone())
+    }
+
+    fn results(&self, stem: String, extension: String) -> ResultNames {
+        ResultNames { dir: self.dir.clone(), stem: format!("{stem}{RESULT_SUFFIX}"), extension }
+    }
+
+    fn kept(&self, picture: &Path, frame: Option<u64>) -> Option<String> {
+        self.kept.of(&PictureId::of(picture, frame)).map(str::to_owned)
     }
 
     fn unique(&mut self, base: String) -> String {
-        let unique = (1..)
-            .map(|count| if count == 1 { base.clone() } else { format!("{base}-{count}") })
-            // Some file systems don't tell A from a.
-            .find(|stem| self.taken.insert(stem.to_lowercase()));
-        format!("{}{RESULT_SUFFIX}", unique.unwrap_or(base))
+        let numbered = |count: u32| if count == 1 { base.clone() } else { format!("{base}-{count}") };
+        let mut is_free = |stem: &String| {
+            let stem = stem.to_lowercase();
+            let overwrites = |name: &String| {
+                let behind = |suffix: &str| name.strip_prefix(&stem)?.strip_prefix(suffix);
+                behind(RESULT_SUFFIX).is_some_and(|rest| rest.starts_with(['.', '-']))
+                    || behind(SHAPE_SUFFIX).is_some_and(|rest| rest.starts_with('.'))
+            };
+            !self.spared.iter().any(overwrites) && self.taken.insert(stem)
+        };
+        (1..).map(numbered).find(|stem| is_free(stem)).unwrap_or(base)
     }
 }
 
@@ -175,29 +195,27 @@ mod tests {
         let mut namer = Namer::new(Path::new("out"), None);
         namer.names(Path::new("clip-000012.jpg"));
         let clip = namer.names_of_frames(Path::new("clip.mp4"));
-        assert_eq!(namer.frame(&clip, 6).picture(), Path::new("out/clip-000006-res.jpg"));
-        assert_eq!(namer.frame(&clip, 12).picture(), Path::new("out/clip-000012-2-res.jpg"));
+        assert_eq!(namer.frame(Path::new("clip.mp4"), &clip, 6).picture(), Path::new("out/clip-000006-res.jpg"));
+        assert_eq!(namer.frame(Path::new("clip.mp4"), &clip, 12).picture(), Path::new("out/clip-000012-2-res.jpg"));
     }
 
     #[test]
     fn results_of_every_layout_are_known_by_their_names() {
         for name in ["a-res.jpg", "a-res-0.png", "a-res-12.map.tiff", "a-res-0-class16.jpg", "a-res-all.webp"] {
-            assert!(is_result(Path::new(name)), "{name}");
+            assert!(has_result_name(Path::new(name)), "{name}");
         }
         for name in ["a.jpg", "res.jpg", "a-resting.jpg", "high-res-photo.jpg", "a-res-.jpg"] {
-            assert!(!is_result(Path::new(name)), "{name}");
+            assert!(!has_result_name(Path::new(name)), "{name}");
         }
     }
 
     #[test]
-    fn a_result_is_there_if_its_last_file_is() {
-        let names = Namer::new(Path::new("out"), None).names(Path::new("cat.jpg"));
-        let found = |file: &str| Existing([file.to_owned()].into()).result(&names);
-        for file in ["cat-res.jpg", "cat-res-0.jpg", "cat-res-all.jpg", "cat-res-0-class16.jpg"] {
-            assert_eq!(found(file), Some(Path::new("out").join(file)));
-        }
-        for file in ["cat-res-1.jpg", "cat-res-1-class16.jpg", "cat-res.json", "cat-res-0.png", "cat-2-res.jpg"] {
-            assert_eq!(found(file), None, "{file}");
-        }
+    fn an_input_in_the_folder_of_results_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let inputs = ["low.png", "low-res.png", "plan.png", "plan-shape.png"].map(|name| folder.path().join(name));
+        let mut namer = Namer::new(folder.path(), None).sparing(inputs.iter().map(PathBuf::as_path));
+        let results = inputs.each_ref().map(|input| namer.names(input).picture());
+        let expected = ["low-2-res.png", "low-res-res.png", "plan-2-res.png", "plan-shape-res.png"];
+        assert_eq!(results, expected.map(|name| folder.path().join(name)));
     }
 }

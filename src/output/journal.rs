@@ -1,0 +1,350 @@
+//! The journal of a folder of results: what was explained, from which file, with which settings, into which files.
+//!
+//! `.yolo-cam.jsonl` has a line of JSON for each picture when it is begun, and another when its results are complete. It is
+//! all that is asked when a run goes on, when reports are made, and when a folder of pictures also holds results.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use yolo_cam::{
+    files::temporary_file,
+    report::{CsvRow, HtmlEntry},
+};
+
+use super::{REPORT_FOLDERS, names::has_result_name};
+
+const FILE: &str = ".yolo-cam.jsonl";
+
+/// A picture, and the state of its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PictureId {
+    /// The absolute path in ASCII; other bytes are escaped.
+    path: String,
+    /// Of a video or an animation.
+    frame: Option<u64>,
+    /// In bytes.
+    size: u64,
+    /// When it was last changed, in nanoseconds since 1970.
+    modified: u64,
+}
+
+impl PictureId {
+    /// Of a file, or of a frame in it. A file that can't be looked at is taken as empty.
+    pub fn of(file: &Path, frame: Option<u64>) -> Self {
+        let path = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        let found = fs::metadata(&path).ok();
+        let modified = found.as_ref().and_then(|found| found.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+        Self {
+            path: path.as_os_str().as_encoded_bytes().escape_ascii().to_string(),
+            frame,
+            size: found.map_or(0, |found| found.len()),
+            modified: modified.map_or(0, |age| age.as_nanos() as u64),
+        }
+    }
+
+    /// The same file, whatever is in it.
+    fn place(&self) -> Place {
+        (self.path.clone(), self.frame)
+    }
+}
+
+type Place = (String, Option<u64>);
+
+/// What the journal knows of a picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// As messages and reports name it.
+    pub image: String,
+    /// Where it came from.
+    pub picture: PictureId,
+    /// A digest of the settings that the results depend on.
+    pub settings: String,
+    /// What the names of the results begin with. No other picture in the folder has the same.
+    pub stem: String,
+    /// The names of the results in the folder; `None` until they are complete.
+    pub files: Option<Vec<String>>,
+    /// Results of earlier runs with this stem that are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub older: Vec<String>,
+    /// What the table says of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<CsvRow>,
+    /// What the page says of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cards: Vec<HtmlEntry>,
+}
+
+impl Entry {
+    /// Of a picture that is about to be explained.
+    pub fn planned(image: &str, picture: &PictureId, settings: &str, stem: &str) -> Self {
+        Self {
+            image: image.to_owned(),
+            picture: picture.clone(),
+            settings: settings.to_owned(),
+            stem: stem.to_owned(),
+            files: None,
+            older: Vec::new(),
+            rows: Vec::new(),
+            cards: Vec::new(),
+        }
+    }
+
+    /// The first of its results in `folder`.
+    pub fn first_file(&self, folder: &Path) -> PathBuf {
+        folder.join(self.files.iter().flatten().next().map_or("", String::as_str))
+    }
+}
+
+/// What the names of each picture's results begin with.
+#[derive(Debug, Clone, Default)]
+pub struct KnownStems(HashMap<Place, String>);
+
+impl KnownStems {
+    /// Of a picture, whatever was in its file then.
+    pub fn of(&self, picture: &PictureId) -> Option<&str> {
+        self.0.get(&picture.place()).map(String::as_str)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.values().map(String::as_str)
+    }
+}
+
+/// The journal of one folder.
+#[derive(Default)]
+pub struct Journal {
+    folder: PathBuf,
+    /// By stem.
+    entries: HashMap<String, Entry>,
+    stems: KnownStems,
+    /// To which lines are added; `None` before the first, and once it can't be written.
+    file: Option<File>,
+}
+
+impl Journal {
+    /// Reads the journal of a folder; an empty one where there is none. Lines that are damaged are left out: what they told
+    /// of is explained again.
+    pub fn read(folder: &Path) -> Self {
+        let mut journal = Self { folder: folder.to_owned(), ..Self::default() };
+        let Ok(file) = File::open(folder.join(FILE)) else { return journal };
+        for line in BufReader::new(file).split(b'\n') {
+            let Ok(line) = line else { break };
+            if let Ok(entry) = serde_json::from_slice(&line) {
+                journal.insert(entry);
+            }
+        }
+        journal
+    }
+
+    fn insert(&mut self, mut entry: Entry) {
+        if let Some(earlier) = self.entries.remove(&entry.stem) {
+            let files = earlier.files.unwrap_or_default().into_iter().chain(earlier.older);
+            let is_new = |file: &String| entry.files.as_ref().is_none_or(|files| !files.contains(file));
+            let older: Vec<String> = files.filter(is_new).collect();
+            entry.older.extend(older);
+            entry.older.sort_unstable();
+            entry.older.dedup();
+            self.stems.0.remove(&earlier.picture.place());
+        }
+        self.stems.0.insert(entry.picture.place(), entry.stem.clone());
+        self.entries.insert(entry.stem.clone(), entry);
+    }
+
+    /// The stems of all pictures.
+    pub fn stems(&self) -> &KnownStems {
+        &self.stems
+    }
+
+    /// The complete results of a picture, if its file and the settings are still the same, and the results still there.
+    pub fn results_of(&self, picture: &PictureId, settings: &str) -> Option<&Entry> {
+        let entry = self.entries.get(self.stems.of(picture)?)?;
+        let is_there = |file: &String| self.folder.join(file).exists();
+        let is_same = entry.picture == *picture && entry.settings == settings;
+        (is_same && entry.files.as_ref()?.iter().all(is_there)).then_some(entry)
+    }
+
+    /// Makes ready to add lines: writes anew what is still true, in place of all that was added before.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn start(&mut self) -> io::Result<()> {
+        for entry in self.entries.values_mut() {
+            entry.older.retain(|file| self.folder.join(file).exists());
+        }
+        let mut temporary = temporary_file(&self.folder)?;
+        let mut out = io::BufWriter::new(temporary.as_file_mut());
+        let mut entries: Vec<&Entry> = self.entries.values().collect();
+        entries.sort_by(|a, b| a.stem.cmp(&b.stem));
+        for entry in entries {
+            write_line(&mut out, entry)?;
+        }
+        out.flush()?;
+        drop(out);
+        // Whoever reads along has the whole lines of the one or of the other.
+        self.file = Some(temporary.persist(self.folder.join(FILE))?);
+        Ok(())
+    }
+
+    /// Adds a line.
+    ///
+    /// # Errors
+    /// If it can't be written; then nothing more is.
+    pub fn add(&mut self, entry: Entry) -> io::Result<()> {
+        self.insert(entry.clone());
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let mut text = Vec::new();
+        write_line(&mut text, &self.entries[&entry.stem])?;
+        // Whole or not at all: the next line must not stand behind half of this one.
+        let length = file.metadata()?.len();
+        let written = file.write_all(&text);
+        if written.is_err() {
+            file.set_len(length).ok();
+            self.file = None;
+        }
+        written
+    }
+}
+
+fn write_line(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
+    let mut value = serde_json::to_value(entry)?;
+    drop_nulls(&mut value);
+    serde_json::to_writer(&mut *out, &value)?;
+    out.write_all(b"\n")
+}
+
+/// Most columns of most rows are empty, and a missing one is read as that.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+/// Which files of a folder are results.
+#[derive(Debug, Default)]
+pub struct Results {
+    files: HashSet<String>,
+    /// Stems of pictures whose results were never completed.
+    unfinished: Vec<String>,
+    has_reports: bool,
+}
+
+impl Results {
+    /// Those in `folder`.
+    pub fn in_folder(folder: &Path) -> Self {
+        let journal = Journal::read(folder);
+        let mut results = Self {
+            has_reports: [FILE, "eval.jsonl", "compare.jsonl"].iter().any(|name| folder.join(name).exists()),
+            ..Self::default()
+        };
+        for entry in journal.entries.into_values() {
+            match entry.files {
+                Some(files) => results.files.extend(files),
+                None => results.unfinished.push(entry.stem),
+            }
+            results.files.extend(entry.older);
+        }
+        results
+    }
+
+    /// Whether the file with this name is a result.
+    pub fn contains(&self, name: &str) -> bool {
+        // What a killed run wrote last is in no list.
+        let is_of = |stem: &String| name.strip_prefix(stem.as_str()).is_some_and(|rest| rest.starts_with('-'));
+        self.files.contains(name) || (self.unfinished.iter().any(is_of) && has_result_name(Path::new(name)))
+    }
+
+    /// Whether the folder with this name holds the pictures of a report.
+    pub fn contains_folder(&self, name: &str) -> bool {
+        self.has_reports && REPORT_FOLDERS.contains(&name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(picture: &PictureId, stem: &str, files: Option<&[&str]>) -> Entry {
+        let files = files.map(|files| files.iter().map(|file| (*file).to_owned()).collect());
+        Entry { files, ..Entry::planned("dog.jpg", picture, "s", stem) }
+    }
+
+    fn put(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
+        fs::write(&path, name).unwrap();
+        path
+    }
+
+    #[test]
+    fn results_are_known_by_picture_settings_and_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let picture = put(folder.path(), "dog.jpg");
+        let id = PictureId::of(&picture, None);
+        let mut journal = Journal::read(folder.path());
+        journal.start().unwrap();
+        journal.add(entry(&id, "dog", None)).unwrap();
+        assert!(journal.results_of(&id, "s").is_none(), "it is not complete");
+        let result = put(folder.path(), "dog-res.jpg");
+        journal.add(entry(&id, "dog", Some(&["dog-res.jpg"]))).unwrap();
+        let journal = Journal::read(folder.path());
+        assert_eq!(journal.results_of(&id, "s").map(|entry| entry.stem.as_str()), Some("dog"));
+        assert!(journal.results_of(&id, "other").is_none());
+        assert!(journal.results_of(&PictureId::of(&picture, Some(1)), "s").is_none(), "a frame is another picture");
+        fs::write(&picture, "changed content").unwrap();
+        let changed = PictureId::of(&picture, None);
+        assert!(journal.results_of(&changed, "s").is_none());
+        assert_eq!(journal.stems().of(&changed), Some("dog"), "its results keep their names");
+        fs::remove_file(result).unwrap();
+        assert!(journal.results_of(&id, "s").is_none());
+    }
+
+    #[test]
+    fn only_what_the_journal_names_is_a_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = PictureId::of(&put(folder.path(), "dog.jpg"), None);
+        let other = PictureId::of(&put(folder.path(), "cat.jpg"), None);
+        let mut journal = Journal::read(folder.path());
+        journal.start().unwrap();
+        journal.add(entry(&id, "dog", Some(&["dog-res-0.jpg", "dog-res-1.jpg"]))).unwrap();
+        put(folder.path(), "dog-res-1.jpg");
+        journal.add(entry(&id, "dog", Some(&["dog-res.jpg"]))).unwrap();
+        journal.add(entry(&other, "cat", None)).unwrap();
+        let results = Results::in_folder(folder.path());
+        for name in ["dog-res.jpg", "dog-res-1.jpg", "cat-res.jpg", "cat-res-0.png", "cat-shape.png"] {
+            assert!(results.contains(name), "{name}");
+        }
+        for name in ["low-res.jpg", "dog-res-2.jpg", "dog.jpg", "cat.jpg", "cat-2.jpg", "l-shape.png"] {
+            assert!(!results.contains(name), "{name}");
+        }
+        assert!(results.contains_folder("report-files") && !results.contains_folder("other"));
+        assert!(!Results::in_folder(Path::new("elsewhere")).contains_folder("report-files"));
+    }
+
+    #[test]
+    fn a_damaged_line_takes_no_others_along_and_is_gone_with_the_next_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let ids = ["a.jpg", "b.jpg"].map(|name| PictureId::of(&put(folder.path(), name), None));
+        let mut journal = Journal::read(folder.path());
+        journal.start().unwrap();
+        journal.add(entry(&ids[0], "a", Some(&[]))).unwrap();
+        journal.add(entry(&ids[1], "b", Some(&[]))).unwrap();
+        let path = folder.path().join(FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 20]).unwrap();
+        let mut journal = Journal::read(folder.path());
+        assert!(journal.results_of(&ids[0], "s").is_some() && journal.results_of(&ids[1], "s").is_none());
+        journal.start().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+    }
+}
