@@ -140,7 +140,7 @@ fn names_that_are_no_text_are_whole_lines_of_json() {
         lines.iter().filter_map(file).collect::<Vec<_>>(),
         ["=1+1-res.jpg", "caf\u{fffd}-res.jpg", "line\nbreak-res.jpg"]
     );
-    assert_eq!(fs::read_dir(output.path()).expect("it can be listed").count(), 3 * 2 + 3);
+    assert_eq!(files(&output).len(), 3 * 2 + 3);
 }
 
 #[test]
@@ -219,8 +219,8 @@ fn assert_sound(folder: &Path) -> usize {
     let mut sound = 0;
     for entry in fs::read_dir(folder).expect("it can be listed") {
         let path = entry.expect("it can be listed").path();
-        // What a killed run was writing.
-        if path.is_dir() || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".yolo-cam-")) {
+        // What a killed run was writing, the journal and the lock.
+        if path.is_dir() || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".yolo-cam")) {
             continue;
         }
         match path.extension().and_then(|ext| ext.to_str()).expect("an extension") {
@@ -465,6 +465,126 @@ fn a_run_that_was_stopped_goes_on_with_the_same_reports() {
     let cards = |folder: &TempDir| yolo_cam::report::read_html(&folder.path().join("report.html"));
     assert_eq!(cards(&output), cards(&whole));
     assert_eq!(cards(&whole).len(), 6);
+}
+
+/// Copies of a picture at `places` in a folder.
+fn copies(folder: &TempDir, places: &[&str]) {
+    for place in places {
+        let path = folder.path().join(place);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it is made");
+        fs::copy("images/eagle.jpg", path).expect("it is copied");
+    }
+}
+
+/// The first column of `report.csv`, relative to `folder`.
+fn reported(output: &TempDir, folder: &TempDir) -> Vec<String> {
+    let text = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+    let prefix = format!("{}/", folder.path().display());
+    text.lines().skip(1).map(|line| line.split(',').next().unwrap_or("").replace(&prefix, "")).collect()
+}
+
+#[test]
+fn what_is_done_is_known_by_the_picture_and_not_by_the_name_of_its_results() {
+    let (pictures, output) = (temp(), temp());
+    copies(&pictures, &["b/0001.jpg"]);
+    let run = || {
+        let mut command = explain(&pictures.path().to_string_lossy(), &output);
+        command.args(["--recursive", "--skip-existing", "--report", "csv", "--img-size", "320", "--top", "1"]);
+        command.output().expect("it runs")
+    };
+    assert!(run().status.success());
+    copies(&pictures, &["a/0001.jpg"]);
+    let said = String::from_utf8_lossy(&run().stderr).into_owned();
+    assert!(said.contains("b/0001.jpg: skipped, ") && said.contains("/0001-res.jpg is there"), "{said}");
+    assert!(said.contains("/0001-2-res.jpg"), "a/0001.jpg gets a name of its own: {said}");
+    assert_eq!(reported(&output, &pictures), ["a/0001.jpg", "b/0001.jpg"]);
+    // A picture that was changed is another, and so is one whose result was removed.
+    fs::copy("images/dog.jpg", pictures.path().join("b/0001.jpg")).expect("it is copied");
+    fs::remove_file(output.path().join("0001-2-res.jpg")).expect("it was there");
+    let said = String::from_utf8_lossy(&run().stderr).into_owned();
+    assert!(said.contains("2 of 2 pictures done; "), "{said}");
+    assert_eq!(files(&output), ["0001-2-res.jpg", "0001-res.jpg", "report.csv"]);
+    assert!(String::from_utf8_lossy(&run().stderr).contains("2 skipped"));
+}
+
+#[test]
+fn other_settings_are_other_results_and_reports_hold_those_of_one() {
+    let (pictures, output) = (temp(), temp());
+    copies(&pictures, &["a.jpg", "b.jpg"]);
+    let run = |input: &str, method: &str| {
+        let mut command = explain(&pictures.path().join(input).to_string_lossy(), &output);
+        command.args(["--skip-existing", "--report", "csv", "--img-size", "320", "--method", method]);
+        let run = command.output().expect("it runs");
+        assert!(run.status.success());
+        String::from_utf8_lossy(&run.stderr).into_owned()
+    };
+    run("*.jpg", "gradcam");
+    assert!(!run("a.jpg", "hirescam").contains("skipped"));
+    let said = run("*.jpg", "hirescam");
+    assert!(said.contains("1 of 2 pictures done, 1 skipped"), "{said}");
+    let table = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
+    assert!(table.contains("hirescam") && !table.contains("gradcam"), "{table}");
+}
+
+#[test]
+fn reports_of_a_run_that_was_killed_are_complete_once_it_went_on() {
+    let (pictures, output, whole) = (many_pictures(4), temp(), temp());
+    let input = pictures.path().to_string_lossy().into_owned();
+    let flags = ["--report", "csv,html", "--threads", "1", "--img-size", "320"];
+    explain(&input, &whole).args(flags).assert().success();
+    explain(&input, &output).args(flags).assert().success();
+    // A killed run has written no report, and half a line of its journal.
+    let journal = output.path().join(".yolo-cam.jsonl");
+    let text = fs::read_to_string(&journal).expect("it is there");
+    fs::write(&journal, &text[..text.len() - 9]).expect("it is written");
+    for report in ["report.csv", "report.html"] {
+        fs::remove_file(output.path().join(report)).expect("it was there");
+    }
+    let again = explain(&input, &output).args(flags).arg("--skip-existing").output().expect("it runs");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains("1 of 4 pictures done, 3 skipped"), "{said}");
+    let read = |folder: &TempDir| fs::read_to_string(folder.path().join("report.csv")).expect("it is there");
+    assert_eq!(read(&output), read(&whole));
+    assert_eq!(files(&output), files(&whole));
+}
+
+#[test]
+fn pictures_are_told_from_results_in_the_same_folder_and_in_others() {
+    let pictures = temp();
+    let names = ["high-res-2.jpg", "l-shape.jpg", "low-res.jpg", "low.jpg", "plan-res-3.jpg"];
+    copies(&pictures, &names);
+    let run = |output: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yolo-cam"));
+        command.args(["--model-path", "weights/yolov5s.torchscript", "--recursive", "--img-size", "320", "--img-path"]);
+        command.arg(pictures.path()).arg("--output-dir").arg(output).args(["--report", "html"]);
+        let run = command.output().expect("it runs");
+        String::from_utf8_lossy(&run.stderr).into_owned()
+    };
+    let before = fs::read(pictures.path().join("low-res.jpg")).expect("it is there");
+    for output in [pictures.path().to_owned(), pictures.path().join("first"), pictures.path().join("second")] {
+        let said = run(&output);
+        assert!(said.contains("5 of 5 pictures done"), "{said}");
+    }
+    assert_eq!(fs::read(pictures.path().join("low-res.jpg")).expect("it is there"), before, "a picture of the user's");
+}
+
+#[test]
+fn a_second_run_into_the_same_folder_is_refused_while_the_first_goes_on() {
+    let output = temp();
+    let lock = fs::File::create(output.path().join(".yolo-cam.lock")).expect("it is made");
+    lock.lock().expect("nobody has it");
+    for arguments in [&["--img-path", "images/dog.jpg"][..], &["eval", "--img-path", "images/dog.jpg"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yolo-cam"));
+        command.args(arguments).args(["--model-path", "weights/yolov5s.torchscript", "--output-dir"]);
+        let run = command.arg(output.path()).output().expect("it runs");
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!((run.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.contains("is writing to") && said.contains("--output-dir"), "{said}");
+    }
+    assert!(files(&output).is_empty(), "{:?}", files(&output));
+    // The lock of a run that is gone is none.
+    drop(lock);
+    explain("images/dog.jpg", &output).args(["--img-size", "320"]).assert().success();
 }
 
 #[cfg(unix)]

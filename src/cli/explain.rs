@@ -53,7 +53,8 @@ pub struct ExplainArgs {
     /// Tell of each picture in a line of JSON on stdout
     #[arg(long, help_heading = "Input and output")]
     json_lines: bool,
-    /// Leave out pictures whose results are there: goes on where an earlier run was stopped
+    /// Leave out pictures that the output folder has results of, made with the same settings: goes on where an earlier run was
+    /// stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
     /// Only list the pictures and what their results would be called

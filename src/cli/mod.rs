@@ -299,4 +299,31 @@ mod tests {
             assert!(explain(&args).is_err(), "{args:?}");
         }
     }
+
+    #[test]
+    fn a_method_and_a_target_that_are_added_are_in_flags_help_and_results() {
+        use yolo_cam::explain::{methods::*, targets::*};
+        const TOY: MethodSpec = MethodSpec {
+            summary: "A toy for tests",
+            ..MethodSpec::new("toy", Run::Gradient(|acts, grads, _| grad_cam(acts, grads)))
+        };
+        const TOY_TARGET: TargetSpec = TargetSpec {
+            name: "toy-target",
+            summary: "Another toy",
+            explains_class: true,
+            value: Value::Scalar(|subject| subject.class_logit()),
+        };
+        yolo_cam::Method::register(&TOY);
+        yolo_cam::Target::register(&TOY_TARGET);
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("- toy:") && help.contains("A toy for tests") && help.contains("Another toy"), "{help}");
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().to_str().unwrap();
+        let flags = ["--method", "toy", "--target", "toy-target", "--report", "json", "--quiet", "--img-size", "320"];
+        let paths = ["--img-path", "images/eagle.jpg", "--output-dir", output];
+        let command = Cli::try_parse_from([&["yolo-cam"], &flags[..], &paths[..]].concat()).unwrap();
+        assert_eq!(crate::run::run(command.into_command().unwrap()).unwrap(), crate::Exit::Fine);
+        let report = std::fs::read_to_string(folder.path().join("eagle-res.json")).unwrap();
+        assert!(report.contains(r#""toy""#) && report.contains(r#""toy-target""#), "{report}");
+    }
 }

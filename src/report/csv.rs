@@ -176,12 +176,6 @@ impl CsvRow {
     }
 }
 
-/// The rows of a table that [`write_csv`] wrote; none if there is no such table.
-pub fn read_csv(path: &Path) -> Vec<CsvRow> {
-    let rows = csv::Reader::from_path(path).map(|reader| reader.into_deserialize().collect::<Result<Vec<_>, _>>());
-    rows.and_then(|rows| rows).unwrap_or_default()
-}
-
 /// Writes rows under a header. Boxes are in pixels of the picture.
 ///
 /// # Errors
@@ -209,6 +203,10 @@ pub fn write_csv<Row: Serialize + Default>(path: &Path, rows: &[Row]) -> Result<
 mod tests {
     use super::*;
 
+    fn rows_of(path: &Path) -> Vec<CsvRow> {
+        csv::Reader::from_path(path).unwrap().into_deserialize().map(Result::unwrap).collect()
+    }
+
     #[test]
     fn rows_are_quoted_where_they_must_be_and_none_leave_a_header() {
         let folder = tempfile::tempdir().unwrap();
@@ -218,7 +216,7 @@ mod tests {
         let with_row = read();
         let (header, row) = with_row.split_once('\n').unwrap();
         assert!(header.starts_with("image,image_width,") && header.ends_with(",error"), "{header}");
-        assert_eq!(read_csv(&path), [CsvRow::failed("a, \"b\".jpg", "is\nempty")]);
+        assert_eq!(rows_of(&path), [CsvRow::failed("a, \"b\".jpg", "is\nempty")]);
         assert!(row.starts_with("\"a, \"\"b\"\".jpg\",,") && row.ends_with(",\"is\nempty\"\n"), "{row}");
         write_csv::<CsvRow>(&path, &[]).unwrap();
         assert_eq!(read(), format!("{header}\n"));
@@ -238,6 +236,6 @@ mod tests {
             let expected = if formulas.contains(text) { format!("'{text}") } else { (*text).to_owned() };
             assert_eq!((&record[0], &record[record.len() - 1]), (expected.as_str(), "'=error"));
         }
-        assert_eq!(read_csv(&path), rows);
+        assert_eq!(rows_of(&path), rows);
     }
 }

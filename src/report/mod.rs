@@ -9,7 +9,7 @@ mod raw;
 mod record;
 
 pub use self::{
-    csv::{Cell, CsvRow, read_csv, write_csv},
+    csv::{Cell, CsvRow, write_csv},
     eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
     html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, url_segment, write_html},
     json::{write_json, write_value},

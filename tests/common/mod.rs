@@ -89,7 +89,7 @@ pub fn files(folder: &TempDir) -> Vec<String> {
         .expect("it can be listed")
         .map(|entry| entry.expect("it can be listed").file_name().to_string_lossy().into_owned())
         // The journal and the lock.
-        .filter(|name| !name.starts_with(".yolo-cam.") && !name.starts_with(".eval"))
+        .filter(|name| !name.starts_with(".yolo-cam."))
         .collect();
     names.sort();
     names
