@@ -8,14 +8,17 @@ LIBTORCH_VERSION := 2.13.0
 demo: libtorch
 	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html
 
-# All checks. One profile for all of them, so that libtorch's bindings are compiled once.
+# All checks. One profile for all of them, so that libtorch's bindings are compiled once. YOLO_CAM_MATERIAL names a folder
+# with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.
 test: libtorch
 	python3 -m unittest discover --quiet --start-directory scripts
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps
-	cargo test --locked --release
+	rm -f target/checks
+	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
+	python3 scripts/test_summary.py target/checks
 
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch

@@ -5,7 +5,7 @@ mod common;
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
-use common::{explain, files, report, shared, temp, yolo_cam};
+use common::{explain, files, material, report, temp, yolo_cam};
 use ndarray::Array2;
 use ndarray_npy::ReadNpyExt;
 use predicates::{prelude::*, str::contains};
@@ -379,7 +379,7 @@ fn the_input_size_is_rounded_up_to_whole_strides_and_that_is_told() {
 
 #[test]
 fn names_replace_the_files_own() {
-    let Some(model) = shared("tiny/v7-seg.torchscript") else { return };
+    let Some(model) = material("tiny/v7-seg.pt") else { return };
     let output = temp();
     let with = |names: &str| {
         let mut command = explain("images/dog.jpg", &output);
@@ -434,7 +434,7 @@ fn another_model_than_the_named_one_is_told_even_when_quiet() {
 
 #[test]
 fn a_layer_whose_output_is_no_map_is_wrong_use() {
-    let Some(model) = shared("tiny/transformer.pt") else { return };
+    let Some(model) = material("tiny/transformer.pt") else { return };
     let output = temp();
     let mut command = explain("images/", &output);
     // An inner layer of the attention block: its output is a sequence, not a map.
@@ -453,7 +453,7 @@ fn a_model_that_is_not_there_says_where_it_was_looked_for() {
 
 #[test]
 fn each_strangers_file_is_explained_or_refused_in_one_line_with_its_own_reason() {
-    let Some(folder) = shared("checkpoints") else { return };
+    let Some(folder) = material("checkpoints") else { return };
     let output = temp();
     let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("images/dog.jpg");
     let mut names: Vec<_> =
@@ -503,7 +503,7 @@ fn a_file_is_known_by_its_content_not_its_name() {
 
 #[test]
 fn an_fp16_file_exported_on_a_gpu_explains_on_a_cpu() {
-    let Some(model) = shared("checkpoints/v7-fp16.torchscript") else { return };
+    let Some(model) = material("checkpoints/v7-fp16.torchscript") else { return };
     let output = temp();
     explain("images/dog.jpg", &output)
         .args(["--conf-thres", "0.02", "--report", "json", "--model-path"])

@@ -16,7 +16,7 @@ use std::{
 };
 
 use assert_cmd::Command;
-use common::shared;
+use common::material;
 use predicates::{prelude::*, str::contains};
 use tempfile::TempDir;
 
@@ -129,7 +129,7 @@ fn a_redirect_is_followed() {
 
 #[test]
 fn the_sum_of_a_known_file_is_checked() {
-    let Some(path) = shared("checkpoints/yolov5n-v6.1-coco.pt") else { return };
+    let Some(path) = material("checkpoints/yolov5n-v6.1-coco.pt") else { return };
     let mut bytes = fs::read(path).expect("it is there");
     let length = bytes.len();
     let sound = Server::serve("200 OK", length, bytes.clone());

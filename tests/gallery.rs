@@ -17,7 +17,7 @@ fn in_browser(page: &Path, fragment: &str, driver: &str) -> Option<Value> {
         .into_iter()
         .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
     else {
-        eprintln!("skipped: no Chromium is installed");
+        common::skip("no Chromium is installed");
         return None;
     };
     let (profile, copies) = (temp(), page.parent().expect("it has one"));

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{report, shared, temp};
+use common::{material, report, temp};
 use tempfile::TempDir;
 
 /// The promise is ten seconds; a busy machine with an unoptimised program gets more.
@@ -159,14 +159,14 @@ fn a_hostile_model_ends_by_itself_with_a_true_reason() {
 
 #[test]
 fn every_hostile_model_beside_the_repository_behaves() {
-    let Some(folder) = shared("hostile/models") else { return };
+    let Some(folder) = material("hostile/models") else { return };
     let found = misbehaving(&folder, explain_with);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
 fn every_hostile_torchscript_beside_the_repository_behaves() {
-    let Some(folder) = shared("hostile/ts") else { return };
+    let Some(folder) = material("hostile/ts") else { return };
     let found = misbehaving(&folder, explain_with);
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -204,7 +204,7 @@ fn assert_boxes_are_pytorchs(model: &Path, outcome: &Outcome) {
 
 #[test]
 fn every_model_that_strangers_reported_does_what_they_expected() {
-    let Some(field) = shared("field") else { return };
+    let Some(field) = material("field") else { return };
     // YOLOv5 v5.0 was run with boxes of all classes against each other.
     let agnostic: &[&str] = &["--agnostic-nms"];
     for (model, flags, said) in [
@@ -239,7 +239,7 @@ fn every_model_that_strangers_reported_does_what_they_expected() {
 
 #[test]
 fn every_picture_list_and_label_file_that_strangers_reported_is_taken() {
-    let Some(field) = shared("field") else { return };
+    let Some(field) = material("field") else { return };
     let model = field.join("base/model.pt");
     let options = ["--img-size", "256", "--top", "2", "--model-path"].map(Path::new);
     let explain = |input: &Path| run(&[&options[..], &[&model, Path::new("--img-path"), input]].concat());

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{shared, temp, yolo_cam};
+use common::{material, temp, yolo_cam};
 use yolo_cam::{limits::Limits, parallel::Budget, picture, shape::read_map};
 
 const MODEL: &str = "tests/data/blocks.pt";
@@ -133,7 +133,7 @@ fn pictures_wait_for_their_share_of_the_memory() {
 
 #[test]
 fn the_files_of_attackers_are_read_or_refused() {
-    let Some(folder) = shared("hostile") else { return };
+    let Some(folder) = material("hostile") else { return };
     let files = |kind: &str| {
         let mut files: Vec<_> = fs::read_dir(folder.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();

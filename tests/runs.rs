@@ -429,7 +429,7 @@ fn a_full_disk_fails_the_pictures_that_have_no_room_and_leaves_no_half_of_them()
         disk.path(),
     );
     let Some(run) = on_small_disk(disk.path(), &script) else {
-        return eprintln!("skipped: this user may not mount a small disk");
+        return common::skip("this user may not mount a small disk");
     };
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(run.status.code(), Some(1), "{said}");
@@ -836,7 +836,7 @@ fn one_thread_leaves_no_convolution_to_slower_kernels() {
         said.lines().filter(is_of).count()
     };
     if of_kernel("kh3") == 0 {
-        return eprintln!("skipped: this libtorch runs no convolution through oneDNN");
+        return common::skip("this libtorch runs no convolution through oneDNN");
     }
     // YOLOv5s has 42 of 1x1, its heads included; every pass runs all of them.
     let pointwise = of_kernel("kh1");

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Npz, report, temp, yolo_cam};
+use common::{Npz, compared, report, temp, yolo_cam};
 use ndarray::{Array3, Array4};
 use predicates::{boolean::PredicateBooleanExt, str::contains};
 use tch::{CModule, Device, IValue, Tensor};
@@ -47,6 +47,7 @@ fn raw_heads_are_pytorchs() {
     for name in NAMES {
         let heads =
             load(name).unwrap_or_else(|error| panic!("{error}")).forward(&pattern(), &[]).expect("it runs").outputs;
+        compared(&format!("variants/{name}"));
         for (index, head) in heads.iter().enumerate() {
             let expected: Array4<f32> = figures.get(&format!("{name}/head{index}"));
             // [1, anchors·channels, h, w]

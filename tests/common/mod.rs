@@ -3,9 +3,11 @@
 #![allow(dead_code)] // Each test binary uses its own part.
 
 use std::{
-    fs::{self, File},
+    env,
+    fs::{self, File, OpenOptions},
     io::{Cursor, Read, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use assert_cmd::Command;
@@ -19,16 +21,43 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 /// The bundled model.
 pub const YOLOV5S: &str = "weights/yolov5s.torchscript";
 
-/// A file of the test data beside the repository, or `None` (said on stderr) where that is absent.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    if !root.is_dir() {
-        eprintln!("skipped: ../shared is absent, and with it {path}");
-        return None;
+/// The folder of further material: models of strangers and large goldens, which are not in the repository.
+const MATERIAL: &str = "YOLO_CAM_MATERIAL";
+/// The file in which `make test` collects what was compared and what was skipped.
+const CHECKS: &str = "YOLO_CAM_CHECKS";
+
+/// A file of the test data: from tests/data, or from the folder that YOLO_CAM_MATERIAL names. `None`, and counted as skipped,
+/// where neither has it.
+pub fn material(path: &str) -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path);
+    if own.is_file() {
+        return Some(own);
     }
-    let file = root.join(path);
-    assert!(file.exists(), "../shared has no {path}");
+    let Some(folder) = env::var_os(MATERIAL).filter(|folder| !folder.is_empty()) else {
+        skip(&format!("{path} (in the folder that {MATERIAL} names)"));
+        return None;
+    };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(path);
+    assert!(file.exists(), "{file:?} is not there; {MATERIAL} names a folder without it");
     Some(file)
+}
+
+/// Tells that a check is left out, and why.
+pub fn skip(what: &str) {
+    eprintln!("skipped: {what}");
+    note("skipped", what);
+}
+
+/// Tells that something was compared with what PyTorch computes.
+pub fn compared(what: &str) {
+    note("compared", what);
+}
+
+fn note(kind: &str, what: &str) {
+    let Some(path) = env::var_os(CHECKS) else { return };
+    let test = thread::current().name().unwrap_or("?").to_owned();
+    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("it can be written");
+    file.write_all(format!("{kind}\t{test}\t{what}\n").as_bytes()).expect("it can be written");
 }
 
 /// The bundled model on the CPU.
