@@ -8,41 +8,62 @@ fn page(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// The long flags that `yolo-cam ARGUMENTS --help` lists, `--` included.
-fn flags(arguments: &[&str]) -> Vec<String> {
+/// What `yolo-cam ARGUMENTS --help` prints.
+fn help(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_yolo-cam")).args(arguments).arg("--help").output();
     let help = String::from_utf8(output.expect("it runs").stdout).expect("help is UTF-8");
-    let flag = |line: &str| {
-        let words = line.trim_start();
-        let from = if words.starts_with('-') { words.find("--")? } else { return None };
-        Some(words[from..].split([' ', ',', '[']).next()?.to_owned())
-    };
-    help.lines().filter_map(flag).collect()
+    help.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[test]
-fn the_readme_names_every_flag() {
-    let readme = page("README.md");
+fn the_command_reference_is_what_help_prints() {
     let commands = ["layers", "methods", "eval", "compare", "export", "shape", "completions", "man"];
+    let mut expected = String::from("# Commands and flags\n\nThis page is generated: it is what `--help` prints.\n");
     for command in [&[][..]].into_iter().chain(commands.iter().map(std::slice::from_ref)) {
-        let flags = flags(command);
-        assert!(flags.contains(&"--help".to_owned()), "{command:?}: {flags:?}");
-        for flag in
-            flags.iter().filter(|flag| !["--help", "--version", "--quiet", "--verbose"].contains(&flag.as_str()))
-        {
-            assert!(readme.contains(&format!("`{flag}")), "README.md lacks {flag} of {command:?}");
-        }
+        let title = ["yolo-cam"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");
+        expected += &format!("\n## {title}\n\n```text\n{}```\n", help(command));
     }
+    const PAGE: &str = "docs/reference/commands.md";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(PAGE, &expected).expect("it is written");
+    }
+    assert!(
+        page(PAGE) == expected,
+        "{PAGE} is not what --help prints; UPDATE_DOCS=1 cargo test --test docs makes it anew"
+    );
 }
 
 #[test]
-fn the_readme_names_every_method_and_target() {
-    let readme = page("README.md");
+fn the_manual_names_every_method_and_target() {
+    let choosing = page("docs/guide/choosing.md");
     for method in Method::all() {
-        assert!(readme.contains(&format!("\n| {}", method.name)), "README.md lacks {}", method.name);
+        assert!(choosing.contains(&format!("\n| {}", method.name)), "the manual lacks {}", method.name);
     }
     for target in Target::all() {
-        assert!(readme.contains(&format!("`{}`", target.name)), "README.md lacks the target {}", target.name);
+        assert!(choosing.contains(&format!("`{}`", target.name)), "the manual lacks the target {}", target.name);
+    }
+}
+
+/// The files that a page of Markdown links to, relative to it, without web addresses.
+fn linked(page: &str) -> impl Iterator<Item = &str> {
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    links
+        .filter(|link| !link.contains("://"))
+        .map(|link| link.split('#').next().unwrap_or(""))
+        .filter(|link| !link.is_empty())
+}
+
+#[test]
+fn the_front_page_is_short_and_no_page_links_to_nothing() {
+    assert!(page("README.md").len() <= 8 * 1024, "README.md is a front page of at most 8 KiB");
+    let summary = page("docs/SUMMARY.md");
+    let chapters = linked(&summary).map(|link| format!("docs/{link}"));
+    let others = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/SUMMARY.md"].map(str::to_owned);
+    for path in chapters.chain(others) {
+        let folder = std::path::Path::new(&path).parent().expect("a folder");
+        for link in linked(&page(&path)) {
+            assert!(folder.join(link).exists(), "{path} links to {link}, which is not there");
+        }
     }
 }
 

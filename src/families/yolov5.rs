@@ -1,4 +1,4 @@
-//! YOLOv5, and the other anchor-based networks with its head: YOLOv3 and YOLOv7 as Ultralytics' format has them.
+//! YOLOv5, and YOLOv3 in its format: anchor-based networks.
 //!
 //! Each level is one 1×1 convolution. In each cell it makes a prediction for each of a few anchors, boxes of typical sizes:
 //! x, y, w, h, objectness, the classes, then mask coefficients if the network segments.
