@@ -401,7 +401,7 @@ fn folders(model: &Model, path: &str, dir: &Path) {
 }
 
 fn stages(path: &str, dir: &Path, forward: f64) {
-    const STAGES: [&str; 8] = ["model load", "decode", "letterbox", "forward", "detect", "backward", "render", "write"];
+    const STAGES: [&str; 8] = ["model load", "decode", "letterbox", "forward", "detect", "maps", "render", "write"];
     let mut columns = vec![Vec::new(); STAGES.len()];
     let (mut load, mut total) = (Vec::new(), Vec::new());
     for _ in 0..9 {
@@ -421,6 +421,6 @@ fn stages(path: &str, dir: &Path, forward: f64) {
     println!();
     // Without model load, decode and forward.
     let rest: f64 = times[2] + times[4..].iter().sum::<f64>();
-    show("letterbox + detect + backward + render + write / forward", format!("{:.3}", rest / times[3]), "at most 1");
+    show("letterbox + detect + maps + render + write / forward", format!("{:.3}", rest / times[3]), "at most 1");
     show("the same / bare forward in a warm process", format!("{:.3}", rest / forward), "");
 }

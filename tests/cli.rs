@@ -583,5 +583,5 @@ fn verbose_tells_the_model_and_the_times() {
         .assert()
         .success()
         .stderr(contains("80 classes, heads P3 P4 P5"))
-        .stderr(contains("forward ").and(contains("backward ")));
+        .stderr(contains("forward ").and(contains("maps ")));
 }

@@ -10,7 +10,8 @@ fn page(path: &str) -> String {
 
 /// What `yolo-cam ARGUMENTS --help` prints.
 fn help(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_yolo-cam")).args(arguments).arg("--help").output();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_yolo-cam")).env_remove("COLUMNS").args(arguments).arg("--help").output();
     let help = String::from_utf8(output.expect("it runs").stdout).expect("help is UTF-8");
     help.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

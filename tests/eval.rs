@@ -195,12 +195,12 @@ fn maps_depend_on_weights_or_it_shows() {
     let heads = model.forward(&input, &[]).expect("it runs").outputs;
     let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
     assert!(detections.len() > 1);
-    let mut randomization = Randomization::new(&model).expect("it loads");
+    let mut randomization = Randomization::new(&model, 0).expect("it loads");
     let mut run = |method, layer: &str| {
         let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
         let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
         let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
-        randomization.run(&model, &input, &maps, &options, 0, &mut unwatched).expect("it runs")
+        randomization.run(&model, &input, &maps, &options, &mut unwatched).expect("it runs")
     };
     let eigen = run(methods::EIGEN_CAM, "model.17");
     assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));

@@ -322,7 +322,7 @@ mod tests {
         let flags = ["--method", "toy", "--target", "toy-target", "--report", "json", "--quiet", "--img-size", "320"];
         let paths = ["--img-path", "images/eagle.jpg", "--output-dir", output];
         let command = Cli::try_parse_from([&["yolo-cam"], &flags[..], &paths[..]].concat()).unwrap();
-        assert_eq!(crate::run::run(command.into_command().unwrap()).unwrap(), crate::Exit::Fine);
+        assert_eq!(crate::run::run(command.into_command().unwrap()).unwrap(), crate::exit::Exit::Fine);
         let report = std::fs::read_to_string(folder.path().join("eagle-res.json")).unwrap();
         assert!(report.contains(r#""toy""#) && report.contains(r#""toy-target""#), "{report}");
     }

@@ -39,21 +39,22 @@ pub struct Randomized {
 pub struct Randomization {
     random: Model,
     modules: Vec<String>,
+    seed: u64,
 }
 
 impl Randomization {
-    /// The weights of `model` itself, and of all who share them, stay as they are.
+    /// The weights of `model` itself, and of all who share them, stay as they are. The same `seed` gives the same weights.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if there is not enough memory.
-    pub fn new(model: &Model) -> Result<Self> {
+    pub fn new(model: &Model, seed: u64) -> Result<Self> {
         let random = model.share()?;
         let modules = random.weighted_modules()?;
-        Ok(Self { random, modules })
+        Ok(Self { random, modules, seed })
     }
 
     /// How maps change, from the head down. `model`: the intact one; `input`: `[1, 3, H, W]`; `original`: the maps of
-    /// `model`, made with `options`; the same `seed` gives the same weights. `watch` is told of modules.
+    /// `model`, made with `options`. `watch` is told of modules.
     ///
     /// # Errors
     /// As [`explain_found`].
@@ -63,7 +64,6 @@ impl Randomization {
         input: &Tensor,
         original: &[ExplainedBox],
         options: &ExplainOptions,
-        seed: u64,
         watch: &mut Watch,
     ) -> Result<Vec<Randomized>> {
         self.random.restore_weights(model)?;
@@ -73,7 +73,7 @@ impl Randomization {
         let size = Size { width: cells(size[3]), height: cells(size[2]) };
         let mut left = Vec::with_capacity(self.modules.len());
         for (done, module) in self.modules.iter().enumerate() {
-            self.random.shuffle_weights(module, seed)?;
+            self.random.shuffle_weights(module, self.seed)?;
             let mut within = |_, _| watch(done, self.modules.len());
             let random = explain_found(&self.random, input, detections.clone(), options, &mut within)?;
             let pairs = original.iter().zip(random);

@@ -149,8 +149,8 @@ pub struct Timings {
     pub forward: Duration,
     /// Decoding and non-maximum suppression.
     pub detect: Duration,
-    /// Gradients and maps of all boxes.
-    pub backward: Duration,
+    /// The maps of all boxes, with the backward or forward passes that they take.
+    pub maps: Duration,
 }
 
 /// Told how many of how many steps are done, by methods that take many. `Break` ends them with [`Error::Interrupted`].
@@ -265,7 +265,8 @@ pub fn explain_found(
 ) -> Result<Vec<ExplainedBox>> {
     let plan = Plan::new(model, &options.target_layer, options.method)?;
     let forward = plan.forward(model, input)?;
-    explain_detections(model, input, &forward, &plan, detections, options, watch)
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
+    explain_detections(&picture, &plan, detections, watch)
 }
 
 /// As [`Explanation`].
@@ -294,28 +295,25 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     };
     let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
     timings.detect = lap();
-    let mut boxes = explain_detections(model, input, &forward, &plan, detections, options, watch)?;
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
+    let mut boxes = explain_detections(&picture, &plan, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
-    timings.backward = lap();
+    timings.maps = lap();
     Ok(Found { boxes, is_undefined, answer, timings })
 }
 
-/// The maps of `detections` at the layers of `plan`, which `forward` tapped.
+/// The maps of `detections` at the layers of `plan`, which the forward pass of `picture` tapped.
 fn explain_detections(
-    model: &Model,
-    input: &Tensor,
-    forward: &Forward,
+    picture: &Perturbation,
     plan: &Plan,
     detections: Vec<Detection>,
-    options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    match options.method.run {
-        Run::Gradient(_) | Run::Activations(_) => explain_once(model, forward, plan, detections, options),
-        Run::Channels(_) | Run::Pictures(_) => {
-            let perturbation = Perturbation { model, input, forward, taps: &plan.taps, options };
-            explain_perturbed(&perturbation, plan, detections, watch)
+    match picture.options.method.run {
+        Run::Gradient(_) | Run::Activations(_) => {
+            explain_once(picture.model, picture.forward, plan, detections, picture.options)
         }
+        Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, detections, watch),
     }
 }
 
@@ -500,7 +498,8 @@ fn find_working_layers(
         let forward = model.forward(input, &plan.taps)?;
         let mut candidates: Vec<&mut ExplainedBox> = boxes.iter_mut().filter(|found| is_candidate(found)).collect();
         let detections = candidates.iter().map(|found| found.detection.clone()).collect();
-        let tried = explain_detections(model, input, &forward, &plan, detections, &options, &mut unwatched);
+        let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options };
+        let tried = explain_detections(&picture, &plan, detections, &mut unwatched);
         // A layer whose output is no map is no candidate either.
         for (found, tried) in candidates.iter_mut().zip(tried.unwrap_or_default()) {
             found.working_layers = tried.heatmap.no_signal().is_none().then_some(tried.layers);

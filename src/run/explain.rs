@@ -19,11 +19,11 @@ use super::{
     load_named_model, note_rounding,
     options::{explain_options, result_settings, settings},
     sweep_results, tell_memory, tell_model, warn_of_target,
-    worker::{Job, ResultKind, Source, Worker, result_kinds},
+    worker::{Job, ResultKind, Source, Task, Worker, result_kinds},
 };
 use crate::{
-    Exit,
     cli::{ExplainCommand, Reports, Verbosity},
+    exit::Exit,
     inputs::{Item, Items, Search, Source as Input, sources},
     output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
     progress::{Bar, Progress},
@@ -98,7 +98,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let jobs = jobs.map(|item| done.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
     let page = command.reports.html.then(|| HtmlPictures::new(output_dir));
     let page = page.and_then(|page| page.map_err(|error| ledger.give_up_page(&error)).ok());
-    let workers = crew(model, workers, threads, command, &kinds, &progress.steps, page)?;
+    let workers = crew(model, workers, threads, &Task { command, kinds: &kinds, steps: &progress.steps, page })?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
     let exit = ledger.close(interrupt::is_stopped());
@@ -109,19 +109,11 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
 }
 
 /// `count` workers, which share the model's weights and the threads.
-fn crew<'a>(
-    model: Model,
-    count: usize,
-    threads: usize,
-    command: &'a ExplainCommand,
-    kinds: &'a [ResultKind],
-    steps: &'a Bar,
-    page: Option<HtmlPictures>,
-) -> Result<Vec<Worker<'a>>> {
+fn crew<'a>(model: Model, count: usize, threads: usize, task: &Task<'a>) -> Result<Vec<Worker<'a>>> {
     let threads = (threads / count).max(1) as i32;
     let mut models = (1..count).map(|_| Ok(model.share()?)).collect::<Result<Vec<Model>>>()?;
     models.push(model);
-    Ok(models.into_iter().map(|model| Worker::new(model, threads, command, kinds, steps, page.clone())).collect())
+    Ok(models.into_iter().map(|model| Worker::new(model, threads, task.clone())).collect())
 }
 
 /// What need not be done again.

@@ -15,8 +15,8 @@ use super::{
     worker::{Done, Outcome, State},
 };
 use crate::{
-    Exit,
     cli::{ExplainCommand, Reports, Verbosity},
+    exit::Exit,
     output::{Entry, Journal},
     progress::Progress,
 };

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use yolo_cam::{Method, geometry::Size};
 
 use super::load_model;
-use crate::{Exit, cli::LayersCommand};
+use crate::{cli::LayersCommand, exit::Exit};
 
 /// What `--target-layer` takes.
 pub fn layers(command: &LayersCommand) -> Result<Exit> {

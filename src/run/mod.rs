@@ -16,8 +16,8 @@ use anyhow::{Result, bail};
 use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, files::sweep, model::FileKind};
 
 use crate::{
-    Exit,
     cli::{Command, ExportCommand, ModelChoice},
+    exit::Exit,
     output::REPORT_FOLDERS,
     weights,
 };

@@ -20,8 +20,8 @@ use yolo_cam::{
 
 use super::{lists::print, sweep_results};
 use crate::{
-    Exit,
     cli::ShapeCommand,
+    exit::Exit,
     output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
 };
 

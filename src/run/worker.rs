@@ -92,28 +92,35 @@ pub struct Done {
     pub times: String,
 }
 
+/// What all workers do.
+#[derive(Clone)]
+pub struct Task<'a> {
+    pub command: &'a ExplainCommand,
+    pub kinds: &'a [ResultKind],
+    pub steps: &'a Bar,
+    /// Where the page's pictures go, if there is to be one.
+    pub page: Option<HtmlPictures>,
+}
+
+/// A picture while it is explained.
+struct Current<'a> {
+    image: &'a str,
+    picture: &'a RgbImage,
+    names: ResultNames,
+    kind: &'a ResultKind,
+}
+
 /// Explains one picture after the other.
 pub struct Worker<'a> {
     model: Model,
     /// Of libtorch; set in the thread that works.
     threads: Option<i32>,
-    command: &'a ExplainCommand,
-    kinds: &'a [ResultKind],
-    steps: &'a Bar,
-    /// Where the page's pictures go, if there is to be one.
-    page: Option<HtmlPictures>,
+    task: Task<'a>,
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(
-        model: Model,
-        threads: i32,
-        command: &'a ExplainCommand,
-        kinds: &'a [ResultKind],
-        steps: &'a Bar,
-        page: Option<HtmlPictures>,
-    ) -> Self {
-        Self { model, threads: Some(threads), command, kinds, steps, page }
+    pub fn new(model: Model, threads: i32, task: Task<'a>) -> Self {
+        Self { model, threads: Some(threads), task }
     }
 
     pub fn work(&mut self, job: Job) -> Outcome {
@@ -154,57 +161,49 @@ impl<'a> Worker<'a> {
             Content::Frame(picture) => (picture, None),
         };
         let mut decode = start.elapsed();
-        let mut done = Vec::with_capacity(self.kinds.len());
-        for kind in self.kinds {
-            let names = kind.names(names);
-            done.push(self.result(&picture, image, &names, kind, decode, warnings)?);
+        let mut done = Vec::with_capacity(self.task.kinds.len());
+        for kind in self.task.kinds {
+            let current = Current { image, picture: &picture, names: kind.names(names), kind };
+            done.push(self.result(&current, decode, warnings)?);
             decode = Duration::ZERO;
         }
         Ok(done)
     }
 
-    fn result(
-        &self,
-        picture: &RgbImage,
-        image: &str,
-        names: &ResultNames,
-        kind: &ResultKind,
-        decode: Duration,
-        warnings: &mut Vec<String>,
-    ) -> Result<Done> {
+    fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Done> {
+        let Current { image, picture, names, kind } = current;
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let mut watch = |done, total| {
-            self.steps.show(done, total);
+            self.task.steps.show(done, total);
             if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let explanation =
-            explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_owned())?;
+            explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
         if explanation.is_undefined {
             warnings.push(format!("warning: {image}: {}", yolo_cam::Error::Undefined));
         }
         warnings.extend(empty_maps(image, &explanation, &self.model));
         if let Some(query) = kind.options.query.as_ref().filter(|_| !explanation.is_undefined) {
-            let outcome = query_outcome(query, &explanation, &self.model, self.command.detection.conf_threshold);
+            let outcome = query_outcome(query, &explanation, &self.model, self.task.command.detection.conf_threshold);
             warnings.push(format!("query: {image}: {outcome}"));
         }
-        warnings.extend(undrawable_name(&explanation, &self.model).filter(|_| self.command.render.labels));
+        warnings.extend(undrawable_name(&explanation, &self.model).filter(|_| self.task.command.render.labels));
         lap();
-        let pictures = self.drawn(picture, &explanation, names, image, warnings)?;
+        let pictures = self.drawn(current, &explanation, warnings)?;
         let render = lap();
         let mut others = Vec::new();
         let maps = self.write_maps(names, &explanation, &mut others)?;
         let shapes = self.shapes(names, &explanation, &mut others)?;
         let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
-        if self.command.reports.json {
+        if self.task.command.reports.json {
             write_json(&names.json(), &self.model, &record)?;
             others.push(names.json());
         }
-        let card =
-            self.page.as_ref().map(|page| self.card(page, picture, &explanation, names, &record, kind)).transpose()?;
+        let card = self.task.page.as_ref().map(|page| self.card(page, current, &explanation, &record)).transpose()?;
         // Last, and the first of them at the very end: where it stands, all is complete.
         for (file, picture) in pictures.iter().rev() {
-            write_picture(file, picture, self.command.quality)?;
+            write_picture(file, picture, self.task.command.quality)?;
         }
         let write = lap();
         let timings = &explanation.timings;
@@ -213,7 +212,7 @@ impl<'a> Worker<'a> {
             ("letterbox", timings.letterbox),
             ("forward", timings.forward),
             ("detect", timings.detect),
-            ("backward", timings.backward),
+            ("maps", timings.maps),
             ("render", render),
             ("write", write),
         ];
@@ -224,16 +223,15 @@ impl<'a> Worker<'a> {
     /// The result pictures with their files.
     fn drawn(
         &self,
-        picture: &RgbImage,
+        current: &Current,
         explanation: &Explanation,
-        names: &ResultNames,
-        image: &str,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<(PathBuf, RgbImage)>> {
+        let Current { image, picture, names, .. } = current;
         let target = names.picture();
         let limit = max_side(&target);
-        let options = render::RenderOptions { max_side: limit, ..self.command.render.clone() };
-        let sheet = match self.command.layout {
+        let options = render::RenderOptions { max_side: limit, ..self.task.command.render.clone() };
+        let sheet = match self.task.command.layout {
             Layout::Panels => render::panels(explanation, &self.model, &options)?,
             Layout::Sheet => render::sheet(picture, explanation, &self.model, &options)?,
             Layout::Side => {
@@ -243,7 +241,7 @@ impl<'a> Worker<'a> {
             Layout::Overlay => {
                 let groups = explanation.groups(options.grouping);
                 if groups.is_empty() {
-                    return Ok(vec![(target, picture.clone())]);
+                    return Ok(vec![(target, (*picture).clone())]);
                 }
                 let draw = |(index, group): (usize, &Group)| {
                     let drawn = render::overlay(picture, explanation, group, &self.model, &options)?;
@@ -275,7 +273,7 @@ impl<'a> Worker<'a> {
         explanation: &Explanation,
         written: &mut Vec<PathBuf>,
     ) -> Result<Vec<Option<ShapeNumbers>>> {
-        let Some(options) = &self.command.shape else { return Ok(Vec::new()) };
+        let Some(options) = &self.task.command.shape else { return Ok(Vec::new()) };
         let size = MapSize::Input;
         let measure = |(index, explained): (usize, &ExplainedBox)| -> Result<Option<Shape>> {
             let map = explanation.map(index, size)?;
@@ -293,7 +291,7 @@ impl<'a> Worker<'a> {
             titled.filter_map(|(shape, explained)| Some((shape.as_ref()?, title(explained)))).collect();
         if !drawn.is_empty() {
             let picture = draw_shapes(&explanation.letterbox.image, &drawn, options);
-            write_picture(&names.shape(), &picture, self.command.quality)?;
+            write_picture(&names.shape(), &picture, self.task.command.quality)?;
             written.push(names.shape());
         }
         Ok(shapes.into_iter().map(|shape| shape.map(|shape| shape.numbers)).collect())
@@ -303,12 +301,11 @@ impl<'a> Worker<'a> {
     fn card(
         &self,
         page: &HtmlPictures,
-        picture: &RgbImage,
+        current: &Current,
         explanation: &Explanation,
-        names: &ResultNames,
         record: &Record,
-        kind: &ResultKind,
     ) -> Result<HtmlEntry> {
+        let Current { picture, names, kind, .. } = current;
         let large = HtmlPictures::large(picture);
         // The page draws the boxes itself.
         let options = render::RenderOptions {
@@ -316,7 +313,7 @@ impl<'a> Worker<'a> {
             labels: false,
             line_width: Some(0),
             colorbar: false,
-            ..self.command.render.clone()
+            ..self.task.command.render.clone()
         };
         let heat = match explanation.groups(Grouping::All).first() {
             Some(all) => render::overlay(&large, explanation, all, &self.model, &options)?,
@@ -333,12 +330,12 @@ impl<'a> Worker<'a> {
         explanation: &Explanation,
         written: &mut Vec<PathBuf>,
     ) -> Result<Vec<Option<RawMap>>> {
-        let Some((format, size)) = self.command.raw else { return Ok(Vec::new()) };
-        let grouping = self.command.render.grouping;
+        let Some((format, size)) = self.task.command.raw else { return Ok(Vec::new()) };
+        let grouping = self.task.command.render.grouping;
         if grouping != Grouping::Box {
             for group in &explanation.groups(grouping) {
                 let file = names.dir().join(names.map(&group_name(group, grouping), format.extension()));
-                let heat = explanation.heat(group, self.command.render.normalize)?;
+                let heat = explanation.heat(group, self.task.command.render.normalize)?;
                 write_raw(&file, &heat, format)?;
                 written.push(file);
             }

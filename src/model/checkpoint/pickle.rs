@@ -210,6 +210,7 @@ struct Reader<'a> {
 type Step<T = ()> = Result<T, String>;
 
 impl<'a> Reader<'a> {
+    #[expect(clippy::too_many_lines, reason = "a machine has an arm for each opcode")]
     fn step(&mut self, opcode: u8) -> Step {
         match opcode {
             // PROTO, FRAME: nothing to do.

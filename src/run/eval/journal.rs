@@ -62,6 +62,11 @@ impl Journal {
         Ok((Self { path: path.to_owned(), settings: settings.clone(), file }, records, damaged))
     }
 
+    /// All that the figures depend on.
+    pub fn settings(&self) -> &Map<String, Value> {
+        &self.settings
+    }
+
     /// Adds a record.
     pub fn add(&mut self, record: &Record) -> Result<()> {
         self.try_add(record).with_context(|| format!("{:?} cannot be written", self.path))

@@ -25,8 +25,8 @@ use super::{
     measure::{Measured, Outcome, Record, SHOWN, State, Subject},
 };
 use crate::{
-    Exit,
     cli::{EvalCommand, Verbosity},
+    exit::Exit,
     progress::Meter,
     weights,
 };
@@ -162,16 +162,33 @@ impl CaseRow {
     }
 }
 
+/// The columns of the table on stdout.
+const HEADS: [&str; 13] = [
+    "RANK",
+    "MAPS",
+    "DELETION",
+    "INSERTION",
+    "INS-DEL [95 %]",
+    "ABOVE GAUSSIAN [95 %]",
+    "POINTING",
+    "ENERGY PG",
+    "ODI",
+    "COMPACT",
+    "SPARSE",
+    "COST",
+    "EMPTY",
+];
+
 impl<'a> Ledger<'a> {
     pub fn new(
         command: &'a EvalCommand,
         subjects: &'a [Subject],
         model: &Model,
-        settings: Map<String, Value>,
         journal: Journal,
         earlier: Vec<Record>,
         meter: &'a Meter,
     ) -> Self {
+        let settings = journal.settings().clone();
         let folder = command.pictures.output_dir.join(format!("{}-files", command.name));
         let mut pictures = CasePictures { folder, shown: BTreeMap::new() };
         for record in &earlier {
@@ -389,25 +406,10 @@ impl<'a> Ledger<'a> {
     /// To stdout.
     fn show(&self, findings: &Findings) -> Result<()> {
         let Findings { summary, truth, randomized, pictures } = findings;
-        let heads = [
-            "RANK",
-            "MAPS",
-            "DELETION",
-            "INSERTION",
-            "INS-DEL [95 %]",
-            "ABOVE GAUSSIAN [95 %]",
-            "POINTING",
-            "ENERGY PG",
-            "ODI",
-            "COMPACT",
-            "SPARSE",
-            "COST",
-            "EMPTY",
-        ];
         let number = |mean: Option<&Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.3}", mean.mean));
         let interval = |mean: &Mean| format!("{:+.3} [{:+.3}, {:+.3}]", mean.mean, mean.low, mean.high);
         let has_labels = summary.rows.iter().any(|row| row.labelled.energy_pointing_game.is_some());
-        let mut table = vec![heads.map(str::to_owned).to_vec()];
+        let mut table = vec![HEADS.map(str::to_owned).to_vec()];
         if has_labels {
             table[0].extend(["POINTING (LABELS)", "ENERGY PG (LABELS)", "ODI (LABELS)"].map(str::to_owned));
         }

@@ -177,9 +177,9 @@ impl Worker<'_> {
         });
         let cases: Vec<Case> = cases.collect();
         let randomized = match &mut self.randomization {
-            Some(randomization) if randomizes && !cases.is_empty() => randomization
-                .run(model, &found.input, &maps.explained, options, self.curves.seed, &mut watch(2))
-                .with_context(whose)?,
+            Some(randomization) if randomizes && !cases.is_empty() => {
+                randomization.run(model, &found.input, &maps.explained, options, &mut watch(2)).with_context(whose)?
+            }
             _ => Vec::new(),
         };
         let has_labels = labels.map(|labels| labels.is_some());

@@ -33,8 +33,8 @@ use super::{
     warn_of_target,
 };
 use crate::{
-    Exit,
     cli::{EvalChoice, EvalCommand, Verbosity},
+    exit::Exit,
     inputs::{Content, Items, Picture, Search, sources},
     output::{FolderLock, Namer},
     progress::Meter,
@@ -65,17 +65,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
     let _lock = FolderLock::take(output_dir)?;
     sweep_results(output_dir);
-    let path = output_dir.join(format!("{}.jsonl", command.name));
-    let settings = settings(command, &model)?;
-    let (journal, earlier, damaged) = match command.skip_existing {
-        true => Journal::resume(&path, &settings)?,
-        false => (Journal::begin(&path, &settings)?, Vec::new(), 0),
-    };
-    if damaged > 0 {
-        say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
-    }
-    let is_wanted = |record: &Record| subjects.iter().any(|subject| subject.explainer == record.explainer);
-    let earlier: Vec<Record> = earlier.into_iter().filter(is_wanted).collect();
+    let (journal, earlier) = journal(command, &model, &subjects)?;
     interrupt::install()?;
 
     let search = Search { recursive: command.pictures.recursive, output_dir };
@@ -98,22 +88,8 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     let most = if model.device().is_cuda() { 1 } else { threads };
     let workers = most.min(total.unwrap_or(most)).max(1);
     let meter = Meter::new(is_talkative, total, workers);
-    let mut ledger = Ledger::new(command, &subjects, &model, settings, journal, earlier, &meter);
-    let crews = (0..workers).map(|index| {
-        // What does not divide evenly goes to the first.
-        let threads = (most / workers + usize::from(index < most % workers)).max(1);
-        Ok(Worker {
-            crew: Crew::new(&model, threads)?,
-            subjects: &subjects,
-            curves: command.curves,
-            labels: labels.as_ref(),
-            randomization: if command.sanity { Some(Randomization::new(&model)?) } else { None },
-            meter: &meter,
-            index,
-            is_warm: false,
-        })
-    });
-    let crews = crews.collect::<Result<Vec<Worker>>>()?;
+    let mut ledger = Ledger::new(command, &subjects, &model, journal, earlier, &meter);
+    let crews = crews(workers, most, command, &model, &subjects, (labels.as_ref(), &meter))?;
     let mut shared =
         SharedLabels { is_folder: command.labels.as_ref().is_some_and(|path| path.is_dir()), ..Default::default() };
     let mut open: Vec<Job> = Vec::new();
@@ -140,6 +116,40 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
         tell_memory();
     }
     Ok(exit)
+}
+
+/// The journal of the run, and what an earlier run measured of `subjects`.
+fn journal(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> Result<(Journal, Vec<Record>)> {
+    let path = command.pictures.output_dir.join(format!("{}.jsonl", command.name));
+    let settings = settings(command, model)?;
+    if !command.skip_existing {
+        return Ok((Journal::begin(&path, &settings)?, Vec::new()));
+    }
+    let (journal, mut earlier, damaged) = Journal::resume(&path, &settings)?;
+    if damaged > 0 {
+        say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
+    }
+    earlier.retain(|record| subjects.iter().any(|subject| subject.explainer == record.explainer));
+    Ok((journal, earlier))
+}
+
+/// `count` workers, which share the weights of `model` and `threads` threads.
+fn crews<'a>(
+    count: usize,
+    threads: usize,
+    command: &EvalCommand,
+    model: &Model,
+    subjects: &'a [Subject],
+    (labels, meter): (Option<&'a Labels>, &'a Meter),
+) -> Result<Vec<Worker<'a>>> {
+    let worker = |index| {
+        // What does not divide evenly goes to the first.
+        let threads = (threads / count + usize::from(index < threads % count)).max(1);
+        let randomization = command.sanity.then(|| Randomization::new(model, command.curves.seed)).transpose()?;
+        let (crew, curves) = (Crew::new(model, threads)?, command.curves);
+        Ok(Worker { crew, subjects, curves, labels, randomization, meter, index, is_warm: false })
+    };
+    (0..count).map(worker).collect()
 }
 
 /// Which picture has which label file: YOLO's go by the name without its extension, whatever the folder.
