@@ -24,8 +24,8 @@
 //! # Ok::<(), yolo_cam::Error>(())
 //! ```
 //!
-//! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`detect`] (decoding) → [`mod@explain`] →
-//! [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
+//! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`families`] (decoding) → [`detect`] (detections) →
+//! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
 
 pub mod detect;
 mod error;
@@ -52,3 +52,5 @@ pub use self::{
     },
     model::{ExportOptions, LoadOptions, Model},
 };
+/// The version of `tch` whose tensors and devices this library takes.
+pub use tch;

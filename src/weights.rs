@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use etcetera::{BaseStrategy, base_strategy::choose_base_strategy};
 use sha2::{Digest, Sha256};
 use ureq::Agent;
 use yolo_cam::{
@@ -70,7 +71,7 @@ const OFFICIAL: [Official; 15] = [
 
 /// How a model file may be looked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Search {
+pub struct Lookup {
     /// Do not download.
     pub offline: bool,
     /// Say nothing of a download.
@@ -82,7 +83,7 @@ pub struct Search {
 ///
 /// # Errors
 /// In one line what was tried, and what would help.
-pub fn find(path: &Path, search: Search) -> Result<PathBuf> {
+pub fn find(path: &Path, search: Lookup) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
     }
@@ -121,9 +122,7 @@ fn bundled_advice() -> &'static str {
 /// The user's folder for downloaded models.
 fn cache_dir() -> Option<PathBuf> {
     let set = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let program = set(CACHE_VARIABLE)
-        .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("yolo-cam")))
-        .or_else(|| env::home_dir().map(|home| home.join(".cache").join("yolo-cam")))?;
+    let program = set(CACHE_VARIABLE).or_else(|| Some(choose_base_strategy().ok()?.cache_dir().join("yolo-cam")))?;
     Some(program.join(WEIGHTS_DIR))
 }
 
@@ -158,7 +157,7 @@ impl Official {
 }
 
 /// Downloads to a temporary file in the cache, which is checked and then moved to its name.
-fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
+fn download(official: &Official, url: &str, search: Lookup) -> Result<PathBuf> {
     let folder = cache_dir().with_context(|| format!("there is no home folder; set {CACHE_VARIABLE} to a folder"))?;
     let mut response = agent().get(url).call()?;
     let announced = response.body().content_length();
@@ -194,7 +193,7 @@ fn download(official: &Official, url: &str, search: Search) -> Result<PathBuf> {
     if let Some(announced) = announced.filter(|&announced| announced != length) {
         bail!("it broke off after {length} of {announced} bytes");
     }
-    let sha256 = hex(&sha256.finalize());
+    let sha256 = hex::encode(sha256.finalize());
     official.check(file.path(), length, &sha256)?;
     file.persist(&target).map_err(|error| error.error).with_context(|| format!("{target:?} cannot be written"))?;
     Ok(target)
@@ -223,15 +222,10 @@ pub fn sha256(path: &Path) -> Result<String> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         match file.read(&mut buffer).with_context(unreadable)? {
-            0 => return Ok(hex(&sum.finalize())),
+            0 => return Ok(hex::encode(sum.finalize())),
             count => sum.update(&buffer[..count]),
         }
     }
-}
-
-/// In hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -255,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_is_no_official_name_is_not_downloaded() {
-        let search = Search { offline: false, quiet: true };
+        let search = Lookup { offline: false, quiet: true };
         let error = find(Path::new("no/such/best.pt"), search).unwrap_err().to_string();
         assert!(error.contains("best.pt") && error.contains("weights/best.torchscript"), "{error}");
     }

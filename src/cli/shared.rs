@@ -126,7 +126,7 @@ pub struct PictureChoice {
     pub names: Option<Vec<String>>,
     pub inputs: Vec<PathBuf>,
     pub recursive: bool,
-    /// Every how many-th frame is taken.
+    /// One frame in so many is taken.
     pub every: NonZeroU32,
     pub output_dir: PathBuf,
 }

@@ -115,7 +115,7 @@ pub fn curves(
         .collect();
     let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward(picture, &[])?.outputs)?.remove(0));
     let (deleted, begun) = (ends(&deletion)?, ends(&insertion)?);
-    let state = || State {
+    let state = || ThreadState {
         input: input.shallow_clone(),
         deletion: deletion.shallow_clone(),
         insertion: insertion.shallow_clone(),
@@ -123,7 +123,7 @@ pub fn curves(
     };
     let pixels = height * width;
     let detection_of: Vec<usize> = maps.iter().map(|&(detection, _)| detection).collect();
-    let work = |model: &Model, state: &State, batch: &[Changed]| {
+    let work = |model: &Model, state: &ThreadState, batch: &[Changed]| {
         let pictures = batch.iter().map(|changed| state.picture(changed, pixels * changed.step as i64 / steps as i64));
         let pictures = Tensor::f_cat(&pictures.collect::<Result<Vec<_>>>()?, 0)?;
         let heads = model.forward(&pictures, &[])?.outputs;
@@ -159,14 +159,14 @@ struct Changed {
 }
 
 /// What pictures are made of: each `[1, 3, H, W]`; ranks `[1, 1, H, W]`.
-struct State {
+struct ThreadState {
     input: Tensor,
     deletion: Tensor,
     insertion: Tensor,
     ranks: Vec<Tensor>,
 }
 
-impl State {
+impl ThreadState {
     /// The picture in which the first `count` pixels are removed, or added.
     fn picture(&self, changed: &Changed, count: i64) -> Result<Tensor> {
         let (there, elsewhere) =

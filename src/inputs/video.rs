@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use image::RgbImage;
+use image::{ColorType, ImageDecoder, RgbImage, codecs::pnm::PnmDecoder};
 use yolo_cam::{files::open_regular, limits::Limits};
 
 /// Extensions of videos.
@@ -165,33 +165,16 @@ fn read_ppm(stream: &mut impl BufRead) -> io::Result<Option<RgbImage>> {
     if stream.fill_buf()?.is_empty() {
         return Ok(None);
     }
-    let mut word = || -> io::Result<String> {
-        let mut bytes = Vec::new();
-        // A size of 20 digits is none.
-        let mut limited = stream.take(20);
-        loop {
-            let mut byte = [0];
-            limited.read_exact(&mut byte)?;
-            match byte[0] {
-                b' ' | b'\n' => break,
-                byte => bytes.push(byte),
-            }
-        }
-        String::from_utf8(bytes).map_err(io::Error::other)
-    };
-    let (magic, width, height, most) = (word()?, word()?, word()?, word()?);
-    let size = width.parse::<u32>().ok().zip(height.parse::<u32>().ok());
-    let bytes = size.and_then(|(w, h)| u64::from(w).checked_mul(u64::from(h))?.checked_mul(3));
-    match (size, bytes) {
-        (Some((width, height)), Some(bytes)) if magic == "P6" && most == "255" && bytes <= Limits::PICTURE_BYTES => {
-            let mut pixels = Vec::new();
-            pixels.try_reserve_exact(bytes as usize).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-            pixels.resize(bytes as usize, 0);
-            stream.read_exact(&mut pixels)?;
-            Ok(RgbImage::from_raw(width, height, pixels))
-        }
-        _ => Err(io::Error::other(format!("unknown header {magic} {width} {height} {most}"))),
+    let decoder = PnmDecoder::new(&mut *stream).map_err(io::Error::other)?;
+    let ((width, height), bytes) = (decoder.dimensions(), decoder.total_bytes());
+    if decoder.color_type() != ColorType::Rgb8 || bytes > Limits::PICTURE_BYTES {
+        return Err(io::Error::other(format!("{width}x{height} pixels of {:?}", decoder.color_type())));
     }
+    let mut pixels = Vec::new();
+    pixels.try_reserve_exact(bytes as usize).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    pixels.resize(bytes as usize, 0);
+    decoder.read_image(&mut pixels).map_err(io::Error::other)?;
+    Ok(RgbImage::from_raw(width, height, pixels))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use image::RgbImage;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Record, write_picture};
@@ -153,13 +154,12 @@ pub(super) fn escaped(text: &str) -> String {
     replaced.replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// A file name as a part of a URL (RFC 3986): all bytes but unreserved ones are percent-encoded.
+/// All bytes but the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A file name as a part of a URL.
 pub fn url_segment(name: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(encode).collect()
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 #[derive(Serialize)]

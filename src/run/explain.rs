@@ -14,17 +14,17 @@ use yolo_cam::{Model, parallel::in_order, report::HtmlPictures};
 
 use super::{
     interrupt,
-    ledger::Ledger,
+    ledger::RunLedger,
     lists::print,
     load_named_model, note_rounding,
     options::{explain_options, result_settings, settings},
     sweep_results, tell_memory, tell_model, warn_of_target,
-    worker::{Job, ResultKind, Source, Task, Worker, result_kinds},
+    worker::{ExplainWorker, PictureJob, ResultKind, Task, Work, result_kinds},
 };
 use crate::{
     cli::{ExplainCommand, Reports, Verbosity},
     exit::Exit,
-    inputs::{Item, Items, Search, Source as Input, sources},
+    inputs::{Item, Items, Search, Source, sources},
     output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
     progress::{Bar, Progress},
 };
@@ -45,7 +45,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
     let output_dir = &command.pictures.output_dir;
     let plan = |journal: &Journal| {
-        let files = sources.iter().flatten().map(Input::path);
+        let files = sources.iter().flatten().map(Source::path);
         let namer = Namer::new(output_dir, command.format).sparing(files);
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources.clone(), command.pictures.every, namer)
@@ -90,7 +90,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         },
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
-    let mut ledger = Ledger::new(command, total, settings(command, &model), &journal, &progress);
+    let mut ledger = RunLedger::new(command, total, settings(command, &model), &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
     }
@@ -109,11 +109,11 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
 }
 
 /// `count` workers, which share the model's weights and the threads.
-fn crew<'a>(model: Model, count: usize, threads: usize, task: &Task<'a>) -> Result<Vec<Worker<'a>>> {
+fn crew<'a>(model: Model, count: usize, threads: usize, task: &Task<'a>) -> Result<Vec<ExplainWorker<'a>>> {
     let threads = (threads / count).max(1) as i32;
     let mut models = (1..count).map(|_| Ok(model.share()?)).collect::<Result<Vec<Model>>>()?;
     models.push(model);
-    Ok(models.into_iter().map(|model| Worker::new(model, threads, task.clone())).collect())
+    Ok(models.into_iter().map(|model| ExplainWorker::new(model, threads, task.clone())).collect())
 }
 
 /// What need not be done again.
@@ -137,20 +137,20 @@ impl Done<'_> {
     }
 
     /// What is to be done for a picture: nothing, where all its results are there.
-    fn job(&self, item: Item, journal: &mut Journal) -> Job {
-        let source = match item.content {
-            Err(problem) => Source::Unusable(problem),
+    fn job(&self, item: Item, journal: &mut Journal) -> PictureJob {
+        let work = match item.content {
+            Err(problem) => Work::Unusable(problem),
             Ok(picture) => match self.results(&picture.id, &picture.names, journal) {
-                Some(entry) => Source::Existing(entry.clone()),
+                Some(entry) => Work::Existing(entry.clone()),
                 None => {
                     let entry = Entry::planned(&item.image, &picture.id, &self.settings, picture.names.source());
                     // If that fails, so does the line of the results, which is told.
                     journal.add(entry.clone()).ok();
-                    Source::Picture(picture, entry)
+                    Work::Picture(picture, entry)
                 }
             },
         };
-        Job { image: item.image, source }
+        PictureJob { image: item.image, work }
     }
 }
 

@@ -12,7 +12,7 @@ use yolo_cam::report::{CsvRow, HtmlEntry, Record, write_csv, write_html};
 
 use super::{
     messages::summary,
-    worker::{Done, Outcome, State},
+    worker::{Done, PictureOutcome, PictureState},
 };
 use crate::{
     cli::{ExplainCommand, Reports, Verbosity},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Takes outcomes in the order of the inputs.
-pub struct Ledger<'a> {
+pub struct RunLedger<'a> {
     command: &'a ExplainCommand,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
@@ -81,7 +81,7 @@ struct ImagePath<'a> {
     path: &'a str,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> RunLedger<'a> {
     pub fn new(
         command: &'a ExplainCommand,
         total: Option<usize>,
@@ -112,14 +112,14 @@ impl<'a> Ledger<'a> {
     }
 
     /// Tells what became of the next picture, and keeps what the reports need.
-    pub fn take(&mut self, outcome: Outcome) {
+    pub fn take(&mut self, outcome: PictureOutcome) {
         self.taken += 1;
         for warning in &outcome.warnings {
             self.progress.say(warning);
         }
         let image = outcome.image.as_str();
         match outcome.state {
-            State::Done(results, mut entry) => {
+            PictureState::Done(results, mut entry) => {
                 self.done += 1;
                 let mut files = Vec::new();
                 for result in results {
@@ -136,7 +136,7 @@ impl<'a> Ledger<'a> {
                     self.give_up_journal(&error);
                 }
             }
-            State::Skipped(entry) => {
+            PictureState::Skipped(entry) => {
                 self.skipped += 1;
                 self.report_on(&entry);
                 let file = entry.first_file(&self.command.pictures.output_dir);
@@ -149,7 +149,7 @@ impl<'a> Ledger<'a> {
                     record: None,
                 });
             }
-            State::Failed(error) => {
+            PictureState::Failed(error) => {
                 self.failed += 1;
                 let error = format!("{error:#}");
                 self.progress.say(&format!("error: {error}"));
@@ -167,7 +167,7 @@ impl<'a> Ledger<'a> {
                     self.cards.push(HtmlEntry::failed(image, &error));
                 }
             }
-            State::Interrupted => {
+            PictureState::Interrupted => {
                 self.taken -= 1;
                 self.interrupted = true;
             }

@@ -113,7 +113,7 @@ fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if let Some(threads) = choice.threads {
         tch::set_num_threads(threads.into());
     }
-    let path = weights::find(&choice.path, weights::Search { offline: choice.offline, quiet })?;
+    let path = weights::find(&choice.path, weights::Lookup { offline: choice.offline, quiet })?;
     // Even when told to be quiet: another model gives other results.
     if path != choice.path {
         say!("note: {:?} not found; using {path:?}", choice.path);

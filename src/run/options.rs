@@ -109,7 +109,7 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
         command.raw,
         command.shape,
     );
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 /// The box that is asked for, of the class that is asked for.

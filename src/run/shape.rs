@@ -27,7 +27,7 @@ use crate::{
 
 /// What `STEM-shape.json` holds.
 #[derive(Serialize)]
-struct Report<'a> {
+struct ShapeReport<'a> {
     file: &'a str,
     #[serde(flatten)]
     numbers: &'a ShapeNumbers,
@@ -125,7 +125,7 @@ fn measured(file: &Path, name: &str, names: &ResultNames, command: &ShapeCommand
     let shape = measure(map.view(), None, &command.options).map_err(|problem| anyhow!("{file:?}: {problem}"))?;
     write_picture(&names.shape(), &draw_shape(&grey(&map), &shape, names.source(), &command.options), DEFAULT_QUALITY)?;
     if command.json {
-        write_value(&shape_json(names), &Report { file: name, numbers: &shape.numbers })?;
+        write_value(&shape_json(names), &ShapeReport { file: name, numbers: &shape.numbers })?;
     }
     Ok(shape)
 }

@@ -46,14 +46,14 @@ impl ResultKind {
 }
 
 /// A picture that is to be explained.
-pub struct Job {
+pub struct PictureJob {
     /// As messages and reports name it.
     pub image: String,
-    pub source: Source,
+    pub work: Work,
 }
 
 /// Where a picture is.
-pub enum Source {
+pub enum Work {
     /// With what the journal says of it before it is explained.
     Picture(Picture, Entry),
     /// It need not be explained: its results are there.
@@ -63,14 +63,14 @@ pub enum Source {
 }
 
 /// What became of a picture.
-pub struct Outcome {
+pub struct PictureOutcome {
     pub image: String,
     /// What is to be told, in order.
     pub warnings: Vec<String>,
-    pub state: State,
+    pub state: PictureState,
 }
 
-pub enum State {
+pub enum PictureState {
     /// One result for each kind, and what the journal is to say of them.
     Done(Vec<Done>, Entry),
     /// It has these results already.
@@ -111,38 +111,42 @@ struct Current<'a> {
 }
 
 /// Explains one picture after the other.
-pub struct Worker<'a> {
+pub struct ExplainWorker<'a> {
     model: Model,
     /// Of libtorch; set in the thread that works.
     threads: Option<i32>,
     task: Task<'a>,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> ExplainWorker<'a> {
     pub fn new(model: Model, threads: i32, task: Task<'a>) -> Self {
         Self { model, threads: Some(threads), task }
     }
 
-    pub fn work(&mut self, job: Job) -> Outcome {
+    pub fn work(&mut self, job: PictureJob) -> PictureOutcome {
         if let Some(threads) = self.threads.take() {
             tch::set_num_threads(threads);
         }
         let mut warnings = Vec::new();
-        let (Picture { content, names, .. }, entry) = match job.source {
-            Source::Existing(entry) => return Outcome { image: job.image, warnings, state: State::Skipped(entry) },
-            Source::Unusable(problem) => {
-                return Outcome { image: job.image, warnings, state: State::Failed(Error::msg(problem)) };
+        let (Picture { content, names, .. }, entry) = match job.work {
+            Work::Existing(entry) => {
+                return PictureOutcome { image: job.image, warnings, state: PictureState::Skipped(entry) };
             }
-            Source::Picture(picture, entry) => (picture, entry),
+            Work::Unusable(problem) => {
+                return PictureOutcome { image: job.image, warnings, state: PictureState::Failed(Error::msg(problem)) };
+            }
+            Work::Picture(picture, entry) => (picture, entry),
         };
         let results = guarded(|| self.results(content, &job.image, &names, &mut warnings))
             .unwrap_or_else(|fault| Err(Error::msg(format!("{:?}: {fault}", job.image))));
         let state = match results {
-            Ok(done) => State::Done(done, entry),
-            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
-            Err(error) => State::Failed(error),
+            Ok(done) => PictureState::Done(done, entry),
+            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => {
+                PictureState::Interrupted
+            }
+            Err(error) => PictureState::Failed(error),
         };
-        Outcome { image: job.image, warnings, state }
+        PictureOutcome { image: job.image, warnings, state }
     }
 
     fn results(

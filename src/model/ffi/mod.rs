@@ -354,7 +354,7 @@ impl Builder {
     /// Starts a module of the Python class `class`, `models.common.Conv`. Returns its number.
     pub fn module(&mut self, class: &str) -> Result<usize> {
         let class = c_string(class)?;
-        // SAFETY: the builder is alive; the string outlives the call. So below.
+        // SAFETY: the builder is alive; the string outlives the call. The same holds for the other calls here.
         checked(|error| unsafe { yc_builder_module(self.builder.as_ptr(), class.as_ptr(), error) })?;
         self.modules += 1;
         Ok(self.modules - 1)

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use yolo_cam::files::temporary_file;
 
-use super::measure::Record;
+use super::measure::PictureFigures;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -46,7 +46,7 @@ impl Journal {
     ///
     /// # Errors
     /// If it was made with other settings, or by another version: figures would not be comparable.
-    pub fn resume(path: &Path, settings: &Map<String, Value>) -> Result<(Self, Vec<Record>, usize)> {
+    pub fn resume(path: &Path, settings: &Map<String, Value>) -> Result<(Self, Vec<PictureFigures>, usize)> {
         let (records, damaged) = match File::open(path) {
             Ok(file) => read(BufReader::new(file), settings).with_context(|| format!("{path:?}"))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -68,11 +68,11 @@ impl Journal {
     }
 
     /// Adds a record.
-    pub fn add(&mut self, record: &Record) -> Result<()> {
+    pub fn add(&mut self, record: &PictureFigures) -> Result<()> {
         self.try_add(record).with_context(|| format!("{:?} cannot be written", self.path))
     }
 
-    fn try_add(&mut self, record: &Record) -> io::Result<()> {
+    fn try_add(&mut self, record: &PictureFigures) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(replaced(&self.path, &self.settings, &[])?),
@@ -94,7 +94,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Writes the file anew, and opens it for more.
-fn replaced(path: &Path, settings: &Map<String, Value>, records: &[Record]) -> io::Result<File> {
+fn replaced(path: &Path, settings: &Map<String, Value>, records: &[PictureFigures]) -> io::Result<File> {
     let mut temporary = temporary_file(folder_of(path))?;
     let mut out = io::BufWriter::new(temporary.as_file_mut());
     line(&mut out, &Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() })?;
@@ -111,7 +111,7 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// The records, and how many lines are none.
-fn read(mut file: impl BufRead, settings: &Map<String, Value>) -> Result<(Vec<Record>, usize)> {
+fn read(mut file: impl BufRead, settings: &Map<String, Value>) -> Result<(Vec<PictureFigures>, usize)> {
     let mut next = || -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         Ok((file.read_until(b'\n', &mut line)? > 0).then_some(line))
@@ -146,10 +146,17 @@ mod tests {
     use super::*;
     use yolo_cam::eval::{Cost, Explainer};
 
-    fn record(image: &str) -> Record {
+    fn record(image: &str) -> PictureFigures {
         let explainer = Explainer::Method { name: "gradcam".into(), layers: "auto".into() };
         let cost = Cost { explanation: 0.5, forward: 0.25 };
-        Record { image: image.into(), explainer, cases: Vec::new(), has_labels: None, cost, randomized: Vec::new() }
+        PictureFigures {
+            image: image.into(),
+            explainer,
+            cases: Vec::new(),
+            has_labels: None,
+            cost,
+            randomized: Vec::new(),
+        }
     }
 
     fn settings(steps: u32) -> Map<String, Value> {

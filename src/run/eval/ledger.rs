@@ -22,13 +22,12 @@ use yolo_cam::{
 use super::{
     super::lists::{print, write_table},
     journal::Journal,
-    measure::{Measured, Outcome, Record, SHOWN, State, Subject},
+    measure::{MeasureOutcome, MeasureState, Measured, PictureFigures, SHOWN, Subject},
 };
 use crate::{
     cli::{EvalCommand, Verbosity},
     exit::Exit,
     progress::Meter,
-    weights,
 };
 
 /// Digits of the hash in their names.
@@ -37,7 +36,7 @@ const HASH_LENGTH: usize = 16;
 /// Quality of the pictures of cases.
 const QUALITY: u8 = 85;
 
-pub struct Ledger<'a> {
+pub struct EvalLedger<'a> {
     command: &'a EvalCommand,
     subjects: &'a [Subject],
     /// Path of the model.
@@ -47,7 +46,7 @@ pub struct Ledger<'a> {
     settings: Map<String, Value>,
     journal: Journal,
     meter: &'a Meter,
-    records: Vec<Record>,
+    records: Vec<PictureFigures>,
     /// Pictures and errors.
     failed: Vec<(String, String)>,
     interrupted: bool,
@@ -69,7 +68,7 @@ struct Findings {
 
 /// What `eval.json` holds.
 #[derive(Serialize)]
-struct Report<'a> {
+struct EvalReport<'a> {
     schema: u32,
     tool: &'static str,
     model: &'a str,
@@ -79,7 +78,7 @@ struct Report<'a> {
     recommendation: &'a str,
     rows: &'a [yolo_cam::eval::Row],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    randomization: Vec<Randomization<'a>>,
+    randomization: Vec<RandomizationReport<'a>>,
     failed: Vec<Failed<'a>>,
     /// With their curves.
     cases: Vec<CaseEntry<'a>>,
@@ -93,7 +92,7 @@ struct CaseEntry<'a> {
 }
 
 #[derive(Serialize)]
-struct Randomization<'a> {
+struct RandomizationReport<'a> {
     explainer: &'a Explainer,
     modules: &'a [ModuleMean],
 }
@@ -179,13 +178,13 @@ const HEADS: [&str; 13] = [
     "EMPTY",
 ];
 
-impl<'a> Ledger<'a> {
+impl<'a> EvalLedger<'a> {
     pub fn new(
         command: &'a EvalCommand,
         subjects: &'a [Subject],
         model: &Model,
         journal: Journal,
-        earlier: Vec<Record>,
+        earlier: Vec<PictureFigures>,
         meter: &'a Meter,
     ) -> Self {
         let settings = journal.settings().clone();
@@ -212,10 +211,10 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    pub fn take(&mut self, outcome: Outcome) {
-        let Outcome { image, subject, state } = outcome;
+    pub fn take(&mut self, outcome: MeasureOutcome) {
+        let MeasureOutcome { image, subject, state } = outcome;
         match state {
-            State::Done(Measured { record, pictures }) => {
+            MeasureState::Done(Measured { record, pictures }) => {
                 if let Err(error) = self.keep(&record, pictures) {
                     self.fail(&image, format!("{error:#}"));
                 }
@@ -225,13 +224,13 @@ impl<'a> Ledger<'a> {
                 }
                 self.records.push(record);
             }
-            State::Failed(error) => self.fail(&image, format!("{error:#}")),
-            State::Interrupted => self.interrupted = true,
+            MeasureState::Failed(error) => self.fail(&image, format!("{error:#}")),
+            MeasureState::Interrupted => self.interrupted = true,
         }
     }
 
     /// Pictures first: a run that goes on does not draw what the journal has.
-    fn keep(&mut self, record: &Record, pictures: Vec<(usize, RgbImage)>) -> Result<()> {
+    fn keep(&mut self, record: &PictureFigures, pictures: Vec<(usize, RgbImage)>) -> Result<()> {
         if std::mem::take(&mut self.is_stale) {
             ["html", "json", "csv"].iter().for_each(|extension| _ = fs::remove_file(self.path(extension)));
             remove_pictures(&self.pictures.folder)?;
@@ -312,7 +311,7 @@ impl<'a> Ledger<'a> {
         let Some(labels) = &self.command.labels else {
             return "the model's own boxes (no --labels given)".to_owned();
         };
-        let pictures = |records: &mut dyn Iterator<Item = &Record>| {
+        let pictures = |records: &mut dyn Iterator<Item = &PictureFigures>| {
             records.map(|record| record.image.as_str()).collect::<HashSet<_>>().len()
         };
         let all = pictures(&mut self.records.iter());
@@ -325,7 +324,8 @@ impl<'a> Ledger<'a> {
 
     /// For each module, what is left of the maps of all boxes.
     fn randomized(&self, explainer: &Explainer) -> Vec<ModuleMean> {
-        let mut records: Vec<&Record> = self.records.iter().filter(|record| record.explainer == *explainer).collect();
+        let mut records: Vec<&PictureFigures> =
+            self.records.iter().filter(|record| record.explainer == *explainer).collect();
         records.sort_by(|a, b| a.image.cmp(&b.image));
         let with: Vec<&[Randomized]> =
             records.iter().map(|record| record.randomized.as_slice()).filter(|list| !list.is_empty()).collect();
@@ -359,7 +359,7 @@ impl<'a> Ledger<'a> {
         cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, order(entry.explainer)));
         let rows: Vec<CaseRow> = cases.iter().map(|entry| CaseRow::new(entry.explainer, entry.case)).collect();
         let csv = write_csv(&self.path("csv"), &rows);
-        let report = Report {
+        let report = EvalReport {
             schema: 1,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
             model: &self.model,
@@ -368,7 +368,10 @@ impl<'a> Ledger<'a> {
             pictures: *pictures,
             recommendation: &summary.recommendation,
             rows: &summary.rows,
-            randomization: randomized.iter().map(|(explainer, modules)| Randomization { explainer, modules }).collect(),
+            randomization: randomized
+                .iter()
+                .map(|(explainer, modules)| RandomizationReport { explainer, modules })
+                .collect(),
             failed: self.failed.iter().map(|(image, error)| Failed { image, error }).collect(),
             cases,
         };
@@ -535,7 +538,7 @@ impl CasePictures {
             let url = format!("{folder}/{}", url_segment(&name));
             (case.clone(), self.folder.join(name).exists().then_some(url))
         };
-        // None is both.
+        // No case is shown as one of the best and as one of the worst.
         let (worst, best) = shown.split_at((shown.len() / 2).min(SHOWN));
         CaseGroup {
             explainer: explainer.clone(),
@@ -555,7 +558,7 @@ fn file_name(explainer: &Explainer, case: &Case) -> String {
         explainer.chars().map(|c| if c.is_ascii_alphanumeric() || "+.-".contains(c) { c } else { '_' }).collect();
     // Of both: what is readable may be cut off.
     let sum = Sha256::digest(format!("{explainer}\0{}", case.image));
-    let hash = weights::hex(&sum[..HASH_LENGTH / 2]);
+    let hash = hex::encode(&sum[..HASH_LENGTH / 2]);
     format!("{readable:.80}-{hash}-{}.jpg", case.index)
 }
 

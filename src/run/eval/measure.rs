@@ -44,7 +44,7 @@ pub struct Subject {
 }
 
 /// A picture that is to be measured.
-pub struct Job {
+pub struct MeasureJob {
     /// As messages and reports name it.
     pub image: String,
     /// Index of the explainer.
@@ -54,13 +54,13 @@ pub struct Job {
 }
 
 /// What became of it.
-pub struct Outcome {
+pub struct MeasureOutcome {
     pub image: String,
     pub subject: usize,
-    pub state: State,
+    pub state: MeasureState,
 }
 
-pub enum State {
+pub enum MeasureState {
     Done(Measured),
     Failed(Error),
     /// The user did not want to wait.
@@ -69,14 +69,14 @@ pub enum State {
 
 /// What was measured.
 pub struct Measured {
-    pub record: Record,
+    pub record: PictureFigures,
     /// Pictures of the best and worst cases, by their place in the record.
     pub pictures: Vec<(usize, RgbImage)>,
 }
 
 /// The figures of a picture, as they are kept from run to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Record {
+pub struct PictureFigures {
     pub image: String,
     pub explainer: Explainer,
     /// One for each box.
@@ -89,7 +89,7 @@ pub struct Record {
 }
 
 /// Measures one picture after the other.
-pub struct Worker<'a> {
+pub struct EvalWorker<'a> {
     pub crew: Crew,
     pub subjects: &'a [Subject],
     pub curves: CurveOptions,
@@ -102,9 +102,9 @@ pub struct Worker<'a> {
     pub is_warm: bool,
 }
 
-impl Worker<'_> {
-    pub fn work(&mut self, job: Job) -> Outcome {
-        let Job { image, subject, content } = job;
+impl EvalWorker<'_> {
+    pub fn work(&mut self, job: MeasureJob) -> MeasureOutcome {
+        let MeasureJob { image, subject, content } = job;
         // Each forward pass has a single thread, so that figures do not depend on how many there are.
         tch::set_num_threads(1);
         let measured = content.map_err(Error::msg).and_then(|content| {
@@ -112,12 +112,14 @@ impl Worker<'_> {
                 .unwrap_or_else(|fault| Err(Error::msg(format!("{image:?}: {fault}"))))
         });
         let state = match measured {
-            Ok(measured) => State::Done(measured),
-            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => State::Interrupted,
-            Err(error) => State::Failed(error),
+            Ok(measured) => MeasureState::Done(measured),
+            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => {
+                MeasureState::Interrupted
+            }
+            Err(error) => MeasureState::Failed(error),
         };
         self.meter.finish(self.index);
-        Outcome { image, subject, state }
+        MeasureOutcome { image, subject, state }
     }
 
     fn measure(&mut self, content: &Content, image: &str, subject: usize) -> Result<Measured> {
@@ -185,8 +187,14 @@ impl Worker<'_> {
         let has_labels = labels.map(|labels| labels.is_some());
         let cost = Cost { explanation: maps.seconds, forward: found.seconds };
         let pictures = found.drawn(picture, maps.explained, &cases, model)?;
-        let record =
-            Record { image: image.to_owned(), explainer: explainer.clone(), cases, has_labels, cost, randomized };
+        let record = PictureFigures {
+            image: image.to_owned(),
+            explainer: explainer.clone(),
+            cases,
+            has_labels,
+            cost,
+            randomized,
+        };
         Ok(Measured { record, pictures })
     }
 }

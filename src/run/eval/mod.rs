@@ -25,8 +25,8 @@ use yolo_cam::{
 
 use self::{
     journal::Journal,
-    ledger::Ledger,
-    measure::{Job, Record, Subject, Worker},
+    ledger::EvalLedger,
+    measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
 };
 use super::{
     interrupt, load_named_model, note_rounding, options::eval_options, sweep_results, tell_memory, tell_model,
@@ -88,11 +88,11 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     let most = if model.device().is_cuda() { 1 } else { threads };
     let workers = most.min(total.unwrap_or(most)).max(1);
     let meter = Meter::new(is_talkative, total, workers);
-    let mut ledger = Ledger::new(command, &subjects, &model, journal, earlier, &meter);
+    let mut ledger = EvalLedger::new(command, &subjects, &model, journal, earlier, &meter);
     let crews = crews(workers, most, command, &model, &subjects, (labels.as_ref(), &meter))?;
     let mut shared =
         SharedLabels { is_folder: command.labels.as_ref().is_some_and(|path| path.is_dir()), ..Default::default() };
-    let mut open: Vec<Job> = Vec::new();
+    let mut open: Vec<MeasureJob> = Vec::new();
     let jobs = iter::from_fn(|| {
         while open.is_empty() {
             let item = items.next()?;
@@ -119,7 +119,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
 }
 
 /// The journal of the run, and what an earlier run measured of `subjects`.
-fn journal(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> Result<(Journal, Vec<Record>)> {
+fn journal(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> Result<(Journal, Vec<PictureFigures>)> {
     let path = command.pictures.output_dir.join(format!("{}.jsonl", command.name));
     let settings = settings(command, model)?;
     if !command.skip_existing {
@@ -141,13 +141,13 @@ fn crews<'a>(
     model: &Model,
     subjects: &'a [Subject],
     (labels, meter): (Option<&'a Labels>, &'a Meter),
-) -> Result<Vec<Worker<'a>>> {
+) -> Result<Vec<EvalWorker<'a>>> {
     let worker = |index| {
         // What does not divide evenly goes to the first.
         let threads = (threads / count + usize::from(index < threads % count)).max(1);
         let randomization = command.sanity.then(|| Randomization::new(model, command.curves.seed)).transpose()?;
         let (crew, curves) = (Crew::new(model, threads)?, command.curves);
-        Ok(Worker { crew, subjects, curves, labels, randomization, meter, index, is_warm: false })
+        Ok(EvalWorker { crew, subjects, curves, labels, randomization, meter, index, is_warm: false })
     };
     (0..count).map(worker).collect()
 }
@@ -169,13 +169,13 @@ impl SharedLabels {
 }
 
 /// The same picture for each of the subjects.
-fn jobs_of(image: String, content: Result<Content, String>, mut subjects: Vec<usize>) -> Vec<Job> {
+fn jobs_of(image: String, content: Result<Content, String>, mut subjects: Vec<usize>) -> Vec<MeasureJob> {
     if content.is_err() {
         // What is no picture is told once.
         subjects.truncate(1);
     }
     let content = content.map(Arc::new);
-    let job = |subject| Job { image: image.clone(), subject, content: content.clone() };
+    let job = |subject| MeasureJob { image: image.clone(), subject, content: content.clone() };
     subjects.into_iter().map(job).collect()
 }
 
@@ -254,5 +254,5 @@ fn labels_sha256(path: &Path) -> Result<String> {
         sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
         sum.update(read_regular(&file).with_context(|| format!("{file:?} cannot be read"))?);
     }
-    Ok(weights::hex(&sum.finalize()))
+    Ok(hex::encode(sum.finalize()))
 }
