@@ -17,8 +17,10 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
         Verbosity, check_method, target_layers,
     },
-    values::{Format, Joining, Layout, Report, corners, fraction, joining, method},
+    values::{Format, Joining, Layout, corners, fraction, joining, method, report},
 };
+
+use crate::output::reports::{self, ReportSpec};
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -46,10 +48,9 @@ pub struct ExplainArgs {
     /// Resolution of these maps: that of the layer, of the network's input, or of the picture
     #[arg(long, value_enum, default_value_t, requires = "raw", help_heading = "Input and output")]
     raw_size: MapSize,
-    /// Also write reports: json (STEM-res.json for each picture), csv (report.csv, a row for each
-    /// box), html (report.html, a gallery; its pictures are in report-files/)
-    #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', help_heading = "Input and output")]
-    report: Vec<Report>,
+    /// Also write reports, separated by commas
+    #[arg(long, value_name = "FORMATS", value_parser = report(), value_delimiter = ',', help_heading = "Input and output")]
+    report: Vec<&'static ReportSpec>,
     /// Tell of each picture in a line of JSON on stdout
     #[arg(long, help_heading = "Input and output")]
     json_lines: bool,
@@ -139,7 +140,8 @@ pub struct ExplainCommand {
     pub pictures: PictureChoice,
     /// Format and resolution of raw maps, if they are wanted.
     pub raw: Option<(RawFormat, MapSize)>,
-    pub reports: Reports,
+    /// Each once.
+    pub reports: Vec<&'static ReportSpec>,
     pub json_lines: bool,
     pub skip_existing: bool,
     pub dry_run: bool,
@@ -167,12 +169,11 @@ pub struct ExplainCommand {
     pub verbosity: Verbosity,
 }
 
-/// Which reports are wanted.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reports {
-    pub json: bool,
-    pub csv: bool,
-    pub html: bool,
+impl ExplainCommand {
+    /// Whether the report with this name is wanted.
+    pub fn reports(&self, name: &str) -> bool {
+        self.reports.iter().any(|report| report.name == name)
+    }
 }
 
 impl ExplainArgs {
@@ -190,11 +191,16 @@ impl ExplainArgs {
             model: self.model.validated()?,
             pictures: self.pictures.validated()?,
             raw: self.raw.map(|format| (format, self.raw_size)),
-            reports: Reports {
-                // It says where the cells of raw maps lie.
-                json: self.raw.is_some() || self.report.iter().any(|report| matches!(report, Report::Json)),
-                csv: self.report.iter().any(|report| matches!(report, Report::Csv)),
-                html: self.report.iter().any(|report| matches!(report, Report::Html)),
+            reports: {
+                // JSON says where the cells of raw maps lie.
+                let json = reports::named("json").filter(|_| self.raw.is_some());
+                let mut wanted: Vec<&ReportSpec> = Vec::new();
+                for report in self.report.into_iter().chain(json) {
+                    if wanted.iter().all(|other| other.name != report.name) {
+                        wanted.push(report);
+                    }
+                }
+                wanted
             },
             json_lines: self.json_lines,
             skip_existing: self.skip_existing,

@@ -14,7 +14,7 @@ use clap_complete::Shell;
 
 pub use self::{
     eval::{Choice as EvalChoice, EvalCommand},
-    explain::{ExplainCommand, Reports},
+    explain::ExplainCommand,
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, Verbosity},
     values::Layout,
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_method_and_a_target_that_are_added_are_in_flags_help_and_results() {
+    fn a_method_a_target_and_a_report_that_are_added_are_in_flags_help_and_results() {
         use yolo_cam::explain::{methods::*, targets::*};
         const TOY: MethodSpec = MethodSpec {
             summary: "A toy for tests",
@@ -316,14 +316,23 @@ mod tests {
         yolo_cam::Method::register(&TOY);
         yolo_cam::Target::register(&TOY_TARGET);
         let help = Cli::command().render_long_help().to_string();
-        assert!(help.contains("- toy:") && help.contains("A toy for tests") && help.contains("Another toy"), "{help}");
+        assert!(
+            help.contains("- toy:")
+                && help.contains("A toy for tests")
+                && help.contains("Another toy")
+                && help.contains("toy.txt"),
+            "{help}"
+        );
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().to_str().unwrap();
-        let flags = ["--method", "toy", "--target", "toy-target", "--report", "json", "--quiet", "--img-size", "320"];
+        let flags =
+            ["--method", "toy", "--target", "toy-target", "--report", "json,toy", "--quiet", "--img-size", "320"];
         let paths = ["--img-path", "images/eagle.jpg", "--output-dir", output];
         let command = Cli::try_parse_from([&["yolo-cam"], &flags[..], &paths[..]].concat()).unwrap();
         assert_eq!(crate::run::run(command.into_command().unwrap()).unwrap(), crate::exit::Exit::Fine);
         let report = std::fs::read_to_string(folder.path().join("eagle-res.json")).unwrap();
         assert!(report.contains(r#""toy""#) && report.contains(r#""toy-target""#), "{report}");
+        let toy = std::fs::read_to_string(folder.path().join("toy.txt")).unwrap();
+        assert_eq!(toy, "images/eagle.jpg: 1 rows");
     }
 }

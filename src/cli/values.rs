@@ -8,12 +8,7 @@ use clap::{
 use tch::Device;
 use yolo_cam::{Fuse, Method, Target, geometry::BBox};
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Report {
-    Json,
-    Csv,
-    Html,
-}
+use crate::output::reports::{self, REPORTS, ReportSpec};
 
 /// How results are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +60,12 @@ pub fn method() -> impl TypedValueParser<Value = Method> {
         PossibleValue::new(method.name).aliases(method.aliases).help(format!("{}{authors}", method.summary))
     });
     PossibleValuesParser::new(values).map(|name| Method::named(&name).expect("clap takes no other"))
+}
+
+/// Takes the name of a report in the list.
+pub fn report() -> impl TypedValueParser<Value = &'static ReportSpec> {
+    let values = REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
+    PossibleValuesParser::new(values).map(|name| reports::named(&name).expect("clap takes no other"))
 }
 
 /// Takes the name of a target in the library's list.

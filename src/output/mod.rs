@@ -3,6 +3,7 @@
 mod journal;
 mod lock;
 mod names;
+pub mod reports;
 
 pub use self::{
     journal::{Entry, Journal, PictureId, Results},

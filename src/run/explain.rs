@@ -22,7 +22,7 @@ use super::{
     worker::{ExplainWorker, PictureJob, ResultKind, Task, Work, result_kinds},
 };
 use crate::{
-    cli::{ExplainCommand, Reports, Verbosity},
+    cli::{ExplainCommand, Verbosity},
     exit::Exit,
     inputs::{Item, Items, Search, Source, sources},
     output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
@@ -90,14 +90,14 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         },
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
-    let mut ledger = RunLedger::new(command, total, settings(command, &model), &journal, &progress);
+    let mut ledger = RunLedger::new(command, total, &settings(command, &model), &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
     }
     let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
     let jobs = jobs.map(|item| done.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
-    let page = command.reports.html.then(|| HtmlPictures::new(output_dir));
-    let page = page.and_then(|page| page.map_err(|error| ledger.give_up_page(&error)).ok());
+    let page = command.reports("html").then(|| HtmlPictures::new(output_dir));
+    let page = page.and_then(|page| page.map_err(|error| ledger.give_up("html", &error)).ok());
     let workers = crew(model, workers, threads, &Task { command, kinds: &kinds, steps: &progress.steps, page })?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
@@ -132,7 +132,7 @@ impl Done<'_> {
         let is_there = |file: &Path| files.iter().any(|name| file.file_name().is_some_and(|file| *file == **name));
         let has_json = || self.kinds.iter().all(|kind| is_there(&kind.names(names).json()));
         let has_cards = || entry.cards.len() == self.kinds.len();
-        let Reports { json, html, .. } = self.command.reports;
+        let (json, html) = (self.command.reports("json"), self.command.reports("html"));
         ((!json || has_json()) && (!html || has_cards())).then_some(entry)
     }
 

@@ -8,16 +8,19 @@ use std::{
 };
 
 use serde::{Serialize, Serializer};
-use yolo_cam::report::{CsvRow, HtmlEntry, Record, write_csv, write_html};
+use yolo_cam::report::{CsvRow, Record};
 
 use super::{
     messages::summary,
     worker::{Done, PictureOutcome, PictureState},
 };
 use crate::{
-    cli::{ExplainCommand, Reports, Verbosity},
+    cli::{ExplainCommand, Verbosity},
     exit::Exit,
-    output::{Entry, Journal},
+    output::{
+        Journal,
+        reports::{ReportSpec, Run, RunReport, Told},
+    },
     progress::Progress,
 };
 
@@ -36,24 +39,13 @@ pub struct RunLedger<'a> {
     boxes: usize,
     /// A file that belongs to no picture could not be written.
     is_incomplete: bool,
-    rows: Vec<CsvRow>,
-    cards: Vec<HtmlEntry>,
+    /// By name.
+    reports: Vec<(&'static str, Box<dyn RunReport>)>,
     journal: &'a Mutex<Journal>,
     /// Until it can't be written.
     has_journal: bool,
-    /// Names and values that the page shows.
-    settings: Vec<(String, String)>,
-    has_page: bool,
     /// Until nobody reads them any more.
     writes_lines: bool,
-}
-
-fn csv_path(command: &ExplainCommand) -> PathBuf {
-    command.pictures.output_dir.join("report.csv")
-}
-
-fn html_path(command: &ExplainCommand) -> PathBuf {
-    command.pictures.output_dir.join("report.html")
 }
 
 /// One result, for scripts.
@@ -85,10 +77,12 @@ impl<'a> RunLedger<'a> {
     pub fn new(
         command: &'a ExplainCommand,
         total: Option<usize>,
-        settings: Vec<(String, String)>,
+        settings: &[(String, String)],
         journal: &'a Mutex<Journal>,
         progress: &'a Progress,
     ) -> Self {
+        let run = Run { folder: &command.pictures.output_dir, settings };
+        let open = |report: &&'static ReportSpec| Some((report.name, report.open?(&run)));
         Self {
             command,
             total,
@@ -101,12 +95,9 @@ impl<'a> RunLedger<'a> {
             interrupted: false,
             boxes: 0,
             is_incomplete: false,
-            rows: Vec::new(),
-            cards: Vec::new(),
+            reports: command.reports.iter().filter_map(open).collect(),
             journal,
             has_journal: true,
-            settings,
-            has_page: command.reports.html,
             writes_lines: command.json_lines,
         }
     }
@@ -130,7 +121,7 @@ impl<'a> RunLedger<'a> {
                     self.take_result(image, &result);
                 }
                 entry.files = Some(files);
-                self.report_on(&entry);
+                self.report(&Told::Explained(&entry));
                 let added = self.journal.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
                 if let Err(error) = added {
                     self.give_up_journal(&error);
@@ -138,7 +129,7 @@ impl<'a> RunLedger<'a> {
             }
             PictureState::Skipped(entry) => {
                 self.skipped += 1;
-                self.report_on(&entry);
+                self.report(&Told::Explained(&entry));
                 let file = entry.first_file(&self.command.pictures.output_dir);
                 self.tell(Verbosity::Normal, || format!("{image}: skipped, {} is there", file.display()));
                 self.line(&Line {
@@ -160,12 +151,7 @@ impl<'a> RunLedger<'a> {
                     error: Some(error.clone()),
                     record: None,
                 });
-                if self.command.reports.csv {
-                    self.rows.push(CsvRow::failed(image, &error));
-                }
-                if self.command.reports.html {
-                    self.cards.push(HtmlEntry::failed(image, &error));
-                }
+                self.report(&Told::Failed { image, error: &error });
             }
             PictureState::Interrupted => {
                 self.taken -= 1;
@@ -175,15 +161,8 @@ impl<'a> RunLedger<'a> {
         self.progress.pictures.show(self.taken, self.total.unwrap_or(0));
     }
 
-    /// Keeps for the reports of the run what the journal says of a picture.
-    fn report_on(&mut self, entry: &Entry) {
-        let Reports { csv, html, .. } = self.command.reports;
-        if csv {
-            self.rows.extend(entry.rows.iter().cloned());
-        }
-        if html {
-            self.cards.extend(entry.cards.iter().cloned());
-        }
+    fn report(&mut self, told: &Told) {
+        self.reports.iter_mut().for_each(|(_, report)| report.take(told));
     }
 
     fn take_result(&mut self, image: &str, result: &Done) {
@@ -234,11 +213,10 @@ impl<'a> RunLedger<'a> {
 
     /// Writes the reports of the run, and tells how it went.
     pub fn close(mut self, is_stopped: bool) -> Exit {
-        if self.command.reports.csv {
-            self.report(write_csv(&csv_path(self.command), &self.rows));
-        }
-        if self.has_page {
-            self.report(write_html(&html_path(self.command), &self.settings, &self.cards));
+        for (_, report) in std::mem::take(&mut self.reports) {
+            if let Err(error) = report.close() {
+                self.tell_incomplete(&error.to_string());
+            }
         }
         self.interrupted |= is_stopped;
         let is_worth_telling = self.taken > 1 || self.interrupted;
@@ -252,15 +230,9 @@ impl<'a> RunLedger<'a> {
         }
     }
 
-    fn report(&mut self, written: yolo_cam::Result<()>) {
-        if let Err(error) = written {
-            self.tell_incomplete(&error.to_string());
-        }
-    }
-
-    /// There can be no page. The pictures are explained all the same.
-    pub fn give_up_page(&mut self, error: &yolo_cam::Error) {
-        self.has_page = false;
+    /// There can be no such report. The pictures are explained all the same.
+    pub fn give_up(&mut self, report: &str, error: &yolo_cam::Error) {
+        self.reports.retain(|(name, _)| *name != report);
         self.tell_incomplete(&error.to_string());
     }
 

@@ -200,7 +200,7 @@ impl<'a> ExplainWorker<'a> {
         let maps = self.write_maps(names, &explanation, &mut others)?;
         let shapes = self.shapes(names, &explanation, &mut others)?;
         let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
-        if self.task.command.reports.json {
+        if self.task.command.reports("json") {
             write_json(&names.json(), &self.model, &record)?;
             others.push(names.json());
         }
