@@ -69,6 +69,9 @@ impl Default for DetectOptions {
     }
 }
 
+/// Nothing is below this threshold, but what is no number.
+const EVERYTHING: f32 = -1.0;
+
 /// Decodes the raw outputs of one picture into detections, most confident first.
 ///
 /// `outputs`: `[1, C, h, w]` f32 each, in order of the file.

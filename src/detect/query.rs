@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Detection, scan_level};
+use super::{Detection, EVERYTHING, scan_level};
 use crate::{error::Result, geometry::BBox, model::Model};
 
 /// A box and a class: what did the detector make of it?
@@ -38,17 +38,15 @@ const MIN_IOU: f32 = 0.5;
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Option<Answer>> {
-    /// Nothing is below this threshold, but what is no number.
-    const ALL: f32 = -1.0;
     let mut found: Option<(f32, Detection)> = None;
     let mut winner: Option<Detection> = None;
     for grid in model.head().grids(outputs)? {
-        scan_level(model, outputs, &grid, ALL, &mut |prediction| {
+        scan_level(model, outputs, &grid, EVERYTHING, &mut |prediction| {
             let iou = prediction.box_input.iou(&query.target);
             let best_class = prediction.best_class();
             let confidence = prediction.confidence(best_class);
             if confidence.is_nan() {
-                return ALL;
+                return EVERYTHING;
             }
             if iou >= MIN_IOU && winner.as_ref().is_none_or(|best| confidence > best.confidence) {
                 winner = Some(Detection::of(prediction, best_class));
@@ -60,7 +58,7 @@ pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Op
             if is_better && iou > 0.0 {
                 found = Some((iou, asked));
             }
-            ALL
+            EVERYTHING
         })?;
     }
     Ok(found.map(|(iou, detection)| Answer { detection, iou, winner }))

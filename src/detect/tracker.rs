@@ -4,7 +4,7 @@ use std::thread;
 
 use tch::Tensor;
 
-use super::Detection;
+use super::{Detection, EVERYTHING};
 use crate::{
     error::Result,
     families::{Grid, Head, sigmoid},
@@ -35,8 +35,6 @@ pub(crate) struct Tracker<'a> {
 impl<'a> Tracker<'a> {
     /// `outputs`: those of the whole picture, `[1, C, h, w]`.
     pub fn new(model: &'a Model, detections: &'a [Detection], outputs: &[Tensor], likeness: Likeness) -> Result<Self> {
-        /// Nothing is below this threshold, but what is no number.
-        const ALL: f32 = -1.0;
         let head = model.head();
         let mut classes = vec![Vec::new(); detections.len()];
         for grid in head.grids(outputs)? {
@@ -47,11 +45,11 @@ impl<'a> Tracker<'a> {
                 }
                 let cell = detection.place.row * grid.width + detection.place.column;
                 let values = level.of_cell(cell);
-                head.scan(&grid, &mut [cell].into_iter(), &values, ALL, &mut |prediction| {
+                head.scan(&grid, &mut [cell].into_iter(), &values, EVERYTHING, &mut |prediction| {
                     if prediction.place == detection.place {
                         *classes = unit_vector(prediction.class_logits.iter().map(|&raw| sigmoid(raw)).collect());
                     }
-                    ALL
+                    EVERYTHING
                 });
             }
         }

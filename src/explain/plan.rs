@@ -104,7 +104,7 @@ fn backbone_stages(model: &Model, is_wanted: fn(u32) -> bool) -> Result<Vec<usiz
         let fits = |&&(index, stride): &&(usize, u32)| stride == wanted && is_block(&layers[index]);
         backbone.iter().rev().find(fits).map(|&(index, _)| index)
     };
-    // The level begins with a single convolution, before it scales up.
+    // The neck begins with a single convolution, before it scales up.
     let end = last_at(deepest, |layer| layer.class != "Conv").or_else(|| last_at(deepest, |_| true));
     let halvings = iter::successors(Some(deepest / 2), |&stride| Some(stride / 2)).take_while(|&stride| stride > 1);
     let stages = halvings.filter(|&stride| is_wanted(stride)).map(|stride| last_at(stride, |_| true));

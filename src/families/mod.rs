@@ -121,8 +121,9 @@ impl dyn Head + '_ {
     pub fn grids(&self, outputs: &[Tensor]) -> Result<Vec<Grid>> {
         let mut first_index = 0;
         let grid = |(index, level): (usize, &Level)| {
-            let shape = level.outputs.first().and_then(|&output| outputs.get(output)).map(Tensor::size);
-            let Some(&[_, _, height, width]) = shape.as_deref() else {
+            let output = level.outputs.first().and_then(|&output| outputs.get(output));
+            let shape = output.map(Tensor::size).unwrap_or_default();
+            let &[_, _, height, width] = shape.as_slice() else {
                 return Err(Error::Libtorch(format!("expected a raw output [N, C, h, w], found {shape:?}")));
             };
             let (height, width) = (height as usize, width as usize);

@@ -47,20 +47,14 @@ fn raw_value(channel: usize) -> f32 {
 fn decoded(module: &ScriptModule, head: &dyn Head, shape: [i64; 4], device: Device) -> crate::Result<Option<Tensor>> {
     let [pictures, channels, height, width] = shape;
     let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand([pictures, channels, height, width], false)?;
-    let all_channels = head.channels();
-    let mut raw = Vec::new();
-    for (level, output) in
-        head.levels().iter().flat_map(|level| level.outputs.iter().map(move |output| (level, *output)))
-    {
-        let values: Vec<f32> = (0..all_channels[output]).map(raw_value).collect();
-        let stride = i64::from(level.stride);
+    let raw = |(output, channels): (usize, usize)| -> crate::Result<Tensor> {
+        let values: Vec<f32> = (0..channels).map(raw_value).collect();
+        let level = head.levels().iter().find(|level| level.outputs.contains(&output));
+        let stride = i64::from(level.expect("each raw output belongs to a level").stride);
         let cells = [pictures, values.len() as i64, height / stride, width / stride];
-        let values =
-            Tensor::f_from_slice(&values)?.f_to_device(device)?.f_view([1, -1, 1, 1])?.f_expand(cells, false)?;
-        raw.push((output, values));
-    }
-    raw.sort_by_key(|(output, _)| *output);
-    let raw: Vec<Tensor> = raw.into_iter().map(|(_, values)| values).collect();
+        Ok(Tensor::f_from_slice(&values)?.f_to_device(device)?.f_view([1, -1, 1, 1])?.f_expand(cells, false)?)
+    };
+    let raw = head.channels().into_iter().enumerate().map(raw).collect::<crate::Result<Vec<_>>>()?;
     let paths = head.outputs();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
     let output = module.decode(&paths, &input, &raw)?;

@@ -151,7 +151,11 @@ impl Journal {
             entry.older.extend(older);
             entry.older.sort_unstable();
             entry.older.dedup();
-            self.stems.0.remove(&earlier.picture.place());
+            // Unless that picture has other names by now.
+            let place = earlier.picture.place();
+            if self.stems.0.get(&place).is_some_and(|stem| *stem == entry.stem) {
+                self.stems.0.remove(&place);
+            }
         }
         self.stems.0.insert(entry.picture.place(), entry.stem.clone());
         self.entries.insert(entry.stem.clone(), entry);
@@ -307,6 +311,20 @@ mod tests {
         assert_eq!(journal.stems().of(&changed), Some("dog"), "its results keep their names");
         fs::remove_file(result).unwrap();
         assert!(journal.results_of(&id, "s").is_none());
+    }
+
+    #[test]
+    fn a_picture_that_has_other_names_by_now_keeps_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a.jpg", "b.jpg"].map(|name| PictureId::of(&put(folder.path(), name), None));
+        let mut journal = Journal::read(folder.path());
+        journal.start().unwrap();
+        journal.add(entry(&a, "cat-2", Some(&[]))).unwrap();
+        journal.add(entry(&a, "cat", Some(&[]))).unwrap();
+        journal.add(entry(&b, "cat-2", Some(&[]))).unwrap();
+        let names = [&a, &b].map(|picture| journal.stems().of(picture).map(str::to_owned));
+        assert_eq!(names, [Some("cat".to_owned()), Some("cat-2".to_owned())]);
+        assert!(journal.results_of(&a, "s").is_some());
     }
 
     #[test]

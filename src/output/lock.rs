@@ -25,7 +25,11 @@ impl FolderLock {
         let path = folder.join(FILE);
         // Not truncated: another run may have its number in it.
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.with_context(|| format!("output folder {folder:?} cannot be written to"))?;
+        let mut file = opened.with_context(|| {
+            format!(
+                "output folder {folder:?} cannot be written to; change its permissions, or take another --output-dir"
+            )
+        })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
