@@ -171,7 +171,7 @@ pub struct ExplainCommand {
 
 impl ExplainCommand {
     /// Whether the report with this name is wanted.
-    pub fn reports(&self, name: &str) -> bool {
+    pub fn writes(&self, name: &str) -> bool {
         self.reports.iter().any(|report| report.name == name)
     }
 }

@@ -83,7 +83,11 @@ impl Items {
             let source = source.map_err(|unusable| unusable.problem)?;
             let image = source.path().display().to_string();
             Ok(match &source {
-                Source::Picture(path) => (image, Some(PictureId::of(path, None)), self.namer.names(path)),
+                Source::Picture(path) => {
+                    let id = PictureId::of(path, None);
+                    let names = self.namer.names(path, &id);
+                    (image, Some(id), names)
+                }
                 Source::Video(path) | Source::Animation(path) => {
                     (format!("{image}#*"), None, self.namer.names_of_frames(path).with_suffix("-NNNNNN"))
                 }
@@ -109,14 +113,14 @@ impl Items {
             return None;
         };
         Some(match frame {
-            Ok((index, picture)) => Item {
-                image: format!("{image}#{index}"),
-                content: Ok(Picture {
-                    content: Content::Frame(picture),
-                    id: PictureId::of(path, Some(index)),
-                    names: self.namer.frame(path, names, index),
-                }),
-            },
+            Ok((index, picture)) => {
+                let id = PictureId::of(path, Some(index));
+                let names = self.namer.frame(names, index, &id);
+                Item {
+                    image: format!("{image}#{index}"),
+                    content: Ok(Picture { content: Content::Frame(picture), id, names }),
+                }
+            }
             Err(problem) => Item { image: image.clone(), content: Err(problem) },
         })
     }
@@ -136,7 +140,8 @@ impl Iterator for Items {
             };
             let image = source.path().display().to_string();
             if let Source::Picture(path) = source {
-                let (id, names) = (PictureId::of(&path, None), self.namer.names(&path));
+                let id = PictureId::of(&path, None);
+                let names = self.namer.names(&path, &id);
                 return Some(Item { image, content: Ok(Picture { content: Content::File(path), id, names }) });
             }
             match self.open(&source) {

@@ -124,12 +124,12 @@ impl Namer {
         self
     }
 
-    /// Names for the results of `picture`. Where another picture had the same stem, a number is added.
-    pub fn names(&mut self, picture: &Path) -> ResultNames {
+    /// Names for the results of `picture`, which is `id`. Where another picture had the same stem, a number is added.
+    pub fn names(&mut self, picture: &Path, id: &PictureId) -> ResultNames {
         let own = picture.extension().and_then(OsStr::to_str);
         let known = own.filter(|own| FORMATS.contains(&own.to_ascii_lowercase().as_str()));
         let extension = self.format.or(known).unwrap_or("jpg").to_owned();
-        let stem = self.kept(picture, None).unwrap_or_else(|| self.unique(stem(picture)));
+        let stem = self.kept(id).unwrap_or_else(|| self.unique(stem(picture)));
         self.results(stem, extension)
     }
 
@@ -139,10 +139,9 @@ impl Namer {
         self.results(stem, self.format.unwrap_or("jpg").to_owned())
     }
 
-    /// Names for the results of frame `index` of `video`, whose frames have `names`.
-    pub fn frame(&mut self, video: &Path, names: &ResultNames, index: u64) -> ResultNames {
-        let stem =
-            self.kept(video, Some(index)).unwrap_or_else(|| self.unique(format!("{}-{index:06}", names.source())));
+    /// Names for the results of frame `index`, which is `id`, of a video whose frames have `names`.
+    pub fn frame(&mut self, names: &ResultNames, index: u64, id: &PictureId) -> ResultNames {
+        let stem = self.kept(id).unwrap_or_else(|| self.unique(format!("{}-{index:06}", names.source())));
         self.results(stem, names.extension.clone())
     }
 
@@ -150,8 +149,8 @@ impl Namer {
         ResultNames { dir: self.dir.clone(), stem: format!("{stem}{RESULT_SUFFIX}"), extension }
     }
 
-    fn kept(&self, picture: &Path, frame: Option<u64>) -> Option<String> {
-        self.kept.of(&PictureId::of(picture, frame)).map(str::to_owned)
+    fn kept(&self, id: &PictureId) -> Option<String> {
+        self.kept.of(id).map(str::to_owned)
     }
 
     fn unique(&mut self, base: String) -> String {
@@ -173,10 +172,14 @@ impl Namer {
 mod tests {
     use super::*;
 
+    fn names(namer: &mut Namer, path: &str) -> ResultNames {
+        namer.names(Path::new(path), &PictureId::of(Path::new(path), None))
+    }
+
     #[test]
     fn equal_stems_get_different_names() {
         let mut namer = Namer::new(Path::new("out"), None);
-        let mut picture = |path: &str| namer.names(Path::new(path)).picture();
+        let mut picture = |path: &str| names(&mut namer, path).picture();
         assert_eq!(picture("x/cat.jpg"), Path::new("out/cat-res.jpg"));
         assert_eq!(picture("y/cat.jpg"), Path::new("out/cat-2-res.jpg"));
         assert_eq!(picture("y/Cat.PNG"), Path::new("out/Cat-3-res.PNG"));
@@ -187,16 +190,20 @@ mod tests {
     #[test]
     fn a_format_that_is_asked_for_is_that_of_all_results() {
         let mut namer = Namer::new(Path::new("out"), Some("webp"));
-        assert_eq!(namer.names(Path::new("cat.jpg")).picture(), Path::new("out/cat-res.webp"));
+        assert_eq!(names(&mut namer, "cat.jpg").picture(), Path::new("out/cat-res.webp"));
     }
 
     #[test]
     fn frames_are_numbered_and_never_called_like_a_picture_of_the_run() {
         let mut namer = Namer::new(Path::new("out"), None);
-        namer.names(Path::new("clip-000012.jpg"));
+        names(&mut namer, "clip-000012.jpg");
         let clip = namer.names_of_frames(Path::new("clip.mp4"));
-        assert_eq!(namer.frame(Path::new("clip.mp4"), &clip, 6).picture(), Path::new("out/clip-000006-res.jpg"));
-        assert_eq!(namer.frame(Path::new("clip.mp4"), &clip, 12).picture(), Path::new("out/clip-000012-2-res.jpg"));
+        let mut frame = |index| {
+            let id = PictureId::of(Path::new("clip.mp4"), Some(index));
+            namer.frame(&clip, index, &id).picture()
+        };
+        assert_eq!(frame(6), Path::new("out/clip-000006-res.jpg"));
+        assert_eq!(frame(12), Path::new("out/clip-000012-2-res.jpg"));
     }
 
     #[test]
@@ -214,7 +221,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let inputs = ["low.png", "low-res.png", "plan.png", "plan-shape.png"].map(|name| folder.path().join(name));
         let mut namer = Namer::new(folder.path(), None).sparing(inputs.iter().map(PathBuf::as_path));
-        let results = inputs.each_ref().map(|input| namer.names(input).picture());
+        let results = inputs.each_ref().map(|input| namer.names(input, &PictureId::of(input, None)).picture());
         let expected = ["low-2-res.png", "low-res-res.png", "plan-2-res.png", "plan-shape-res.png"];
         assert_eq!(results, expected.map(|name| folder.path().join(name)));
     }

@@ -44,16 +44,16 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let search = Search { recursive: command.pictures.recursive, output_dir: &command.pictures.output_dir };
     let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
     let output_dir = &command.pictures.output_dir;
-    let plan = |journal: &Journal| {
+    let plan = move |journal: &Journal| {
         let files = sources.iter().flatten().map(Source::path);
         let namer = Namer::new(output_dir, command.format).sparing(files);
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
-        Items::new(sources.clone(), command.pictures.every, namer)
+        Items::new(sources, command.pictures.every, namer)
     };
-    let done = Done { command, kinds: &kinds, settings: result_settings(command, &model) };
+    let planner = Planner { command, kinds: &kinds, settings: result_settings(command, &model) };
     if command.dry_run {
         let journal = Journal::read(output_dir);
-        return list(plan(&journal), &done, &journal);
+        return list(plan(&journal), &planner, &journal);
     }
     if let Err(error) = fs::create_dir_all(output_dir) {
         say!("error: output folder {output_dir:?} cannot be created: {error}");
@@ -95,8 +95,8 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         ledger.give_up_journal(&error);
     }
     let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
-    let jobs = jobs.map(|item| done.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
-    let page = command.reports("html").then(|| HtmlPictures::new(output_dir));
+    let jobs = jobs.map(|item| planner.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
+    let page = command.writes("html").then(|| HtmlPictures::new(output_dir));
     let page = page.and_then(|page| page.map_err(|error| ledger.give_up("html", &error)).ok());
     let workers = crew(model, workers, threads, &Task { command, kinds: &kinds, steps: &progress.steps, page })?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
@@ -116,15 +116,15 @@ fn crew<'a>(model: Model, count: usize, threads: usize, task: &Task<'a>) -> Resu
     Ok(models.into_iter().map(|model| ExplainWorker::new(model, threads, task.clone())).collect())
 }
 
-/// What need not be done again.
-struct Done<'a> {
+/// Decides what is to be done for each picture.
+struct Planner<'a> {
     command: &'a ExplainCommand,
     kinds: &'a [ResultKind],
     /// A digest of what results depend on.
     settings: String,
 }
 
-impl Done<'_> {
+impl Planner<'_> {
     /// The results of a picture, if they are all there and the user does not want them anew.
     fn results<'a>(&self, picture: &PictureId, names: &ResultNames, journal: &'a Journal) -> Option<&'a Entry> {
         let entry = journal.results_of(picture, &self.settings).filter(|_| self.command.skip_existing)?;
@@ -132,7 +132,7 @@ impl Done<'_> {
         let is_there = |file: &Path| files.iter().any(|name| file.file_name().is_some_and(|file| *file == **name));
         let has_json = || self.kinds.iter().all(|kind| is_there(&kind.names(names).json()));
         let has_cards = || entry.cards.len() == self.kinds.len();
-        let (json, html) = (self.command.reports("json"), self.command.reports("html"));
+        let (json, html) = (self.command.writes("json"), self.command.writes("html"));
         ((!json || has_json()) && (!html || has_cards())).then_some(entry)
     }
 
@@ -155,7 +155,7 @@ impl Done<'_> {
 }
 
 /// Lists the pictures and their results to stdout, and what is no picture to stderr.
-fn list(items: Items, done: &Done, journal: &Journal) -> Result<Exit> {
+fn list(items: Items, planner: &Planner, journal: &Journal) -> Result<Exit> {
     let mut exit = Exit::Fine;
     let planned: Vec<_> = items.planned().collect();
     print(|out| {
@@ -168,11 +168,11 @@ fn list(items: Items, done: &Done, journal: &Journal) -> Result<Exit> {
                     continue;
                 }
             };
-            if let Some(entry) = id.and_then(|id| done.results(&id, &names, journal)) {
+            if let Some(entry) = id.and_then(|id| planner.results(&id, &names, journal)) {
                 writeln!(out, "{image}: skipped, {} is there", entry.first_file(names.dir()).display())?;
                 continue;
             }
-            for kind in done.kinds {
+            for kind in planner.kinds {
                 writeln!(out, "{image} -> {}", kind.names(&names).picture().display())?;
             }
         }

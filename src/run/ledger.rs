@@ -12,7 +12,7 @@ use yolo_cam::report::{CsvRow, Record};
 
 use super::{
     messages::summary,
-    worker::{Done, PictureOutcome, PictureState},
+    worker::{Finished, PictureOutcome, PictureState},
 };
 use crate::{
     cli::{ExplainCommand, Verbosity},
@@ -165,8 +165,8 @@ impl<'a> RunLedger<'a> {
         self.reports.iter_mut().for_each(|(_, report)| report.take(told));
     }
 
-    fn take_result(&mut self, image: &str, result: &Done) {
-        let Done { files, record, times, .. } = result;
+    fn take_result(&mut self, image: &str, result: &Finished) {
+        let Finished { files, record, times, .. } = result;
         self.boxes += record.detections.len();
         let shown = match files.as_slice() {
             [] => String::new(),

@@ -53,10 +53,12 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     let mut namer = Namer::new(&command.output_dir, None);
     for file in &command.files {
         let name = file.display().to_string();
-        let names = namer.names(file);
+        let id = PictureId::of(file, None);
+        let names = namer.names(file, &id);
         match measured(file, &name, &names, command) {
             Ok(shape) => {
-                let entry = written(file, &format!("{}-shape", names.source()), &[names.shape(), shape_json(&names)]);
+                let entry =
+                    written(&name, &id, &format!("{}-shape", names.source()), &[names.shape(), shape_json(&names)]);
                 told = told.and_then(|()| journal.add(entry));
                 rows.push(CsvRow::measured(&name, &shape.numbers));
                 shapes.push((name, shape));
@@ -108,11 +110,10 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
 }
 
 /// What the journal says of these results of a file, so that they are not taken for pictures.
-fn written(file: &Path, stem: &str, results: &[PathBuf]) -> Entry {
+fn written(file: &str, id: &PictureId, stem: &str, results: &[PathBuf]) -> Entry {
     let names = results.iter().filter(|result| result.exists()).filter_map(|result| result.file_name());
     let files = names.map(|name| name.to_string_lossy().into_owned()).collect();
-    let planned = Entry::planned(&file.display().to_string(), &PictureId::of(file, None), "shape", stem);
-    Entry { files: Some(files), ..planned }
+    Entry { files: Some(files), ..Entry::planned(file, id, "shape", stem) }
 }
 
 fn shape_json(names: &ResultNames) -> PathBuf {
@@ -145,8 +146,9 @@ fn hull(file: &Path, command: &ShapeCommand) -> Result<Exit> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let picture = command.output_dir.join(format!("{stem}-hull.png"));
     write_picture(&picture, &draw_hull(&points), DEFAULT_QUALITY)?;
+    let entry = written(&file.display().to_string(), &PictureId::of(file, None), &format!("{stem}-hull"), &[picture]);
     let mut journal = Journal::read(&command.output_dir);
-    let added = journal.start().and_then(|()| journal.add(written(file, &format!("{stem}-hull"), &[picture])));
+    let added = journal.start().and_then(|()| journal.add(entry));
     added.with_context(|| format!("the journal in {:?} cannot be written", command.output_dir))?;
     print(|out| {
         let (area, length) = (signed_area(&hull), perimeter(&hull));

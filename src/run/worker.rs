@@ -72,7 +72,7 @@ pub struct PictureOutcome {
 
 pub enum PictureState {
     /// One result for each kind, and what the journal is to say of them.
-    Done(Vec<Done>, Entry),
+    Done(Vec<Finished>, Entry),
     /// It has these results already.
     Skipped(Entry),
     Failed(Error),
@@ -81,7 +81,7 @@ pub enum PictureState {
 }
 
 /// A result that is written.
-pub struct Done {
+pub struct Finished {
     /// The result pictures.
     pub files: Vec<PathBuf>,
     /// What else was written.
@@ -155,7 +155,7 @@ impl<'a> ExplainWorker<'a> {
         image: &str,
         names: &ResultNames,
         warnings: &mut Vec<String>,
-    ) -> Result<Vec<Done>> {
+    ) -> Result<Vec<Finished>> {
         let start = Instant::now();
         let (picture, _share) = match content {
             Content::File(path) => {
@@ -174,7 +174,7 @@ impl<'a> ExplainWorker<'a> {
         Ok(done)
     }
 
-    fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Done> {
+    fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Finished> {
         let Current { image, picture, names, kind } = current;
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -200,7 +200,7 @@ impl<'a> ExplainWorker<'a> {
         let maps = self.write_maps(names, &explanation, &mut others)?;
         let shapes = self.shapes(names, &explanation, &mut others)?;
         let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
-        if self.task.command.reports("json") {
+        if self.task.command.writes("json") {
             write_json(&names.json(), &self.model, &record)?;
             others.push(names.json());
         }
@@ -221,7 +221,7 @@ impl<'a> ExplainWorker<'a> {
             ("write", write),
         ];
         let times = times.map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3)).join(", ");
-        Ok(Done { files: pictures.into_iter().map(|(file, _)| file).collect(), others, record, card, times })
+        Ok(Finished { files: pictures.into_iter().map(|(file, _)| file).collect(), others, record, card, times })
     }
 
     /// The result pictures with their files.
