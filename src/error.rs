@@ -84,7 +84,7 @@ pub enum Error {
     },
 
     /// Activations and what a method weights them by do not match.
-    #[error("activations have the shape {activations:?} and their {weights} {found:?}; the two must match")]
+    #[error("activations have shape {activations:?}, but their {weights} have shape {found:?}; the two must match")]
     Shape {
         /// Shape of the activations, `[K, h, w]`.
         activations: Vec<usize>,
@@ -95,7 +95,9 @@ pub enum Error {
     },
 
     /// The model's family does not predict what a target explains.
-    #[error("target {target:?} does not exist for {family}, which predicts no objectness; take another target")]
+    #[error(
+        "target {target:?} is not available for {family} models, which predict no objectness; use a different target"
+    )]
     TargetMissing {
         /// The target.
         target: String,

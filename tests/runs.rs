@@ -543,6 +543,7 @@ fn reports_of_a_run_that_was_killed_are_complete_once_it_went_on() {
     let again = explain(&input, &output).args(flags).arg("--skip-existing").output().expect("it runs");
     let said = String::from_utf8_lossy(&again.stderr).into_owned();
     assert!(said.contains("1 of 4 pictures done, 3 skipped"), "{said}");
+    assert!(said.contains("1 damaged line of the journal left out"), "{said}");
     let read = |folder: &TempDir| fs::read_to_string(folder.path().join("report.csv")).expect("it is there");
     assert_eq!(read(&output), read(&whole));
     assert_eq!(files(&output), files(&whole));

@@ -48,14 +48,14 @@ pub struct ExplainArgs {
     /// Resolution of these maps: that of the layer, of the network's input, or of the picture
     #[arg(long, value_enum, default_value_t, requires = "raw", help_heading = "Input and output")]
     raw_size: MapSize,
-    /// Also write reports, separated by commas
+    /// Also write these reports, separated by commas
     #[arg(long, value_name = "FORMATS", value_parser = report(), value_delimiter = ',', help_heading = "Input and output")]
     report: Vec<&'static ReportSpec>,
     /// Tell of each picture in a line of JSON on stdout
     #[arg(long, help_heading = "Input and output")]
     json_lines: bool,
-    /// Leave out pictures that the output folder has results of, made with the same settings: goes on where an earlier run was
-    /// stopped
+    /// Skip pictures that already have results in the output folder, made with the same settings; this resumes a run that
+    /// was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
     /// Only list the pictures and what their results would be called

@@ -84,7 +84,7 @@ pub struct DetectionArgs {
 /// What methods take, whatever they are used for.
 #[derive(Debug, Args)]
 pub struct MethodArgs {
-    /// What is explained of a box
+    /// What to explain about each box
     #[arg(long, value_name = "TARGET", value_parser = target(), default_value = Target::default().name, help_heading = "Explanation")]
     target: Target,
     /// Standard deviation of the Gaussian that smooths odam's gradients, in cells

@@ -277,7 +277,7 @@ fn recommendation(rows: &[Row], overall: &BTreeMap<&Explainer, Vec<f64>>, seed: 
         let difference = difference(row).filter(|difference| difference.low <= 0.0)?;
         let costs = format!("{:.1} instead of {:.1} forward passes", row.cost?, best.cost?);
         Some(format!(
-            "; {} does as well within the interval (difference {}) and costs {costs}",
+            "; {} does as well, within the interval of the difference ({}), and costs {costs}",
             row.flags.as_deref()?,
             figure(&difference)
         ))
@@ -401,7 +401,7 @@ mod tests {
         near[4].cases[0].figures.curves.insertion.area -= 0.001;
         let cheap = Summary::new(near, 0).unwrap().recommendation;
         assert!(
-            cheap.contains("--method high does as well within the interval") && cheap.contains("5.0 instead of 9.0"),
+            cheap.contains("--method high does as well, within the interval") && cheap.contains("5.0 instead of 9.0"),
             "{cheap}"
         );
 

@@ -126,6 +126,7 @@ pub struct Journal {
     stems: KnownStems,
     /// To which lines are added; `None` before the first, and once it can't be written.
     file: Option<File>,
+    damaged: usize,
 }
 
 impl Journal {
@@ -136,8 +137,10 @@ impl Journal {
         let Ok(file) = File::open(folder.join(FILE)) else { return journal };
         for line in BufReader::new(file).split(b'\n') {
             let Ok(line) = line else { break };
-            if let Ok(entry) = serde_json::from_slice(&line) {
-                journal.insert(entry);
+            match serde_json::from_slice(&line) {
+                Ok(entry) => journal.insert(entry),
+                // Behind the last line there is nothing.
+                Err(_) => journal.damaged += usize::from(!line.is_empty()),
             }
         }
         journal
@@ -159,6 +162,11 @@ impl Journal {
         }
         self.stems.0.insert(entry.picture.place(), entry.stem.clone());
         self.entries.insert(entry.stem.clone(), entry);
+    }
+
+    /// How many lines could not be read.
+    pub fn damaged(&self) -> usize {
+        self.damaged
     }
 
     /// The stems of all pictures.
@@ -361,8 +369,10 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, &text[..text.len() - 20]).unwrap();
         let mut journal = Journal::read(folder.path());
+        assert_eq!(journal.damaged(), 1);
         assert!(journal.results_of(&ids[0], "s").is_some() && journal.results_of(&ids[1], "s").is_none());
         journal.start().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
+        assert_eq!(Journal::read(folder.path()).damaged(), 0);
     }
 }

@@ -27,7 +27,7 @@ impl FolderLock {
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = opened.with_context(|| {
             format!(
-                "output folder {folder:?} cannot be written to; change its permissions, or take another --output-dir"
+                "output folder {folder:?} cannot be written to; change its permissions, or use a different --output-dir"
             )
         })?;
         match file.try_lock() {
@@ -36,11 +36,11 @@ impl FolderLock {
                 let owner = fs::read_to_string(&path).unwrap_or_default();
                 let owner = owner.trim().parse::<u32>().map(|process| format!(" (process {process})"));
                 bail!(
-                    "another run{} is writing to {folder:?}; wait until it is done, or take another --output-dir",
+                    "another run{} is writing to {folder:?}; wait until it is done, or use a different --output-dir",
                     owner.unwrap_or_default()
                 );
             }
-            // Some network drives have no locks. The run goes on as if it were alone.
+            // Some network drives do not support locks. The run then goes on as if it were alone.
             Err(TryLockError::Error(_)) => return Ok(Self(None)),
         }
         sign(&mut file).ok();

@@ -1,7 +1,6 @@
 //! The main job: explains pictures, several at a time, and tells of each in the order of the inputs.
 
 use std::{
-    fs,
     io::{self, Write},
     iter,
     path::Path,
@@ -13,19 +12,19 @@ use anyhow::Result;
 use yolo_cam::{Model, parallel::in_order, report::HtmlPictures};
 
 use super::{
-    interrupt,
+    create_results, interrupt,
     ledger::RunLedger,
     lists::print,
-    load_named_model, note_rounding,
+    load_named_model, note_rounding, open_results,
     options::{explain_options, result_settings, settings},
-    sweep_results, tell_memory, tell_model, warn_of_target,
+    tell_memory, tell_model, warn_of_target,
     worker::{ExplainWorker, PictureJob, ResultKind, Task, Work, result_kinds},
 };
 use crate::{
     cli::{ExplainCommand, Verbosity},
     exit::Exit,
     inputs::{Item, Items, Search, Source, sources},
-    output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
+    output::{Entry, Journal, Namer, PictureId, ResultNames},
     progress::{Bar, Progress},
 };
 
@@ -55,16 +54,20 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         let journal = Journal::read(output_dir);
         return list(plan(&journal), &planner, &journal);
     }
-    if let Err(error) = fs::create_dir_all(output_dir) {
-        say!("error: output folder {output_dir:?} cannot be created: {error}");
+    if let Err(error) = create_results(output_dir) {
+        say!("error: {error}");
         let total = plan(&Journal::default()).total();
         let count = total.map(|total| format!("0 of {total} pictures done, {total} failed"));
         say!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
-    let _lock = FolderLock::take(output_dir)?;
-    sweep_results(output_dir);
+    let _lock = open_results(output_dir)?;
     let mut journal = Journal::read(output_dir);
+    if command.skip_existing && journal.damaged() > 0 {
+        let damaged = journal.damaged();
+        let lines = if damaged == 1 { "line" } else { "lines" };
+        say!("warning: {damaged} damaged {lines} of the journal left out; what they told of is explained again");
+    }
     let mut items = plan(&journal);
     let total = items.total();
     let started = journal.start();

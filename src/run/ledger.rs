@@ -230,19 +230,19 @@ impl<'a> RunLedger<'a> {
         }
     }
 
-    /// There can be no such report. The pictures are explained all the same.
+    /// This report cannot be written. The pictures are explained all the same.
     pub fn give_up(&mut self, report: &str, error: &yolo_cam::Error) {
         self.reports.retain(|(name, _)| *name != report);
         self.tell_incomplete(&error.to_string());
     }
 
-    /// There can be no journal: a run that goes on will explain all pictures again.
+    /// The journal cannot be written: a resumed run will explain all pictures again.
     pub fn give_up_journal(&mut self, error: &io::Error) {
         if self.has_journal {
             self.has_journal = false;
             let folder = &self.command.pictures.output_dir;
             self.tell_incomplete(&format!(
-                "the journal in {folder:?} cannot be written: {error}; --skip-existing will not know these results"
+                "the journal in {folder:?} cannot be written: {error}; --skip-existing will not recognise these results"
             ));
         }
     }

@@ -12,13 +12,13 @@ mod worker;
 
 use std::{fs, io::Write, path::Path, time::Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use yolo_cam::{ExportOptions, LoadOptions, Method, Model, Target, files::sweep, model::FileKind};
 
 use crate::{
     cli::{Command, ExportCommand, ModelChoice},
     exit::Exit,
-    output::REPORT_FOLDERS,
+    output::{FolderLock, REPORT_FOLDERS},
     weights,
 };
 
@@ -46,10 +46,19 @@ fn note_rounding(img_size: u32, model: &Model) {
     }
 }
 
-/// Removes what a killed run left in the folder of results.
-fn sweep_results(output_dir: &Path) {
+/// Makes the folder of results if it is missing, keeps other runs out of it, and removes what a killed run left there.
+fn open_results(output_dir: &Path) -> Result<FolderLock> {
+    create_results(output_dir)?;
+    let lock = FolderLock::take(output_dir)?;
     sweep(output_dir);
     REPORT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
+    Ok(lock)
+}
+
+fn create_results(output_dir: &Path) -> Result<()> {
+    fs::create_dir_all(output_dir).map_err(|error| {
+        anyhow!("output folder {output_dir:?} cannot be created: {error}; use a different --output-dir")
+    })
 }
 
 /// Where what was asked for says nothing about the boxes of this model.

@@ -1,7 +1,6 @@
 //! `yolo-cam shape`: measures masks and maps in files.
 
 use std::{
-    fs,
     io::Write,
     path::{Path, PathBuf},
 };
@@ -18,11 +17,11 @@ use yolo_cam::{
     },
 };
 
-use super::{lists::print, sweep_results};
+use super::{lists::print, open_results};
 use crate::{
     cli::ShapeCommand,
     exit::Exit,
-    output::{Entry, FolderLock, Journal, Namer, PictureId, ResultNames},
+    output::{Entry, Journal, Namer, PictureId, ResultNames},
 };
 
 /// What `STEM-shape.json` holds.
@@ -38,10 +37,7 @@ struct ShapeReport<'a> {
 /// # Errors
 /// If the output folder or a comparison can't be made. What goes wrong with a file is told, and shows in the exit code.
 pub fn shape(command: &ShapeCommand) -> Result<Exit> {
-    fs::create_dir_all(&command.output_dir)
-        .with_context(|| format!("output folder {:?} cannot be created", command.output_dir))?;
-    let _lock = FolderLock::take(&command.output_dir)?;
-    sweep_results(&command.output_dir);
+    let _lock = open_results(&command.output_dir)?;
     if let Some(points) = &command.points {
         return hull(points, command);
     }

@@ -29,14 +29,14 @@ use self::{
     measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
 };
 use super::{
-    interrupt, load_named_model, note_rounding, options::eval_options, sweep_results, tell_memory, tell_model,
+    interrupt, load_named_model, note_rounding, open_results, options::eval_options, tell_memory, tell_model,
     warn_of_target,
 };
 use crate::{
     cli::{EvalChoice, EvalCommand, Verbosity},
     exit::Exit,
     inputs::{Content, Items, Picture, Search, sources},
-    output::{FolderLock, Namer},
+    output::Namer,
     progress::Meter,
     weights,
 };
@@ -62,9 +62,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     }
     warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), &model);
     let output_dir = &command.pictures.output_dir;
-    fs::create_dir_all(output_dir).with_context(|| format!("output folder {output_dir:?} cannot be created"))?;
-    let _lock = FolderLock::take(output_dir)?;
-    sweep_results(output_dir);
+    let _lock = open_results(output_dir)?;
     let (journal, earlier) = journal(command, &model, &subjects)?;
     interrupt::install()?;
 
