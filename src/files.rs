@@ -179,7 +179,11 @@ pub(crate) fn create_atomically(path: &Path, write: impl FnOnce(&Path) -> Result
     fs::rename(temporary, path).map_err(Error::io(path))
 }
 
-fn folder_of(path: &Path) -> io::Result<&Path> {
+/// The folder that a file is or will be in.
+///
+/// # Errors
+/// If there is no such folder.
+pub fn folder_of(path: &Path) -> io::Result<&Path> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() {
         Ok(folder)

@@ -4,12 +4,13 @@
 mod say;
 
 mod cli;
+mod commands;
 mod exit;
 mod guard;
 mod inputs;
 mod output;
 mod progress;
-mod run;
+
 mod weights;
 
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     guard::install();
     let exit = match cli::Cli::try_parse() {
-        Ok(cli) => cli.into_command().and_then(run::run).unwrap_or_else(|error| {
+        Ok(cli) => cli.into_command().and_then(commands::run).unwrap_or_else(|error| {
             say!("error: {error:#}");
             Exit::Unusable
         }),

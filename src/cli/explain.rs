@@ -17,10 +17,13 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
         Verbosity, check_method, target_layers,
     },
-    values::{Format, Joining, Layout, corners, fraction, joining, method, report},
+    values::{Format, Joining, corners, fraction, joining, layout, method, report},
 };
 
-use crate::output::reports::{self, ReportSpec};
+use crate::output::{
+    layouts::{LAYOUTS, LayoutSpec},
+    reports::{self, ReportSpec},
+};
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -65,10 +68,9 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64), help_heading = "Input and output")]
     jobs: Option<u16>,
 
-    /// panels: the network's input, then a panel for each box; overlay: a picture for each box at the picture's own resolution,
-    /// STEM-res-INDEX; sheet: tiles in rows; side: the picture, and beside it the same with all boxes
-    #[arg(long, value_enum, default_value_t = Layout::Panels, help_heading = "Drawing")]
-    layout: Layout,
+    /// What the result pictures show
+    #[arg(long, value_name = "LAYOUT", value_parser = layout(), default_value = LAYOUTS[0].name, help_heading = "Drawing")]
+    layout: &'static LayoutSpec,
     /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for overlay and side]
     #[arg(long, value_enum, help_heading = "Drawing")]
     heat: Option<HeatArea>,
@@ -147,7 +149,7 @@ pub struct ExplainCommand {
     pub dry_run: bool,
     /// `None`: as suits the cores.
     pub jobs: Option<u16>,
-    pub layout: Layout,
+    pub layout: &'static LayoutSpec,
     pub render: RenderOptions,
     /// Extension of the result pictures; `None`: that of the input.
     pub format: Option<&'static str>,
@@ -167,13 +169,6 @@ pub struct ExplainCommand {
     /// A box in pixels of the picture, and its class by number or name.
     pub query: Option<(BBox, String)>,
     pub verbosity: Verbosity,
-}
-
-impl ExplainCommand {
-    /// Whether the report with this name is wanted.
-    pub fn writes(&self, name: &str) -> bool {
-        self.reports.iter().any(|report| report.name == name)
-    }
 }
 
 impl ExplainArgs {
@@ -212,11 +207,7 @@ impl ExplainArgs {
                     (true, _) => Grouping::All,
                     (false, grouping) => grouping,
                 },
-                heat: match (self.heat, self.layout) {
-                    (Some(area), _) => area,
-                    (None, Layout::Panels | Layout::Sheet) => HeatArea::Box,
-                    (None, Layout::Overlay | Layout::Side) => HeatArea::Full,
-                },
+                heat: self.heat.unwrap_or(self.layout.heat),
                 normalize: self.normalize,
                 colormap: self.colormap,
                 alpha: self.alpha,

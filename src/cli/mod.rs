@@ -16,8 +16,7 @@ pub use self::{
     eval::{Choice as EvalChoice, EvalCommand},
     explain::ExplainCommand,
     shape::ShapeCommand,
-    shared::{DetectionChoice, ModelChoice, Verbosity},
-    values::Layout,
+    shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
 };
 use self::{
     eval::{CompareArgs, EvalArgs},
@@ -329,7 +328,7 @@ mod tests {
             ["--method", "toy", "--target", "toy-target", "--report", "json,toy", "--quiet", "--img-size", "320"];
         let paths = ["--img-path", "images/eagle.jpg", "--output-dir", output];
         let command = Cli::try_parse_from([&["yolo-cam"], &flags[..], &paths[..]].concat()).unwrap();
-        assert_eq!(crate::run::run(command.into_command().unwrap()).unwrap(), crate::exit::Exit::Fine);
+        assert_eq!(crate::commands::run(command.into_command().unwrap()).unwrap(), crate::exit::Exit::Fine);
         let report = std::fs::read_to_string(folder.path().join("eagle-res.json")).unwrap();
         assert!(report.contains(r#""toy""#) && report.contains(r#""toy-target""#), "{report}");
         let toy = std::fs::read_to_string(folder.path().join("toy.txt")).unwrap();

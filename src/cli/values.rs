@@ -8,16 +8,10 @@ use clap::{
 use tch::Device;
 use yolo_cam::{Fuse, Method, Target, geometry::BBox};
 
-use crate::output::reports::{self, REPORTS, ReportSpec};
-
-/// How results are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Layout {
-    Panels,
-    Overlay,
-    Sheet,
-    Side,
-}
+use crate::output::{
+    layouts::{self, LAYOUTS, LayoutSpec},
+    reports::{self, REPORTS, ReportSpec},
+};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Format {
@@ -60,6 +54,12 @@ pub fn method() -> impl TypedValueParser<Value = Method> {
         PossibleValue::new(method.name).aliases(method.aliases).help(format!("{}{authors}", method.summary))
     });
     PossibleValuesParser::new(values).map(|name| Method::named(&name).expect("clap takes no other"))
+}
+
+/// Takes the name of a layout in the list.
+pub fn layout() -> impl TypedValueParser<Value = &'static LayoutSpec> {
+    let values = LAYOUTS.iter().map(|layout| PossibleValue::new(layout.name).help(layout.summary));
+    PossibleValuesParser::new(values).map(|name| layouts::named(&name).expect("clap takes no other"))
 }
 
 /// Takes the name of a report in the list.

@@ -4,21 +4,18 @@
 //! all that is asked when a run goes on, when reports are made, and when a folder of pictures also holds results.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use yolo_cam::{
-    files::temporary_file,
-    report::{CsvRow, HtmlEntry},
-};
+use yolo_cam::report::CsvRow;
 
-use super::{REPORT_FOLDERS, names::has_result_name};
+use super::{LineFile, REPORT_FOLDERS, names::has_result_name};
 
 const FILE: &str = ".yolo-cam.jsonl";
 
@@ -73,12 +70,12 @@ pub struct Entry {
     /// Results of earlier runs with this stem that are still there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub older: Vec<String>,
-    /// What the table says of it.
+    /// What is known of its boxes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<CsvRow>,
-    /// What the page says of it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cards: Vec<HtmlEntry>,
+    /// What each report that was made with the results keeps of each of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kept: BTreeMap<String, Vec<Value>>,
 }
 
 impl Entry {
@@ -92,7 +89,7 @@ impl Entry {
             files: None,
             older: Vec::new(),
             rows: Vec::new(),
-            cards: Vec::new(),
+            kept: BTreeMap::new(),
         }
     }
 
@@ -125,7 +122,7 @@ pub struct Journal {
     entries: HashMap<String, Entry>,
     stems: KnownStems,
     /// To which lines are added; `None` before the first, and once it can't be written.
-    file: Option<File>,
+    file: Option<LineFile>,
     damaged: usize,
 }
 
@@ -190,17 +187,9 @@ impl Journal {
         for entry in self.entries.values_mut() {
             entry.older.retain(|file| self.folder.join(file).exists());
         }
-        let mut temporary = temporary_file(&self.folder)?;
-        let mut out = io::BufWriter::new(temporary.as_file_mut());
         let mut entries: Vec<&Entry> = self.entries.values().collect();
         entries.sort_by(|a, b| a.stem.cmp(&b.stem));
-        for entry in entries {
-            write_line(&mut out, entry)?;
-        }
-        out.flush()?;
-        drop(out);
-        // Whoever reads along has the whole lines of the one or of the other.
-        self.file = Some(temporary.persist(self.folder.join(FILE))?);
+        self.file = Some(LineFile::replace(&self.folder.join(FILE), entries.into_iter().map(Line))?);
         Ok(())
     }
 
@@ -211,24 +200,23 @@ impl Journal {
     pub fn add(&mut self, entry: Entry) -> io::Result<()> {
         self.insert(entry.clone());
         let Some(file) = &mut self.file else { return Ok(()) };
-        let mut text = Vec::new();
-        write_line(&mut text, &self.entries[&entry.stem])?;
-        // Whole or not at all: the next line must not stand behind half of this one.
-        let length = file.metadata()?.len();
-        let written = file.write_all(&text);
-        if written.is_err() {
-            file.set_len(length).ok();
+        let added = file.add(&Line(&self.entries[&entry.stem]));
+        if added.is_err() {
             self.file = None;
         }
-        written
+        added
     }
 }
 
-fn write_line(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
-    let mut value = serde_json::to_value(entry)?;
-    drop_nulls(&mut value);
-    serde_json::to_writer(&mut *out, &value)?;
-    out.write_all(b"\n")
+/// An entry as the file has it.
+struct Line<'a>(&'a Entry);
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut value = serde_json::to_value(self.0).map_err(serde::ser::Error::custom)?;
+        drop_nulls(&mut value);
+        value.serialize(serializer)
+    }
 }
 
 /// Most columns of most rows are empty, and a missing one is read as that.

@@ -1,15 +1,39 @@
-//! What a run leaves in a folder: the names of results, and the journal that knows them.
+//! What a run leaves in a folder: the names of results, what is written of each picture and in the end, and the journal
+//! that knows all of it.
 
 mod journal;
+pub mod layouts;
+mod line_file;
+mod lines;
 mod lock;
+mod maps;
 mod names;
 pub mod reports;
+mod result;
+mod shapes;
 
 pub use self::{
     journal::{Entry, Journal, PictureId, Results},
+    line_file::LineFile,
+    lines::JsonLines,
     lock::FolderLock,
+    maps::write_maps,
     names::{FORMATS, Namer, ResultNames},
+    result::{Explained, Finished, group_name},
+    shapes::write_shapes,
 };
 
 /// Folders beside reports that hold the reports' pictures.
 pub const REPORT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
+
+/// Takes results in their order, and is closed once there are no more.
+pub trait Sink<T> {
+    /// Takes the next result.
+    fn take(&mut self, result: &T);
+
+    /// Writes what is still to be written.
+    ///
+    /// # Errors
+    /// If it can't be written, in one line.
+    fn close(self: Box<Self>) -> anyhow::Result<()>;
+}

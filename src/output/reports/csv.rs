@@ -2,17 +2,16 @@
 
 use std::path::PathBuf;
 
-use yolo_cam::{
-    Result,
-    report::{CsvRow, write_csv},
-};
+use anyhow::Result;
+use yolo_cam::report::{CsvRow, write_csv};
 
-use super::{ReportSpec, RunReport, Told};
+use super::{ReportSpec, Sink, Told};
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: "csv",
     summary: "report.csv, a row for each box",
-    open: Some(|run| Box::new(Table { path: run.folder.join("report.csv"), rows: Vec::new() })),
+    of_pictures: None,
+    of_run: Some(|run| Box::new(Table { path: run.folder.join("report.csv"), rows: Vec::new() })),
 };
 
 struct Table {
@@ -20,15 +19,15 @@ struct Table {
     rows: Vec<CsvRow>,
 }
 
-impl RunReport for Table {
+impl Sink<Told<'_>> for Table {
     fn take(&mut self, told: &Told) {
         match told {
-            Told::Explained(entry) => self.rows.extend(entry.rows.iter().cloned()),
+            Told::Explained { entry, .. } | Told::Skipped(entry) => self.rows.extend(entry.rows.iter().cloned()),
             Told::Failed { image, error } => self.rows.push(CsvRow::failed(image, error)),
         }
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        write_csv(&self.path, &self.rows)
+        Ok(write_csv(&self.path, &self.rows)?)
     }
 }

@@ -1,21 +1,54 @@
-//! `report.html`. The pictures that it shows are written by the workers.
+//! `report.html`, and the pictures that it shows.
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+use serde_json::Value;
 use yolo_cam::{
-    Result,
-    report::{HtmlEntry, write_html},
+    explain::Grouping,
+    render::{HeatArea, RenderOptions, overlay},
+    report::{HtmlEntry, HtmlPictures, Record, write_html},
 };
 
-use super::{ReportSpec, RunReport, Told};
+use super::{PictureReport, ReportSpec, Sink, Told};
+use crate::output::Explained;
 
 pub const SPEC: ReportSpec = ReportSpec {
-    name: "html",
+    name: NAME,
     summary: "report.html, a gallery; its pictures are in report-files/",
-    open: Some(|run| {
+    of_pictures: Some(|run| Ok(Box::new(Cards { pictures: HtmlPictures::new(run.folder)? }))),
+    of_run: Some(|run| {
         Box::new(Page { path: run.folder.join("report.html"), settings: run.settings.to_vec(), cards: Vec::new() })
     }),
 };
+
+const NAME: &str = "html";
+
+struct Cards {
+    pictures: HtmlPictures,
+}
+
+impl PictureReport for Cards {
+    fn write(&self, explained: &Explained, record: &Record, _: &mut Vec<PathBuf>) -> Result<Value> {
+        let Explained { explanation, model, render, .. } = explained;
+        let large = HtmlPictures::large(explained.picture);
+        // The page draws the boxes itself.
+        let options = RenderOptions {
+            heat: HeatArea::Full,
+            labels: false,
+            line_width: Some(0),
+            colorbar: false,
+            ..(*render).clone()
+        };
+        let heat = match explanation.groups(Grouping::All).first() {
+            Some(all) => overlay(&large, explanation, all, model, &options)?,
+            None => large.clone(),
+        };
+        let files = self.pictures.write(explained.names.source(), &large, &heat)?;
+        let card = HtmlEntry::explained(record, explained.layer.map(str::to_owned), files);
+        Ok(serde_json::to_value(card)?)
+    }
+}
 
 struct Page {
     path: PathBuf,
@@ -23,15 +56,18 @@ struct Page {
     cards: Vec<HtmlEntry>,
 }
 
-impl RunReport for Page {
+impl Sink<Told<'_>> for Page {
     fn take(&mut self, told: &Told) {
         match told {
-            Told::Explained(entry) => self.cards.extend(entry.cards.iter().cloned()),
+            Told::Explained { entry, .. } | Told::Skipped(entry) => {
+                let kept = entry.kept.get(NAME).into_iter().flatten();
+                self.cards.extend(kept.filter_map(|card| serde_json::from_value::<HtmlEntry>(card.clone()).ok()));
+            }
             Told::Failed { image, error } => self.cards.push(HtmlEntry::failed(image, error)),
         }
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        write_html(&self.path, &self.settings, &self.cards)
+        Ok(write_html(&self.path, &self.settings, &self.cards)?)
     }
 }

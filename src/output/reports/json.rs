@@ -1,5 +1,28 @@
-//! `STEM-res.json`. The workers write it with the other files of a picture.
+//! `STEM-res.json` for each picture.
 
-use super::ReportSpec;
+use serde_json::Value;
+use std::path::PathBuf;
 
-pub const SPEC: ReportSpec = ReportSpec { name: "json", summary: "STEM-res.json for each picture", open: None };
+use anyhow::Result;
+use yolo_cam::report::{Record, write_json};
+
+use super::{PictureReport, ReportSpec};
+use crate::output::Explained;
+
+pub const SPEC: ReportSpec = ReportSpec {
+    name: "json",
+    summary: "STEM-res.json for each picture",
+    of_pictures: Some(|_| Ok(Box::new(Json))),
+    of_run: None,
+};
+
+struct Json;
+
+impl PictureReport for Json {
+    fn write(&self, explained: &Explained, record: &Record, written: &mut Vec<PathBuf>) -> Result<Value> {
+        let file = explained.names.json();
+        write_json(&file, explained.model, record)?;
+        written.push(file);
+        Ok(Value::Null)
+    }
+}

@@ -4,11 +4,16 @@ mod csv;
 mod html;
 mod json;
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use yolo_cam::Result;
+use anyhow::Result;
+use serde_json::Value;
+use yolo_cam::report::Record;
 
-use super::Entry;
+use super::{Entry, Explained, Finished, Sink};
 
 /// All reports, in the order in which they are listed.
 pub static REPORTS: &[&ReportSpec] = &[
@@ -25,12 +30,14 @@ pub struct ReportSpec {
     pub name: &'static str,
     /// What is written, in a line.
     pub summary: &'static str,
-    /// Begins the report of a run; `None` of one that is a file for each picture, which the workers write.
-    pub open: Option<Open>,
+    /// Begins what is written with the results of each picture.
+    pub of_pictures: Option<OpenOfPictures>,
+    /// Begins what is written once all pictures are done.
+    pub of_run: Option<fn(&Run) -> Box<RunReport>>,
 }
 
-/// Begins a report.
-pub type Open = fn(&Run) -> Box<dyn RunReport>;
+/// Fails where what it needs can't be made.
+pub type OpenOfPictures = fn(&Run) -> Result<Box<dyn PictureReport>>;
 
 impl fmt::Debug for ReportSpec {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -46,22 +53,28 @@ pub struct Run<'a> {
     pub settings: &'a [(String, String)],
 }
 
-/// A report that is written once all pictures are done.
-pub trait RunReport {
-    /// Told of each picture, in the order of the inputs.
-    fn take(&mut self, told: &Told);
-
-    /// Writes the report.
+/// What a report writes for each picture. Several threads may do so at once.
+pub trait PictureReport: Send + Sync {
+    /// Writes what there is of one result, and adds its files to `written`. Returns what the journal keeps for the report of
+    /// the run, [`Value::Null`] if it needs nothing.
     ///
     /// # Errors
-    /// [`yolo_cam::Error::Io`].
-    fn close(self: Box<Self>) -> Result<()>;
+    /// If a file can't be written.
+    fn write(&self, explained: &Explained, record: &Record, written: &mut Vec<PathBuf>) -> Result<Value>;
 }
+
+/// What a report keeps of one result: the report's name, and the value.
+pub type Kept = (&'static str, Value);
+
+/// What a report writes once all pictures are done. It is told of each, in the order of the inputs.
+pub type RunReport = dyn for<'a> Sink<Told<'a>>;
 
 /// What became of a picture.
 pub enum Told<'a> {
-    /// It was explained, in this run or in an earlier one.
-    Explained(&'a Entry),
+    /// It was explained, with these results.
+    Explained { entry: &'a Entry, results: &'a [Finished] },
+    /// It was explained by an earlier run.
+    Skipped(&'a Entry),
     /// It failed.
     Failed {
         /// As messages name it.
@@ -82,12 +95,13 @@ pub mod toy {
 
     use std::{fs, path::PathBuf};
 
-    use super::{ReportSpec, RunReport, Told};
+    use super::{ReportSpec, Sink, Told};
 
     pub const SPEC: ReportSpec = ReportSpec {
         name: "toy",
         summary: "toy.txt, a toy for tests",
-        open: Some(|run| Box::new(Toy { path: run.folder.join("toy.txt"), lines: Vec::new() })),
+        of_pictures: None,
+        of_run: Some(|run| Box::new(Toy { path: run.folder.join("toy.txt"), lines: Vec::new() })),
     };
 
     struct Toy {
@@ -95,17 +109,18 @@ pub mod toy {
         lines: Vec<String>,
     }
 
-    impl RunReport for Toy {
+    impl Sink<Told<'_>> for Toy {
         fn take(&mut self, told: &Told) {
             self.lines.push(match told {
-                Told::Explained(entry) => format!("{}: {} rows", entry.image, entry.rows.len()),
+                Told::Explained { entry, .. } | Told::Skipped(entry) => {
+                    format!("{}: {} rows", entry.image, entry.rows.len())
+                }
                 Told::Failed { image, .. } => format!("{image}: failed"),
             });
         }
 
-        fn close(self: Box<Self>) -> yolo_cam::Result<()> {
-            fs::write(&self.path, self.lines.join("\n"))
-                .map_err(|reason| yolo_cam::Error::Io { path: self.path, reason })
+        fn close(self: Box<Self>) -> anyhow::Result<()> {
+            Ok(fs::write(&self.path, self.lines.join("\n"))?)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One picture and one explainer: find the boxes, make the maps, measure them.
 
-use std::{mem, ops::ControlFlow, path::Path, sync::Arc, time::Instant};
+use std::{mem, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Error, Result};
 use image::RgbImage;
@@ -19,9 +19,8 @@ use yolo_cam::{
     picture, render,
 };
 
-use super::super::interrupt;
+use super::super::session::{Attempt, attempt, go_on};
 use crate::{
-    guard::guarded,
     inputs::{Content, PICTURES},
     progress::Meter,
 };
@@ -57,14 +56,7 @@ pub struct MeasureJob {
 pub struct MeasureOutcome {
     pub image: String,
     pub subject: usize,
-    pub state: MeasureState,
-}
-
-pub enum MeasureState {
-    Done(Measured),
-    Failed(Error),
-    /// The user did not want to wait.
-    Interrupted,
+    pub state: Attempt<Measured>,
 }
 
 /// What was measured.
@@ -107,17 +99,7 @@ impl EvalWorker<'_> {
         let MeasureJob { image, subject, content } = job;
         // Each forward pass has a single thread, so that figures do not depend on how many there are.
         tch::set_num_threads(1);
-        let measured = content.map_err(Error::msg).and_then(|content| {
-            guarded(|| self.measure(&content, &image, subject))
-                .unwrap_or_else(|fault| Err(Error::msg(format!("{image:?}: {fault}"))))
-        });
-        let state = match measured {
-            Ok(measured) => MeasureState::Done(measured),
-            Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => {
-                MeasureState::Interrupted
-            }
-            Err(error) => MeasureState::Failed(error),
-        };
+        let state = attempt(&image, || self.measure(&*content.map_err(Error::msg)?, &image, subject));
         self.meter.finish(self.index);
         MeasureOutcome { image, subject, state }
     }
@@ -147,7 +129,7 @@ impl EvalWorker<'_> {
             let before: f64 = stages[..stage].iter().sum();
             move |done: usize, total: usize| {
                 meter.show(worker, (before + stages[stage] * done as f64 / total.max(1) as f64) / whole);
-                if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                go_on()
             }
         };
         let whose = || format!("{image}: {explainer}");

@@ -17,7 +17,7 @@ use yolo_cam::{
     },
 };
 
-use super::{lists::print, open_results};
+use super::{session::open_results, stdout::print};
 use crate::{
     cli::ShapeCommand,
     exit::Exit,

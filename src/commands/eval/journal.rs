@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    fs::File,
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
 
@@ -11,9 +11,10 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use yolo_cam::files::temporary_file;
+use yolo_cam::files::folder_of;
 
 use super::measure::PictureFigures;
+use crate::output::LineFile;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -30,7 +31,7 @@ pub struct Journal {
     path: PathBuf,
     settings: Map<String, Value>,
     /// None before the first record.
-    file: Option<File>,
+    file: Option<LineFile>,
 }
 
 impl Journal {
@@ -38,7 +39,7 @@ impl Journal {
     /// nothing away.
     pub fn begin(path: &Path, settings: &Map<String, Value>) -> Result<Self> {
         // Better told now than after the first picture.
-        tempfile::tempfile_in(folder_of(path)).with_context(|| format!("{path:?} cannot be written"))?;
+        folder_of(path).and_then(tempfile::tempfile_in).with_context(|| format!("{path:?} cannot be written"))?;
         Ok(Self { path: path.to_owned(), settings: settings.clone(), file: None })
     }
 
@@ -55,7 +56,7 @@ impl Journal {
             Err(error) => bail!("{path:?}: {error}"),
         };
         let file = match damaged {
-            0 => OpenOptions::new().append(true).open(path),
+            0 => LineFile::append(path),
             _ => replaced(path, settings, &records),
         };
         let file = Some(file.with_context(|| format!("{path:?} cannot be written"))?);
@@ -77,37 +78,21 @@ impl Journal {
             Some(file) => file,
             none => none.insert(replaced(&self.path, &self.settings, &[])?),
         };
-        let mut text = Vec::new();
-        line(&mut text, record)?;
-        let length = file.metadata()?.len();
-        let written = file.write_all(&text);
-        if written.is_err() {
-            // The next one must not stand behind half a line.
-            file.set_len(length)?;
-        }
-        written
+        file.add(record)
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
-}
-
 /// Writes the file anew, and opens it for more.
-fn replaced(path: &Path, settings: &Map<String, Value>, records: &[PictureFigures]) -> io::Result<File> {
-    let mut temporary = temporary_file(folder_of(path))?;
-    let mut out = io::BufWriter::new(temporary.as_file_mut());
-    line(&mut out, &Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() })?;
-    records.iter().try_for_each(|record| line(&mut out, record))?;
-    out.flush()?;
-    drop(out);
-    temporary.persist(path)?;
-    OpenOptions::new().append(true).open(path)
+fn replaced(path: &Path, settings: &Map<String, Value>, records: &[PictureFigures]) -> io::Result<LineFile> {
+    let header = Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() };
+    LineFile::replace(path, [Line::Header(&header)].into_iter().chain(records.iter().map(Line::Record)))
 }
 
-fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, value)?;
-    out.write_all(b"\n")
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Header(&'a Header),
+    Record(&'a PictureFigures),
 }
 
 /// The records, and how many lines are none.

@@ -1,24 +1,22 @@
 //! What became of the pictures: told as it happens, reported in the end.
 
 use std::{
-    io::{self, Write},
-    path::PathBuf,
+    io,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
-use serde::{Serialize, Serializer};
-use yolo_cam::report::{CsvRow, Record};
+use yolo_cam::report::CsvRow;
 
 use super::{
     messages::summary,
-    worker::{Finished, PictureOutcome, PictureState},
+    worker::{PictureOutcome, PictureState},
 };
 use crate::{
     cli::{ExplainCommand, Verbosity},
     exit::Exit,
     output::{
-        Journal,
+        Entry, Finished, Journal, JsonLines,
         reports::{ReportSpec, Run, RunReport, Told},
     },
     progress::Progress,
@@ -40,49 +38,25 @@ pub struct RunLedger<'a> {
     /// A file that belongs to no picture could not be written.
     is_incomplete: bool,
     /// By name.
-    reports: Vec<(&'static str, Box<dyn RunReport>)>,
+    reports: Vec<(&'static str, Box<RunReport>)>,
     journal: &'a Mutex<Journal>,
     /// Until it can't be written.
     has_journal: bool,
-    /// Until nobody reads them any more.
-    writes_lines: bool,
-}
-
-/// One result, for scripts.
-#[derive(Serialize)]
-struct Line<'a> {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<ImagePath<'a>>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    #[serde(serialize_with = "as_text")]
-    files: &'a [PathBuf],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(flatten)]
-    record: Option<&'a Record>,
-}
-
-/// JSON knows no other bytes than text: what is none becomes U+FFFD, as in all that is shown.
-fn as_text<S: Serializer>(files: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(files.iter().map(|file| file.to_string_lossy()))
-}
-
-#[derive(Serialize)]
-struct ImagePath<'a> {
-    path: &'a str,
 }
 
 impl<'a> RunLedger<'a> {
     pub fn new(
         command: &'a ExplainCommand,
         total: Option<usize>,
-        settings: &[(String, String)],
+        run: &Run,
         journal: &'a Mutex<Journal>,
         progress: &'a Progress,
     ) -> Self {
-        let run = Run { folder: &command.pictures.output_dir, settings };
-        let open = |report: &&'static ReportSpec| Some((report.name, report.open?(&run)));
+        let open = |report: &&'static ReportSpec| Some((report.name, report.of_run?(run)));
+        let mut reports: Vec<_> = command.reports.iter().filter_map(open).collect();
+        if command.json_lines {
+            reports.push(("json-lines", Box::new(JsonLines::new(run.folder))));
+        }
         Self {
             command,
             total,
@@ -95,10 +69,9 @@ impl<'a> RunLedger<'a> {
             interrupted: false,
             boxes: 0,
             is_incomplete: false,
-            reports: command.reports.iter().filter_map(open).collect(),
+            reports,
             journal,
             has_journal: true,
-            writes_lines: command.json_lines,
         }
     }
 
@@ -110,47 +83,17 @@ impl<'a> RunLedger<'a> {
         }
         let image = outcome.image.as_str();
         match outcome.state {
-            PictureState::Done(results, mut entry) => {
-                self.done += 1;
-                let mut files = Vec::new();
-                for result in results {
-                    let names = result.files.iter().chain(&result.others).filter_map(|file| file.file_name());
-                    files.extend(names.map(|name| name.to_string_lossy().into_owned()));
-                    entry.rows.extend(CsvRow::explained(&result.record));
-                    entry.cards.extend(result.card.clone());
-                    self.take_result(image, &result);
-                }
-                entry.files = Some(files);
-                self.report(&Told::Explained(&entry));
-                let added = self.journal.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
-                if let Err(error) = added {
-                    self.give_up_journal(&error);
-                }
-            }
+            PictureState::Done(results, entry) => self.take_results(image, &results, entry),
             PictureState::Skipped(entry) => {
                 self.skipped += 1;
-                self.report(&Told::Explained(&entry));
                 let file = entry.first_file(&self.command.pictures.output_dir);
                 self.tell(Verbosity::Normal, || format!("{image}: skipped, {} is there", file.display()));
-                self.line(&Line {
-                    status: "skipped",
-                    image: Some(ImagePath { path: image }),
-                    files: &[file],
-                    error: None,
-                    record: None,
-                });
+                self.report(&Told::Skipped(&entry));
             }
             PictureState::Failed(error) => {
                 self.failed += 1;
                 let error = format!("{error:#}");
                 self.progress.say(&format!("error: {error}"));
-                self.line(&Line {
-                    status: "failed",
-                    image: Some(ImagePath { path: image }),
-                    files: &[],
-                    error: Some(error.clone()),
-                    record: None,
-                });
                 self.report(&Told::Failed { image, error: &error });
             }
             PictureState::Interrupted => {
@@ -165,10 +108,30 @@ impl<'a> RunLedger<'a> {
         self.reports.iter_mut().for_each(|(_, report)| report.take(told));
     }
 
-    fn take_result(&mut self, image: &str, result: &Finished) {
-        let Finished { files, record, times, .. } = result;
+    /// Of a picture that was explained. `entry`: what the journal said of it before.
+    fn take_results(&mut self, image: &str, results: &[Finished], mut entry: Entry) {
+        self.done += 1;
+        let mut files = Vec::new();
+        for result in results {
+            let names = result.pictures.iter().chain(&result.others).filter_map(|file| file.file_name());
+            files.extend(names.map(|name| name.to_string_lossy().into_owned()));
+            entry.rows.extend(CsvRow::explained(&result.record));
+            for (report, kept) in &result.kept {
+                entry.kept.entry((*report).to_owned()).or_default().push(kept.clone());
+            }
+            self.tell_result(image, result);
+        }
+        entry.files = Some(files);
+        self.report(&Told::Explained { entry: &entry, results });
+        let added = self.journal.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
+        if let Err(error) = added {
+            self.give_up_journal(&error);
+        }
+    }
+
+    fn tell_result(&mut self, image: &str, Finished { pictures, record, times, .. }: &Finished) {
         self.boxes += record.detections.len();
-        let shown = match files.as_slice() {
+        let shown = match pictures.as_slice() {
             [] => String::new(),
             [only] => only.display().to_string(),
             [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
@@ -177,7 +140,6 @@ impl<'a> RunLedger<'a> {
         if self.command.verbosity >= Verbosity::Verbose {
             self.progress.say(&format!("time: {times}"));
         }
-        self.line(&Line { status: "done", image: None, files, error: None, record: Some(record) });
     }
 
     /// A line that says which picture of how many it is about.
@@ -188,34 +150,11 @@ impl<'a> RunLedger<'a> {
         }
     }
 
-    /// To stdout.
-    fn line(&mut self, line: &Line) {
-        if !self.writes_lines {
-            return;
-        }
-        let write = || -> io::Result<()> {
-            // Whole or not at all: half a line is no JSON.
-            let mut text = serde_json::to_vec(line)?;
-            text.push(b'\n');
-            let mut out = io::stdout().lock();
-            out.write_all(&text)?;
-            out.flush()
-        };
-        if let Err(error) = write() {
-            self.writes_lines = false;
-            // A reader that has seen enough is no error: `yolo-cam --json-lines | head`.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                self.is_incomplete = true;
-                self.progress.say(&format!("error: --json-lines: {error}"));
-            }
-        }
-    }
-
     /// Writes the reports of the run, and tells how it went.
     pub fn close(mut self, is_stopped: bool) -> Exit {
         for (_, report) in std::mem::take(&mut self.reports) {
             if let Err(error) = report.close() {
-                self.tell_incomplete(&error.to_string());
+                self.tell_incomplete(&format!("{error:#}"));
             }
         }
         self.interrupted |= is_stopped;
@@ -231,9 +170,9 @@ impl<'a> RunLedger<'a> {
     }
 
     /// This report cannot be written. The pictures are explained all the same.
-    pub fn give_up(&mut self, report: &str, error: &yolo_cam::Error) {
+    pub fn give_up(&mut self, report: &str, error: &anyhow::Error) {
         self.reports.retain(|(name, _)| *name != report);
-        self.tell_incomplete(&error.to_string());
+        self.tell_incomplete(&format!("{error:#}"));
     }
 
     /// The journal cannot be written: a resumed run will explain all pictures again.

@@ -1,8 +1,11 @@
 //! `yolo-cam eval` and `yolo-cam compare`: measures maps, and says which method to take.
 
+mod cases;
 mod journal;
 mod ledger;
 mod measure;
+mod reports;
+mod table;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +13,6 @@ use std::{
     fs, io, iter,
     path::Path,
     sync::Arc,
-    time::Instant,
 };
 
 use anyhow::{Context, Result};
@@ -29,13 +31,15 @@ use self::{
     measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
 };
 use super::{
-    interrupt, load_named_model, note_rounding, open_results, options::eval_options, tell_memory, tell_model,
-    warn_of_target,
+    interrupt,
+    model::warn_of_target,
+    options::eval_options,
+    session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
-    cli::{EvalChoice, EvalCommand, Verbosity},
+    cli::{EvalChoice, EvalCommand},
     exit::Exit,
-    inputs::{Content, Items, Picture, Search, sources},
+    inputs::{Content, Items, Picture},
     output::Namer,
     progress::Meter,
     weights,
@@ -46,29 +50,18 @@ use crate::{
 /// # Errors
 /// Wrong use, an unusable model or labels, or settings that differ from those of the run that is to go on.
 pub fn eval(command: &EvalCommand) -> Result<Exit> {
-    let start = Instant::now();
-    let is_talkative = command.verbosity >= Verbosity::Normal;
-    let model = load_named_model(&command.model, command.pictures.names.as_deref(), !is_talkative)?;
-    if command.verbosity >= Verbosity::Verbose {
-        tell_model(&model, start);
-    }
-    let subjects = subjects(command, &model)?;
+    let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
+    let model = &session.model;
+    let subjects = subjects(command, model)?;
     let labels = command.labels.as_ref().map(|path| Labels::open(path, model.names())).transpose()?;
     if let Some(odd) = labels.as_ref().and_then(Labels::odd) {
         say!("warning: labels {:?}: {odd}", command.labels.as_deref().unwrap_or(Path::new("")));
     }
-    if is_talkative {
-        note_rounding(command.detection.img_size, &model);
-    }
-    warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), &model);
+    warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), model);
     let output_dir = &command.pictures.output_dir;
-    let _lock = open_results(output_dir)?;
-    let (journal, earlier) = journal(command, &model, &subjects)?;
-    interrupt::install()?;
-
-    let search = Search { recursive: command.pictures.recursive, output_dir };
-    let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
-    let mut items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
+    let _lock = session.begin()?;
+    let (journal, earlier) = journal(command, model, &subjects)?;
+    let mut items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
     let pictures = items.total();
     let done: HashSet<(String, usize)> = earlier
         .iter()
@@ -78,16 +71,16 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
         })
         .collect();
     let total = pictures.map(|pictures| pictures * subjects.len());
+    let is_talkative = session.is_talkative();
     if is_talkative && !done.is_empty() {
         say!("note: {} maps of pictures are measured already", done.len());
     }
-    let threads = tch::get_num_threads().max(1) as usize;
     // On a GPU they would wait for each other.
-    let most = if model.device().is_cuda() { 1 } else { threads };
+    let most = if model.device().is_cuda() { 1 } else { threads() };
     let workers = most.min(total.unwrap_or(most)).max(1);
     let meter = Meter::new(is_talkative, total, workers);
-    let mut ledger = EvalLedger::new(command, &subjects, &model, journal, earlier, &meter);
-    let crews = crews(workers, most, command, &model, &subjects, (labels.as_ref(), &meter))?;
+    let mut ledger = EvalLedger::new(command, &subjects, model, journal, earlier, &meter);
+    let crews = crews(workers, most, command, model, &subjects, (labels.as_ref(), &meter))?;
     let mut shared =
         SharedLabels { is_folder: command.labels.as_ref().is_some_and(|path| path.is_dir()), ..Default::default() };
     let mut open: Vec<MeasureJob> = Vec::new();
@@ -105,14 +98,13 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
             open = jobs_of(item.image, item.content.map(|picture| picture.content), wanted);
             open.reverse();
         }
-        if interrupt::is_stopped() { None } else { open.pop() }
+        open.pop()
     });
+    let jobs = until_stopped(jobs);
     let workers = crews.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     as_done(jobs, workers, |outcome| ledger.take(outcome));
     let exit = ledger.close(interrupt::is_stopped())?;
-    if command.verbosity >= Verbosity::Verbose {
-        tell_memory();
-    }
+    tell_memory(command.verbosity);
     Ok(exit)
 }
 

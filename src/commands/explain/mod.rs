@@ -1,47 +1,50 @@
 //! The main job: explains pictures, several at a time, and tells of each in the order of the inputs.
 
+mod ledger;
+mod messages;
+mod worker;
+
 use std::{
-    io::{self, Write},
+    io::Write,
     iter,
-    path::Path,
     sync::{Mutex, PoisonError},
-    time::Instant,
 };
 
 use anyhow::Result;
-use yolo_cam::{Model, parallel::in_order, report::HtmlPictures};
+use yolo_cam::{Model, parallel::in_order};
 
-use super::{
-    create_results, interrupt,
+use self::{
     ledger::RunLedger,
-    lists::print,
-    load_named_model, note_rounding, open_results,
+    worker::{ExplainWorker, PictureJob, PictureReports, ResultKind, Task, Work, result_kinds},
+};
+use super::{
+    interrupt,
+    model::warn_of_target,
     options::{explain_options, result_settings, settings},
-    tell_memory, tell_model, warn_of_target,
-    worker::{ExplainWorker, PictureJob, ResultKind, Task, Work, result_kinds},
+    session::{Session, create_results, tell_memory, threads, until_stopped},
+    stdout::print,
 };
 use crate::{
-    cli::{ExplainCommand, Verbosity},
+    cli::ExplainCommand,
     exit::Exit,
-    inputs::{Item, Items, Search, Source, sources},
-    output::{Entry, Journal, Namer, PictureId, ResultNames},
+    inputs::{Item, Items, Source},
+    output::{Entry, Journal, Namer, PictureId, reports::Run},
     progress::{Bar, Progress},
 };
 
 /// More workers than this gain little, and each takes memory for its own forward pass.
 const MOST_WORKERS: usize = 4;
 
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use, an unusable model, or a folder of results that another run has.
 pub fn explain(command: &ExplainCommand) -> Result<Exit> {
-    let start = Instant::now();
-    let is_talkative = command.verbosity >= Verbosity::Normal;
-    let model = load_named_model(&command.model, command.pictures.names.as_deref(), !is_talkative)?;
-    let kinds = result_kinds(explain_options(command, &model)?, command.fuse.is_some(), &model);
-    if is_talkative {
-        note_rounding(command.detection.img_size, &model);
-    }
-    warn_of_target(command.target, iter::once(command.method), &model);
-    let search = Search { recursive: command.pictures.recursive, output_dir: &command.pictures.output_dir };
-    let sources = sources(&command.pictures.inputs, search, io::stdin().lock());
+    let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
+    let model = &session.model;
+    let kinds = result_kinds(explain_options(command, model)?, command.fuse.is_some(), model);
+    warn_of_target(command.target, iter::once(command.method), model);
+    let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
     let plan = move |journal: &Journal| {
         let files = sources.iter().flatten().map(Source::path);
@@ -49,7 +52,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources, command.pictures.every, namer)
     };
-    let planner = Planner { command, kinds: &kinds, settings: result_settings(command, &model) };
+    let planner = Planner { command, kinds: &kinds, settings: result_settings(command, model) };
     if command.dry_run {
         let journal = Journal::read(output_dir);
         return list(plan(&journal), &planner, &journal);
@@ -61,31 +64,33 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         say!("{}", count.as_deref().unwrap_or("no picture done"));
         return Ok(Exit::SomeFailed);
     }
-    let _lock = open_results(output_dir)?;
-    let mut journal = Journal::read(output_dir);
+    let _lock = session.begin()?;
+    let journal = Journal::read(output_dir);
     if command.skip_existing && journal.damaged() > 0 {
         let damaged = journal.damaged();
         let lines = if damaged == 1 { "line" } else { "lines" };
         say!("warning: {damaged} damaged {lines} of the journal left out; what they told of is explained again");
     }
-    let mut items = plan(&journal);
+    let items = plan(&journal);
+    let exit = explain_all(session, &planner, items, journal)?;
+    tell_memory(command.verbosity);
+    Ok(exit)
+}
+
+fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: Journal) -> Result<Exit> {
+    let &Planner { command, kinds, .. } = planner;
     let total = items.total();
     let started = journal.start();
     let journal = Mutex::new(journal);
-    if command.verbosity >= Verbosity::Verbose {
-        tell_model(&model, start);
-    }
-    interrupt::install()?;
-
     let takes_steps = command.method.runs_again();
-    let threads = tch::get_num_threads().max(1) as usize;
     let workers = match command.jobs {
         Some(jobs) => jobs.into(),
         // Such methods keep all cores busy with batches by themselves.
         None if takes_steps => 1,
-        None => threads.min(MOST_WORKERS),
+        None => threads().min(MOST_WORKERS),
     };
     let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let is_talkative = session.is_talkative();
     let progress = Progress {
         pictures: match total {
             Some(total) => Bar::of_pictures(is_talkative && total > 1 && !takes_steps),
@@ -93,30 +98,35 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         },
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
-    let mut ledger = RunLedger::new(command, total, &settings(command, &model), &journal, &progress);
+    let settings = settings(command, &session.model);
+    let run = Run { folder: &command.pictures.output_dir, settings: &settings };
+    let mut ledger = RunLedger::new(command, total, &run, &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
     }
-    let jobs = iter::from_fn(|| if interrupt::is_stopped() { None } else { items.next() });
+    let mut reports = PictureReports::new();
+    for report in &command.reports {
+        match report.of_pictures.map(|open| open(&run)) {
+            None => {}
+            Some(Ok(open)) => reports.push((report.name, open)),
+            Some(Err(error)) => ledger.give_up(report.name, &error),
+        }
+    }
+    let jobs = until_stopped(items);
     let jobs = jobs.map(|item| planner.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
-    let page = command.writes("html").then(|| HtmlPictures::new(output_dir));
-    let page = page.and_then(|page| page.map_err(|error| ledger.give_up("html", &error)).ok());
-    let workers = crew(model, workers, threads, &Task { command, kinds: &kinds, steps: &progress.steps, page })?;
+    let task = Task { command, kinds, steps: &progress.steps, reports: &reports };
+    let workers = crew(session.model, workers, threads(), task)?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
-    let exit = ledger.close(interrupt::is_stopped());
-    if command.verbosity >= Verbosity::Verbose {
-        tell_memory();
-    }
-    Ok(exit)
+    Ok(ledger.close(interrupt::is_stopped()))
 }
 
 /// `count` workers, which share the model's weights and the threads.
-fn crew<'a>(model: Model, count: usize, threads: usize, task: &Task<'a>) -> Result<Vec<ExplainWorker<'a>>> {
+fn crew<'a>(model: Model, count: usize, threads: usize, task: Task<'a>) -> Result<Vec<ExplainWorker<'a>>> {
     let threads = (threads / count).max(1) as i32;
     let mut models = (1..count).map(|_| Ok(model.share()?)).collect::<Result<Vec<Model>>>()?;
     models.push(model);
-    Ok(models.into_iter().map(|model| ExplainWorker::new(model, threads, task.clone())).collect())
+    Ok(models.into_iter().map(|model| ExplainWorker::new(model, threads, task)).collect())
 }
 
 /// Decides what is to be done for each picture.
@@ -129,21 +139,18 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// The results of a picture, if they are all there and the user does not want them anew.
-    fn results<'a>(&self, picture: &PictureId, names: &ResultNames, journal: &'a Journal) -> Option<&'a Entry> {
+    fn results<'a>(&self, picture: &PictureId, journal: &'a Journal) -> Option<&'a Entry> {
         let entry = journal.results_of(picture, &self.settings).filter(|_| self.command.skip_existing)?;
-        let files = entry.files.as_deref().unwrap_or_default();
-        let is_there = |file: &Path| files.iter().any(|name| file.file_name().is_some_and(|file| *file == **name));
-        let has_json = || self.kinds.iter().all(|kind| is_there(&kind.names(names).json()));
-        let has_cards = || entry.cards.len() == self.kinds.len();
-        let (json, html) = (self.command.writes("json"), self.command.writes("html"));
-        ((!json || has_json()) && (!html || has_cards())).then_some(entry)
+        let of_pictures = self.command.reports.iter().filter(|report| report.of_pictures.is_some());
+        let is_made = |name: &str| entry.kept.get(name).is_some_and(|kept| kept.len() == self.kinds.len());
+        of_pictures.map(|report| report.name).all(is_made).then_some(entry)
     }
 
     /// What is to be done for a picture: nothing, where all its results are there.
     fn job(&self, item: Item, journal: &mut Journal) -> PictureJob {
         let work = match item.content {
             Err(problem) => Work::Unusable(problem),
-            Ok(picture) => match self.results(&picture.id, &picture.names, journal) {
+            Ok(picture) => match self.results(&picture.id, journal) {
                 Some(entry) => Work::Existing(entry.clone()),
                 None => {
                     let entry = Entry::planned(&item.image, &picture.id, &self.settings, picture.names.source());
@@ -171,7 +178,7 @@ fn list(items: Items, planner: &Planner, journal: &Journal) -> Result<Exit> {
                     continue;
                 }
             };
-            if let Some(entry) = id.and_then(|id| planner.results(&id, &names, journal)) {
+            if let Some(entry) = id.and_then(|id| planner.results(&id, journal)) {
                 writeln!(out, "{image}: skipped, {} is there", entry.first_file(names.dir()).display())?;
                 continue;
             }

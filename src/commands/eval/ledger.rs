@@ -1,0 +1,251 @@
+//! Keeps what was measured, and reports it.
+
+use std::{collections::HashSet, fs, path::PathBuf};
+
+use anyhow::{Result, ensure};
+use image::RgbImage;
+use yolo_cam::{
+    Model, Target,
+    eval::{Cost, Explainer, Randomized, Sample, Summary, bootstrap},
+    report::ModuleMean,
+};
+
+use super::{
+    super::session::Attempt,
+    cases::CasePictures,
+    journal::Journal,
+    measure::{MeasureOutcome, Measured, PictureFigures, Subject},
+    reports::{CaseEntry, Findings, REPORTS},
+    table,
+};
+use crate::{
+    cli::{EvalCommand, Verbosity},
+    exit::Exit,
+    progress::Meter,
+};
+
+pub struct EvalLedger<'a> {
+    command: &'a EvalCommand,
+    subjects: &'a [Subject],
+    /// Path of the model.
+    model: String,
+    /// What is explained of its boxes.
+    target: Target,
+    journal: Journal,
+    meter: &'a Meter,
+    records: Vec<PictureFigures>,
+    /// Pictures and errors.
+    failed: Vec<(String, String)>,
+    interrupted: bool,
+    /// Whether what an earlier run reported is still there, and is to go.
+    is_stale: bool,
+    /// Pictures of the best and worst cases so far, beside the page.
+    pictures: CasePictures,
+}
+
+impl<'a> EvalLedger<'a> {
+    pub fn new(
+        command: &'a EvalCommand,
+        subjects: &'a [Subject],
+        model: &Model,
+        journal: Journal,
+        earlier: Vec<PictureFigures>,
+        meter: &'a Meter,
+    ) -> Self {
+        let folder = command.pictures.output_dir.join(format!("{}-files", command.name));
+        let mut pictures = CasePictures::new(folder);
+        earlier.iter().for_each(|record| pictures.know(&record.explainer, &record.cases));
+        let (records, failed) = (earlier, Vec::new());
+        let is_stale = !command.skip_existing;
+        Self {
+            command,
+            subjects,
+            model: model.path().display().to_string(),
+            target: command.target.of(model),
+            journal,
+            meter,
+            records,
+            failed,
+            interrupted: false,
+            is_stale,
+            pictures,
+        }
+    }
+
+    pub fn take(&mut self, outcome: MeasureOutcome) {
+        let MeasureOutcome { image, subject, state } = outcome;
+        match state {
+            Attempt::Done(Measured { record, pictures }) => {
+                if let Err(error) = self.keep(&record, pictures) {
+                    self.fail(&image, format!("{error:#}"));
+                }
+                let boxes = record.cases.len();
+                if self.command.verbosity >= Verbosity::Verbose {
+                    self.meter.say(&format!("{image}: {}: {boxes} boxes measured", self.subjects[subject].explainer));
+                }
+                self.records.push(record);
+            }
+            Attempt::Failed(error) => self.fail(&image, format!("{error:#}")),
+            Attempt::Interrupted => self.interrupted = true,
+        }
+    }
+
+    /// Pictures first: a run that goes on does not draw what the journal has.
+    fn keep(&mut self, record: &PictureFigures, pictures: Vec<(usize, RgbImage)>) -> Result<()> {
+        if std::mem::take(&mut self.is_stale) {
+            REPORTS.iter().for_each(|report| _ = fs::remove_file(self.path(report.extension)));
+            self.pictures.remove_all()?;
+        }
+        self.pictures.create_folder()?;
+        for (index, picture) in pictures {
+            self.pictures.add(&record.explainer, &record.cases[index], &picture)?;
+        }
+        self.journal.add(record)
+    }
+
+    /// Tells of a picture that failed, once where all methods fail in the same way.
+    fn fail(&mut self, image: &str, error: String) {
+        let failure = (image.to_owned(), error);
+        if !self.failed.contains(&failure) {
+            self.meter.say(&format!("error: {}", failure.1));
+            self.failed.push(failure);
+        }
+    }
+
+    /// Writes the reports, and tells the result.
+    pub fn close(mut self, is_stopped: bool) -> Result<Exit> {
+        self.interrupted |= is_stopped;
+        self.meter.clear();
+        self.failed.sort();
+        let pictures: HashSet<&str> = self.records.iter().map(|record| record.image.as_str()).collect();
+        let pictures = pictures.len();
+        let exit = match self {
+            Self { interrupted: true, .. } => Exit::Interrupted,
+            _ if self.failed.is_empty() => Exit::Fine,
+            _ => Exit::SomeFailed,
+        };
+        let seed = self.command.curves.seed;
+        let samples: Vec<Sample> = self.subjects.iter().map(|subject| self.sample(subject)).collect();
+        let missing: Vec<String> = samples
+            .iter()
+            .filter(|sample| sample.cases.is_empty())
+            .map(|sample| sample.explainer.to_string())
+            .collect();
+        let Some(summary) = Summary::new(samples, seed) else {
+            let failed = self.failed.iter().map(|(image, _)| image).collect::<HashSet<_>>().len();
+            let why = match exit {
+                Exit::Interrupted => "; --skip-existing goes on".to_owned(),
+                Exit::SomeFailed => format!(", and {failed} failed"),
+                _ if pictures == 0 => "; --img-path names none".to_owned(),
+                _ => "; --conf-thres may be too high".to_owned(),
+            };
+            // What failed has its line already; this one closes the run.
+            let kind = if self.failed.is_empty() { "error: " } else { "" };
+            say!("{kind}no box was measured by all methods in {pictures} pictures{why}");
+            return Ok(if self.interrupted { Exit::Interrupted } else { Exit::SomeFailed });
+        };
+        if !missing.is_empty() {
+            say!("warning: left out, since no box was measured: {}", missing.join("; "));
+        }
+        let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
+        let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
+        let findings = Findings {
+            summary,
+            truth: self.truth(),
+            randomized,
+            pictures,
+            failed: &self.failed,
+            model: &self.model,
+            settings: self.journal.settings(),
+            cases: &self.pictures,
+        };
+        // What was measured is shown whatever can't be written.
+        let written = [self.write(&findings), self.show(&findings)];
+        let problems = written.into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
+        Ok(if problems > 0 && exit == Exit::Fine { Exit::SomeFailed } else { exit })
+    }
+
+    fn sample(&self, Subject { explainer, flags, .. }: &Subject) -> Sample {
+        let records = || self.records.iter().filter(|record| record.explainer == *explainer);
+        let costs: Vec<Cost> = records().filter(|record| !record.cases.is_empty()).map(|record| record.cost).collect();
+        Sample {
+            explainer: explainer.clone(),
+            flags: flags.clone(),
+            cases: records().flat_map(|record| record.cases.iter().cloned()).collect(),
+            costs: if explainer.is_baseline() { Vec::new() } else { costs },
+        }
+    }
+
+    fn truth(&self) -> String {
+        let Some(labels) = &self.command.labels else {
+            return "the model's own boxes (no --labels given)".to_owned();
+        };
+        let pictures = |records: &mut dyn Iterator<Item = &PictureFigures>| {
+            records.map(|record| record.image.as_str()).collect::<HashSet<_>>().len()
+        };
+        let all = pictures(&mut self.records.iter());
+        let with = pictures(&mut self.records.iter().filter(|record| record.has_labels == Some(true)));
+        format!(
+            "the model's own boxes, and against the labels {} ({with} of {all} pictures have some)",
+            labels.display()
+        )
+    }
+
+    /// For each module, what is left of the maps of all boxes.
+    fn randomized(&self, explainer: &Explainer) -> Vec<ModuleMean> {
+        let mut records: Vec<&PictureFigures> =
+            self.records.iter().filter(|record| record.explainer == *explainer).collect();
+        records.sort_by(|a, b| a.image.cmp(&b.image));
+        let with: Vec<&[Randomized]> =
+            records.iter().map(|record| record.randomized.as_slice()).filter(|list| !list.is_empty()).collect();
+        let Some(first) = with.first() else { return Vec::new() };
+        let mean = |(place, module): (usize, &Randomized)| {
+            let of = |part: fn(&Randomized) -> &Vec<Option<f64>>| {
+                let all = with.iter().filter_map(|list| list.get(place)).flat_map(part);
+                let (boxes, values) = (all.clone().count(), all.copied().flatten().collect::<Vec<f64>>());
+                (bootstrap(&values, self.command.curves.seed), boxes - values.len())
+            };
+            let (correlation, empty) = of(|module| &module.correlations);
+            let (inside, _) = of(|module| &module.inside);
+            ModuleMean { module: module.module.clone(), correlation, inside, empty }
+        };
+        first.iter().enumerate().map(mean).collect()
+    }
+
+    fn path(&self, extension: &str) -> PathBuf {
+        self.command.pictures.output_dir.join(format!("{}.{extension}", self.command.name))
+    }
+
+    /// All of the reports that can be written. The error names those that can't.
+    fn write(&self, findings: &Findings) -> Result<()> {
+        let rank = |explainer: &Explainer| findings.summary.rows.iter().position(|row| row.explainer == *explainer);
+        let entries = self
+            .records
+            .iter()
+            .flat_map(|record| record.cases.iter().map(|case| CaseEntry { explainer: &record.explainer, case }));
+        let mut cases: Vec<CaseEntry> = entries.collect();
+        cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, rank(entry.explainer)));
+        let mut problems = Vec::new();
+        for report in REPORTS {
+            let mut sink = (report.open)(self.path(report.extension), findings);
+            cases.iter().for_each(|entry| sink.take(entry));
+            problems.extend(sink.close().err().map(|error| format!("{error:#}")));
+        }
+        ensure!(problems.is_empty(), "{}", problems.join("; "));
+        Ok(())
+    }
+
+    /// To stdout the figures, to stderr where the reports are.
+    fn show(&self, findings: &Findings) -> Result<()> {
+        table::show(findings, self.target, &self.command.curves)?;
+        if self.command.verbosity >= Verbosity::Normal {
+            let files: Vec<_> =
+                REPORTS.iter().map(|report| self.path(report.extension).display().to_string()).collect();
+            say!("reports: {}", files.join(", "));
+            if self.interrupted {
+                say!("interrupted: these are the figures so far; --skip-existing goes on");
+            }
+        }
+        Ok(())
+    }
+}

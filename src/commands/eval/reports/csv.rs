@@ -1,0 +1,88 @@
+//! `eval.csv`: a row for each box and explainer.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+use yolo_cam::{
+    eval::{Case, Explainer, Localization},
+    report::{Cell, write_csv},
+};
+
+use super::{CaseEntry, EvalReportSpec, Sink};
+
+pub const SPEC: EvalReportSpec =
+    EvalReportSpec { extension: "csv", open: |path, _| Box::new(Table { path, rows: Vec::new() }) };
+
+struct Table {
+    path: PathBuf,
+    rows: Vec<CaseRow>,
+}
+
+impl<'a> Sink<CaseEntry<'a>> for Table {
+    fn take(&mut self, entry: &CaseEntry<'a>) {
+        self.rows.push(CaseRow::new(entry.explainer, entry.case));
+    }
+
+    fn close(self: Box<Self>) -> Result<()> {
+        Ok(write_csv(&self.path, &self.rows)?)
+    }
+}
+
+/// A row of `eval.csv`: a box and an explainer.
+#[derive(Default, Serialize)]
+struct CaseRow {
+    image: Cell,
+    index: usize,
+    class: Cell,
+    confidence: f32,
+    box_share: f64,
+    method: Cell,
+    layers: Cell,
+    deletion: f64,
+    insertion: f64,
+    insertion_minus_deletion: f64,
+    pointing_game: f64,
+    energy_pointing_game: f64,
+    object_discrimination_index: Option<f64>,
+    labelled_pointing_game: Option<f64>,
+    labelled_energy_pointing_game: Option<f64>,
+    labelled_object_discrimination_index: Option<f64>,
+    compactness: Option<f64>,
+    sparsity: Option<f64>,
+    reason: Option<Cell>,
+}
+
+impl CaseRow {
+    fn new(explainer: &Explainer, case: &Case) -> Self {
+        let (method, layers) = match explainer {
+            Explainer::Method { name, layers } => (name.as_str(), layers.as_str()),
+            Explainer::Gaussian => ("gaussian", ""),
+            Explainer::Random => ("random", ""),
+        };
+        let figures = &case.figures;
+        let labelled = figures.labelled;
+        let of = |value: fn(Localization) -> f64| labelled.map(value);
+        Self {
+            image: case.image.as_str().into(),
+            index: case.index,
+            class: case.class.as_str().into(),
+            confidence: case.confidence,
+            box_share: case.box_share,
+            method: method.into(),
+            layers: layers.into(),
+            deletion: figures.curves.deletion.area,
+            insertion: figures.curves.insertion.area,
+            insertion_minus_deletion: case.overall(),
+            pointing_game: figures.detected.pointing_game,
+            energy_pointing_game: figures.detected.energy_pointing_game,
+            object_discrimination_index: figures.detected.object_discrimination_index,
+            labelled_pointing_game: of(|labelled| labelled.pointing_game),
+            labelled_energy_pointing_game: of(|labelled| labelled.energy_pointing_game),
+            labelled_object_discrimination_index: labelled.and_then(|labelled| labelled.object_discrimination_index),
+            compactness: figures.compactness,
+            sparsity: figures.sparsity,
+            reason: case.reason.clone().map(Cell::from),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `eval.html`: the figures as a page, with the best and the worst cases.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde_json::Value;
+use yolo_cam::report::{CaseGroup, EvalPage, write_eval_page};
+
+use super::{CaseEntry, EvalReportSpec, Findings, Sink};
+
+pub const SPEC: EvalReportSpec =
+    EvalReportSpec { extension: "html", open: |path, findings| Box::new(Page { path, findings }) };
+
+struct Page<'a> {
+    path: PathBuf,
+    findings: &'a Findings<'a>,
+}
+
+impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
+    /// It shows the best and the worst alone, which have their pictures already.
+    fn take(&mut self, _: &CaseEntry<'a>) {}
+
+    fn close(self: Box<Self>) -> Result<()> {
+        let Findings { summary, truth, randomized, failed, cases, .. } = self.findings;
+        let shown = summary.rows.iter().filter(|row| !row.explainer.is_baseline());
+        let groups: Vec<CaseGroup> = shown.map(|row| cases.group(&row.explainer)).collect();
+        let page = EvalPage {
+            settings: &settings(self.findings),
+            summary,
+            cases: &groups,
+            randomized: randomized.first().map_or(&[], |(_, modules)| modules.as_slice()),
+            failed,
+            truth,
+        };
+        Ok(write_eval_page(&self.path, &page)?)
+    }
+}
+
+/// Names and values that the page shows.
+fn settings(findings: &Findings) -> Vec<(String, String)> {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let own = [
+        ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("command".to_owned(), words.join(" ")),
+        ("model".to_owned(), findings.model.to_owned()),
+        ("pictures".to_owned(), findings.pictures.to_string()),
+    ];
+    let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let others = findings.settings.iter().filter(|(_, value)| !value.is_null());
+    own.into_iter().chain(others.map(|(name, of)| (name.replace('_', " "), value(of)))).collect()
+}

@@ -1,0 +1,258 @@
+//! One picture: read, explain, draw, write.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Error, Result};
+use image::RgbImage;
+use serde_json::Value;
+use yolo_cam::{
+    ExplainOptions, Explanation, Model, TargetLayer,
+    explain::explain_watched,
+    picture,
+    render::RenderOptions,
+    report::{Record, max_side, write_picture},
+};
+
+use super::{
+    super::session::{Attempt, attempt, go_on},
+    messages::{empty_maps, query_outcome, undrawable_name},
+};
+use crate::{
+    cli::ExplainCommand,
+    inputs::{Content, PICTURES, Picture},
+    output::{Entry, Explained, Finished, ResultNames, reports::PictureReport, write_maps, write_shapes},
+    progress::Bar,
+};
+
+/// One of the results that are made of each picture.
+pub struct ResultKind {
+    /// The layer, if each has a result of its own.
+    pub layer: Option<String>,
+    pub options: ExplainOptions,
+}
+
+impl ResultKind {
+    /// The names of this result of a picture whose results have `names`.
+    pub fn names(&self, names: &ResultNames) -> ResultNames {
+        match &self.layer {
+            None => names.clone(),
+            Some(layer) => names.with_suffix(&format!("-{layer}")),
+        }
+    }
+}
+
+/// A picture that is to be explained.
+pub struct PictureJob {
+    /// As messages and reports name it.
+    pub image: String,
+    pub work: Work,
+}
+
+/// Where a picture is.
+pub enum Work {
+    /// With what the journal says of it before it is explained.
+    Picture(Picture, Entry),
+    /// It need not be explained: its results are there.
+    Existing(Entry),
+    /// Nowhere, and why.
+    Unusable(String),
+}
+
+/// What became of a picture.
+pub struct PictureOutcome {
+    pub image: String,
+    /// What is to be told, in order.
+    pub warnings: Vec<String>,
+    pub state: PictureState,
+}
+
+pub enum PictureState {
+    /// One result for each kind, and what the journal is to say of them.
+    Done(Vec<Finished>, Entry),
+    /// It has these results already.
+    Skipped(Entry),
+    Failed(Error),
+    /// The user did not want to wait.
+    Interrupted,
+}
+
+/// The reports that are written with each picture, by name.
+pub type PictureReports = Vec<(&'static str, Box<dyn PictureReport>)>;
+
+/// What all workers do.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    pub command: &'a ExplainCommand,
+    pub kinds: &'a [ResultKind],
+    pub steps: &'a Bar,
+    pub reports: &'a PictureReports,
+}
+
+/// A picture that was read.
+struct Current<'a> {
+    image: &'a str,
+    picture: &'a RgbImage,
+    names: ResultNames,
+    kind: &'a ResultKind,
+}
+
+/// Explains one picture after the other.
+pub struct ExplainWorker<'a> {
+    model: Model,
+    /// Of libtorch; set in the thread that works.
+    threads: Option<i32>,
+    task: Task<'a>,
+}
+
+impl<'a> ExplainWorker<'a> {
+    pub fn new(model: Model, threads: i32, task: Task<'a>) -> Self {
+        Self { model, threads: Some(threads), task }
+    }
+
+    pub fn work(&mut self, job: PictureJob) -> PictureOutcome {
+        if let Some(threads) = self.threads.take() {
+            tch::set_num_threads(threads);
+        }
+        let mut warnings = Vec::new();
+        let (Picture { content, names, .. }, entry) = match job.work {
+            Work::Existing(entry) => {
+                return PictureOutcome { image: job.image, warnings, state: PictureState::Skipped(entry) };
+            }
+            Work::Unusable(problem) => {
+                return PictureOutcome { image: job.image, warnings, state: PictureState::Failed(Error::msg(problem)) };
+            }
+            Work::Picture(picture, entry) => (picture, entry),
+        };
+        let state = match attempt(&job.image, || self.results(content, &job.image, &names, &mut warnings)) {
+            Attempt::Done(results) => PictureState::Done(results, entry),
+            Attempt::Failed(error) => PictureState::Failed(error),
+            Attempt::Interrupted => PictureState::Interrupted,
+        };
+        PictureOutcome { image: job.image, warnings, state }
+    }
+
+    fn results(
+        &self,
+        content: Content,
+        image: &str,
+        names: &ResultNames,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Finished>> {
+        let start = Instant::now();
+        let (picture, _share) = match content {
+            Content::File(path) => {
+                let (picture, share) = picture::read_within(path, &PICTURES)?;
+                (picture, Some(share))
+            }
+            Content::Frame(picture) => (picture, None),
+        };
+        let mut decode = start.elapsed();
+        let mut done = Vec::with_capacity(self.task.kinds.len());
+        for kind in self.task.kinds {
+            let current = Current { image, picture: &picture, names: kind.names(names), kind };
+            done.push(self.result(&current, decode, warnings)?);
+            decode = Duration::ZERO;
+        }
+        Ok(done)
+    }
+
+    fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Finished> {
+        let Current { image, picture, names, kind } = current;
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let mut watch = |done, total| {
+            self.task.steps.show(done, total);
+            go_on()
+        };
+        let explanation =
+            explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
+        self.warn(image, &explanation, &kind.options, warnings);
+        lap();
+        let command = self.task.command;
+        let explained = Explained {
+            image,
+            picture,
+            names,
+            layer: kind.layer.as_deref(),
+            model: &self.model,
+            explanation: &explanation,
+            render: &command.render,
+            quality: command.quality,
+        };
+        let pictures = self.drawn(&explained, warnings)?;
+        let render = lap();
+        let mut others = Vec::new();
+        let maps = command.raw.map(|raw| write_maps(&explained, raw, &mut others)).transpose()?.unwrap_or_default();
+        let shapes = command.shape.as_ref().map(|options| write_shapes(&explained, options, &mut others));
+        let shapes = shapes.transpose()?.unwrap_or_default();
+        let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
+        let keep = |(name, report): &(&'static str, Box<dyn PictureReport>)| -> Result<(&'static str, Value)> {
+            Ok((*name, report.write(&explained, &record, &mut others)?))
+        };
+        let kept = self.task.reports.iter().map(keep).collect::<Result<_>>()?;
+        // Last, and the first of them at the very end: where it stands, all is complete.
+        for (file, picture) in pictures.iter().rev() {
+            write_picture(file, picture, command.quality)?;
+        }
+        let write = lap();
+        let timings = &explanation.timings;
+        let times = [
+            ("decode", decode),
+            ("letterbox", timings.letterbox),
+            ("forward", timings.forward),
+            ("detect", timings.detect),
+            ("maps", timings.maps),
+            ("render", render),
+            ("write", write),
+        ];
+        let times = times.map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3)).join(", ");
+        let pictures = pictures.into_iter().map(|(file, _)| file).collect();
+        Ok(Finished { pictures, others, record, kept, times })
+    }
+
+    /// What the user should know of an explanation.
+    fn warn(&self, image: &str, explanation: &Explanation, options: &ExplainOptions, warnings: &mut Vec<String>) {
+        if explanation.is_undefined {
+            warnings.push(format!("warning: {image}: {}", yolo_cam::Error::Undefined));
+        }
+        warnings.extend(empty_maps(image, explanation, &self.model));
+        if let Some(query) = options.query.as_ref().filter(|_| !explanation.is_undefined) {
+            let outcome = query_outcome(query, explanation, &self.model, self.task.command.detection.conf_threshold);
+            warnings.push(format!("query: {image}: {outcome}"));
+        }
+        warnings.extend(undrawable_name(explanation, &self.model).filter(|_| self.task.command.render.labels));
+    }
+
+    /// The result pictures with their files.
+    fn drawn(&self, explained: &Explained, warnings: &mut Vec<String>) -> Result<Vec<(PathBuf, RgbImage)>> {
+        let target = explained.names.picture();
+        let limit = max_side(&target);
+        let options = RenderOptions { max_side: limit, ..explained.render.clone() };
+        let drawn = (self.task.command.layout.draw)(explained, &options)?;
+        if drawn.left_out > 0 {
+            let kind = target.extension().unwrap_or_default().to_string_lossy();
+            warnings.push(format!(
+                "warning: {}: {} panels, of the least confident boxes, are left out: a {kind} picture has at most \
+                 {limit} pixels a side; take --layout overlay, --top or --format png",
+                explained.image, drawn.left_out
+            ));
+        }
+        Ok(drawn.pictures)
+    }
+}
+
+/// A single result for each picture; where the layers' maps are not fused, one for each layer.
+pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> Vec<ResultKind> {
+    let layers = match &options.target_layer {
+        TargetLayer::Layers(layers) if !is_fused => layers.clone(),
+        _ => return vec![ResultKind { layer: None, options }],
+    };
+    let single = |layer: usize| ResultKind {
+        layer: Some(model.layers()[layer].path.clone()),
+        options: ExplainOptions { target_layer: TargetLayer::Layers(vec![layer]), ..options.clone() },
+    };
+    layers.into_iter().map(single).collect()
+}

@@ -1,0 +1,57 @@
+//! Loads the model that a command names, and says what the user should know about it.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use yolo_cam::{LoadOptions, Method, Model, Target};
+
+use crate::{cli::ModelChoice, weights};
+
+/// The model, with what is odd about it told.
+///
+/// # Errors
+/// If it can't be found, downloaded or used.
+pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
+    if let Some(threads) = choice.threads {
+        tch::set_num_threads(threads.into());
+    }
+    let path = weights::find(&choice.path, weights::Lookup { offline: choice.offline, quiet })?;
+    // Even when told to be quiet: another model gives other results.
+    if path != choice.path {
+        say!("note: {:?} not found; using {path:?}", choice.path);
+    }
+    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust })?;
+    for warning in model.warnings() {
+        say!("warning: model {:?}: {warning}", model.path());
+    }
+    Ok(model)
+}
+
+/// Says which side the input has if it is not the one that was asked for.
+pub fn note_rounding(img_size: u32, model: &Model) {
+    let side = model.input_side(Some(img_size));
+    if side != img_size {
+        let stride = model.max_stride();
+        say!("note: --img-size {img_size} rounded up to {side}, a multiple of the largest stride {stride}");
+    }
+}
+
+/// Where what was asked for says nothing about the boxes of this model.
+pub fn warn_of_target(target: Target, mut methods: impl Iterator<Item = Method>, model: &Model) {
+    let is_used = methods.any(Method::takes_gradient);
+    if is_used && target.is_untrained(model) {
+        say!(
+            "warning: --target {} explains the class output, which {} does not train where there is one class; --target obj \
+             explains what the box comes from",
+            target.name,
+            model.head().family()
+        );
+    }
+}
+
+/// What the model is, and how long it took to load since `start`.
+pub fn tell_model(model: &Model, start: Instant) {
+    let heads: Vec<String> = model.levels().iter().map(|head| head.name()).collect();
+    say!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
+    say!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+}

@@ -1,0 +1,133 @@
+//! What commands that go over pictures share: the model, the inputs, the folder of results, and work that stops when the user
+//! asks.
+
+use std::{fs, io, iter, ops::ControlFlow, path::Path, time::Instant};
+
+use anyhow::{Error, Result, anyhow};
+use yolo_cam::{Model, files::sweep};
+
+use super::{
+    interrupt,
+    model::{load_model, note_rounding, tell_model},
+};
+use crate::{
+    cli::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
+    guard::guarded,
+    inputs::{Search, Source, Unusable, sources},
+    output::{FolderLock, REPORT_FOLDERS},
+};
+
+/// A run over pictures.
+pub struct Session<'a> {
+    pub model: Model,
+    pictures: &'a PictureChoice,
+    verbosity: Verbosity,
+    start: Instant,
+}
+
+impl<'a> Session<'a> {
+    /// Loads the model, and gives it the class names that the user wants.
+    ///
+    /// # Errors
+    /// If the model is unusable, or the names are not as many as its classes.
+    pub fn open(
+        choice: &ModelChoice,
+        pictures: &'a PictureChoice,
+        detection: &DetectionChoice,
+        verbosity: Verbosity,
+    ) -> Result<Self> {
+        let start = Instant::now();
+        let mut model = load_model(choice, verbosity < Verbosity::Normal)?;
+        if let Some(names) = &pictures.names {
+            model.set_names(names.clone())?;
+        }
+        if verbosity >= Verbosity::Normal {
+            note_rounding(detection.img_size, &model);
+        }
+        Ok(Self { model, pictures, verbosity, start })
+    }
+
+    /// Whether more than warnings and errors is wanted.
+    pub fn is_talkative(&self) -> bool {
+        self.verbosity >= Verbosity::Normal
+    }
+
+    /// All inputs, in order.
+    pub fn sources(&self) -> Vec<Result<Source, Unusable>> {
+        let PictureChoice { inputs, recursive, output_dir, .. } = self.pictures;
+        sources(inputs, Search { recursive: *recursive, output_dir }, io::stdin().lock())
+    }
+
+    /// Opens the folder of results. From here on Ctrl-C only asks to stop.
+    ///
+    /// # Errors
+    /// If the folder can't be made, or another run has it.
+    pub fn begin(&self) -> Result<FolderLock> {
+        let lock = open_results(&self.pictures.output_dir)?;
+        if self.verbosity >= Verbosity::Verbose {
+            tell_model(&self.model, self.start);
+        }
+        interrupt::install()?;
+        Ok(lock)
+    }
+}
+
+/// The threads that libtorch may use.
+pub fn threads() -> usize {
+    tch::get_num_threads().max(1) as usize
+}
+
+/// The same jobs, until the user wants to stop.
+pub fn until_stopped<J>(mut jobs: impl Iterator<Item = J>) -> impl Iterator<Item = J> {
+    iter::from_fn(move || if interrupt::is_stopped() { None } else { jobs.next() })
+}
+
+/// Whether long work is to go on.
+pub fn go_on() -> ControlFlow<()> {
+    if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// What became of the work on a picture.
+pub enum Attempt<T> {
+    Done(T),
+    Failed(Error),
+    /// The user did not want to wait.
+    Interrupted,
+}
+
+/// Works on a picture. A fault of the program costs this picture alone.
+pub fn attempt<T>(image: &str, work: impl FnOnce() -> Result<T>) -> Attempt<T> {
+    match guarded(work).unwrap_or_else(|fault| Err(Error::msg(format!("{image:?}: {fault}")))) {
+        Ok(done) => Attempt::Done(done),
+        Err(error) if matches!(error.downcast_ref(), Some(yolo_cam::Error::Interrupted)) => Attempt::Interrupted,
+        Err(error) => Attempt::Failed(error),
+    }
+}
+
+/// Makes a folder of results if it is missing, keeps other runs out of it, and removes what a killed run left there.
+pub fn open_results(output_dir: &Path) -> Result<FolderLock> {
+    create_results(output_dir)?;
+    let lock = FolderLock::take(output_dir)?;
+    sweep(output_dir);
+    REPORT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
+    Ok(lock)
+}
+
+/// Makes a folder of results if it is missing.
+pub fn create_results(output_dir: &Path) -> Result<()> {
+    fs::create_dir_all(output_dir).map_err(|error| {
+        anyhow!("output folder {output_dir:?} cannot be created: {error}; use a different --output-dir")
+    })
+}
+
+/// Says, if the user wants to know, the most memory that this process has held so far, where the system tells (Linux).
+pub fn tell_memory(verbosity: Verbosity) {
+    if verbosity < Verbosity::Verbose {
+        return;
+    }
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    if let Some(kibibytes) = kibibytes.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok()) {
+        say!("memory: peak {} MiB", kibibytes / 1024);
+    }
+}

@@ -1,0 +1,15 @@
+//! Before and after.
+
+use yolo_cam::render::{HeatArea, side};
+
+use super::{Drawn, LayoutSpec};
+
+pub const SPEC: LayoutSpec = LayoutSpec {
+    name: "side",
+    summary: "The picture, and beside it the same with all boxes",
+    heat: HeatArea::Full,
+    draw: |explained, options| {
+        let pair = side(explained.picture, explained.explanation, explained.model, options)?;
+        Ok(Drawn::single(explained.names, pair))
+    },
+};
