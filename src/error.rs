@@ -20,8 +20,20 @@ pub enum Error {
         problem: String,
     },
 
+    /// The file is a program that does more than a detector needs, and nobody said that its maker is trusted.
+    #[error(
+        "model {path:?}: is TorchScript that calls {operator}, which is not among the operators that detectors need, so \
+         it is not run"
+    )]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// What it calls.
+        operator: String,
+    },
+
     /// No layer of the model has this name.
-    #[error("layer {name:?} not found{}; run 'yolo-cam layers' for the list", did_you_mean(.similar))]
+    #[error("layer {name:?} not found{}", did_you_mean(.similar))]
     LayerNotFound {
         /// The name that was asked for.
         name: String,
@@ -195,9 +207,6 @@ mod tests {
     #[test]
     fn an_unknown_layer_names_its_neighbour() {
         let error = Error::LayerNotFound { name: "model.99".into(), similar: Some("model.9".into()) };
-        assert_eq!(
-            error.to_string(),
-            r#"layer "model.99" not found, did you mean "model.9"?; run 'yolo-cam layers' for the list"#
-        );
+        assert_eq!(error.to_string(), r#"layer "model.99" not found, did you mean "model.9"?"#);
     }
 }

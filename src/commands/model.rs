@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use yolo_cam::{LoadOptions, Method, Model, Target};
 
 use crate::{cli::ModelChoice, weights};
@@ -20,11 +20,21 @@ pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if path != choice.path {
         say!("note: {:?} not found; using {path:?}", choice.path);
     }
-    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust })?;
+    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust }).map_err(with_way_out)?;
     for warning in model.warnings() {
         say!("warning: model {:?}: {warning}", model.path());
     }
     Ok(model)
+}
+
+/// With what the user can do about it here.
+fn with_way_out(error: yolo_cam::Error) -> anyhow::Error {
+    match error {
+        yolo_cam::Error::Untrusted { .. } => {
+            anyhow!("{error}; --trust-model runs it, if you trust who made the file")
+        }
+        error => error.into(),
+    }
 }
 
 /// Says which side the input has if it is not the one that was asked for.

@@ -1,6 +1,6 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Model, TargetLayer,
@@ -62,8 +62,16 @@ fn detect_options(choice: &DetectionChoice, model: &Model) -> Result<DetectOptio
 
 fn target_layer(names: Option<&[String]>, model: &Model) -> Result<TargetLayer> {
     let Some(names) = names else { return Ok(TargetLayer::Auto) };
-    let layers = names.iter().map(|name| Ok(model.find_layer(name)?)).collect::<Result<Vec<_>>>()?;
+    let layers = names.iter().map(|name| find_layer(name, model)).collect::<Result<Vec<_>>>()?;
     Ok(TargetLayer::Layers(layers))
+}
+
+/// The index of the layer with this name.
+pub fn find_layer(name: &str, model: &Model) -> Result<usize> {
+    model.find_layer(name).map_err(|error| match error {
+        yolo_cam::Error::LayerNotFound { .. } => anyhow!("{error}; run 'yolo-cam layers' for the list"),
+        error => error.into(),
+    })
 }
 
 /// What the page of a run says of how it was made.

@@ -86,8 +86,8 @@ pub struct Cost {
 pub struct Sample {
     /// What made the maps.
     pub explainer: Explainer,
-    /// The flags with which the program makes such maps; `None` for a baseline.
-    pub flags: Option<String>,
+    /// How such maps are made, in the caller's words, as the recommendation names it; `None` for a baseline.
+    pub recipe: Option<String>,
     /// In any order.
     pub cases: Vec<Case>,
     /// Of each picture; none of baselines.
@@ -121,8 +121,9 @@ pub struct LocalizationMeans {
 pub struct Row {
     /// What made the maps.
     pub explainer: Explainer,
-    /// As in [`Sample::flags`].
-    pub flags: Option<String>,
+    /// As in [`Sample::recipe`].
+    #[serde(rename = "flags")]
+    pub recipe: Option<String>,
     /// From 1, by [`overall`](Self::overall); baselines have none.
     pub rank: Option<usize>,
     /// Boxes.
@@ -158,7 +159,7 @@ pub struct Row {
 pub struct Summary {
     /// Methods by rank, then the baselines.
     pub rows: Vec<Row>,
-    /// In one sentence, which flags to use.
+    /// In one sentence, which of them to take.
     pub recommendation: String,
 }
 
@@ -205,7 +206,7 @@ fn row(sample: &Sample, gaussian: &[f64], seed: u64) -> Option<Row> {
     let above: Vec<f64> = cases.iter().map(Case::overall).zip(gaussian).map(|(own, gaussian)| own - gaussian).collect();
     Some(Row {
         explainer: sample.explainer.clone(),
-        flags: sample.flags.clone(),
+        recipe: sample.recipe.clone(),
         rank: None,
         boxes: cases.len(),
         empty: cases.iter().filter(|case| case.reason.is_some()).count(),
@@ -247,7 +248,7 @@ fn band(cases: &[Case], curve: impl Fn(&Case) -> &Curve) -> Band {
 
 /// `rows` by rank.
 fn recommendation(rows: &[Row], overall: &BTreeMap<&Explainer, Vec<f64>>, seed: u64) -> String {
-    let Some((best, best_flags)) = rows.first().and_then(|row| Some((row, row.flags.as_deref()?))) else {
+    let Some((best, best_recipe)) = rows.first().and_then(|row| Some((row, row.recipe.as_deref()?))) else {
         return "There is no method to recommend.".to_owned();
     };
     let figure = |mean: &Mean| format!("{:.3} [{:.3}, {:.3}]", mean.mean, mean.low, mean.high);
@@ -257,7 +258,7 @@ fn recommendation(rows: &[Row], overall: &BTreeMap<&Explainer, Vec<f64>>, seed: 
     let above = &best.above_gaussian;
     if above.high <= 0.0 {
         return format!(
-            "Trust none of them on these pictures: the best, {best_flags} ({own}), is below a Gaussian on the box, which knows \
+            "Trust none of them on these pictures: the best, {best_recipe} ({own}), is below a Gaussian on the box, which knows \
              nothing of the model, by {}.",
             figure(&Mean { mean: -above.mean, low: -above.high, high: -above.low, ..*above })
         );
@@ -278,11 +279,11 @@ fn recommendation(rows: &[Row], overall: &BTreeMap<&Explainer, Vec<f64>>, seed: 
         let costs = format!("{:.1} instead of {:.1} forward passes", row.cost?, best.cost?);
         Some(format!(
             "; {} does as well, within the interval of the difference ({}), and costs {costs}",
-            row.flags.as_deref()?,
+            row.recipe.as_deref()?,
             figure(&difference)
         ))
     });
-    format!("Take {best_flags}: {own}, and {gaussian}{}.", same.unwrap_or_default())
+    format!("Take {best_recipe}: {own}, and {gaussian}{}.", same.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -321,11 +322,11 @@ mod tests {
             let wave = [0.0, 0.01, -0.01, 0.02, -0.02][index % 5];
             case(&format!("{}.jpg", index / 2), index % 2, 0.1, 0.1 + overall + wave)
         });
-        let flags = match &explainer {
-            Explainer::Method { name, .. } => Some(format!("--method {name}")),
+        let recipe = match &explainer {
+            Explainer::Method { name, .. } => Some(name.clone()),
             _ => None,
         };
-        Sample { explainer, flags, cases: cases.collect(), costs: vec![Cost { explanation: cost, forward: 1.0 }] }
+        Sample { explainer, recipe, cases: cases.collect(), costs: vec![Cost { explanation: cost, forward: 1.0 }] }
     }
 
     fn samples() -> Vec<Sample> {
@@ -382,34 +383,31 @@ mod tests {
     }
 
     #[test]
-    fn the_recommendation_is_a_sentence_with_the_flags() {
+    fn the_recommendation_is_a_sentence_with_the_recipe() {
         let best = Summary::new(samples(), 0).unwrap().recommendation;
-        assert!(
-            best.starts_with("Take --method high: insertion - deletion 0.600 [") && best.contains("by 0.100"),
-            "{best}"
-        );
+        assert!(best.starts_with("Take high: insertion - deletion 0.600 [") && best.contains("by 0.100"), "{best}");
         assert!(!best.contains("instead of"), "low is far below: {best}");
 
         let mut even = samples();
         even.push(sample(method("near"), 0.5999, 1.5));
         even[4].cases[0].figures.curves.insertion.area += 0.5;
         let cheap = Summary::new(even, 0).unwrap().recommendation;
-        assert!(cheap.contains("Take --method near"), "{cheap}");
+        assert!(cheap.contains("Take near"), "{cheap}");
 
         let mut near = samples();
         near.push(sample(method("near"), 0.6001, 9.0));
         near[4].cases[0].figures.curves.insertion.area -= 0.001;
         let cheap = Summary::new(near, 0).unwrap().recommendation;
         assert!(
-            cheap.contains("--method high does as well, within the interval") && cheap.contains("5.0 instead of 9.0"),
+            cheap.contains("high does as well, within the interval") && cheap.contains("5.0 instead of 9.0"),
             "{cheap}"
         );
 
         let mut poor = samples();
         poor.remove(2);
-        poor[0].flags = Some("--method low --fuse max".into());
+        poor[0].recipe = Some("low, fused by max".into());
         let none = Summary::new(poor, 0).unwrap().recommendation;
         assert!(none.starts_with("Trust none") && none.contains("by 0.200"), "{none}");
-        assert!(none.contains("--method low --fuse max ("), "{none}");
+        assert!(none.contains("low, fused by max ("), "{none}");
     }
 }

@@ -86,26 +86,21 @@ pub struct ExplainedBox {
 }
 
 impl ExplainedBox {
-    /// Paths of the explained layers, joined by commas, as `--target-layer` takes them.
+    /// Paths of the explained layers, joined by commas.
     pub fn layer_names(&self, model: &Model) -> String {
         names(&self.layers, model)
     }
 
-    /// In one line, why the map has no signal and which layer that was tried has one; `None` if it has.
-    pub fn no_signal_reason(&self, model: &Model) -> Option<String> {
-        let reason = self.why_no_signal(model)?;
-        Some(match &self.working_layers {
-            _ if self.layers.is_empty() => reason,
-            Some(working) => format!("{reason}; --target-layer {} works", names(working, model)),
-            None => format!("{reason}; no other layer that was tried has a signal either"),
-        })
+    /// Paths of layers that have a signal where the map has none, joined by commas; `None` if none that were tried do.
+    pub fn working_layer_names(&self, model: &Model) -> Option<String> {
+        self.working_layers.as_ref().map(|layers| names(layers, model))
     }
 
     /// In one line, why the map has no signal; `None` if it has.
     pub fn why_no_signal(&self, model: &Model) -> Option<String> {
         let why = self.heatmap.no_signal()?;
         if self.layers.is_empty() {
-            return Some("the box was found behind none of the masks; more of them (--masks) may help".into());
+            return Some("the box was found behind none of the masks; more of them may help".into());
         }
         let layer = self.layer_names(model);
         Some(match why {

@@ -108,7 +108,7 @@ impl Layers {
         self.list.iter().position(|layer| layer.feeds(level)).ok_or_else(|| Error::LayerUnusable {
             name: "auto".into(),
             problem: format!(
-                "no layer's output is the input of the {} head; name a layer, 'yolo-cam layers' lists them",
+                "no layer's output is the input of the {} head; name a layer instead",
                 levels[level].name()
             ),
         })

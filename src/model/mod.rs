@@ -98,7 +98,8 @@ impl Model {
     /// A TorchScript file is a program: it is loaded only if all that it does is what detectors do.
     ///
     /// # Errors
-    /// [`Error::Model`] if the file is no detector of a known family, [`Error::Io`] if it can't be read.
+    /// [`Error::Model`] if the file is no detector of a known family, [`Error::Untrusted`] if it may do more than that,
+    /// [`Error::Io`] if it can't be read.
     pub fn load(path: impl AsRef<Path>, device: Device) -> Result<Self> {
         Self::load_with(path, device, LoadOptions::default())
     }
@@ -120,7 +121,7 @@ impl Model {
                 let (module, config) = ScriptModule::load(path, device).map_err(|error| {
                     unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error)))
                 })?;
-                check_operators(&module, options).map_err(&unusable)?;
+                check_operators(&module, path, options)?;
                 (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
             }
             FileKind::Checkpoint => {
@@ -438,14 +439,12 @@ impl Model {
 }
 
 /// Whether the network calls only what detectors call, and not too often.
-fn check_operators(module: &ScriptModule, options: LoadOptions) -> Result<(), String> {
-    let operators =
-        module.operators().map_err(|error| format!("is TorchScript that is not run: {}", reason(&error)))?;
-    match operators.iter().find(|(name, result)| torchscript::refused(name, result)) {
-        Some((name, _)) if !options.trust => Err(format!(
-            "is TorchScript that calls {name}, which is not among the operators that detectors need, so it is not run; \
-             --trust-model runs it, if you trust who made the file"
-        )),
+fn check_operators(module: &ScriptModule, path: &Path, options: LoadOptions) -> Result<()> {
+    let operators = module
+        .operators()
+        .map_err(|error| Error::model(path, format!("is TorchScript that is not run: {}", reason(&error))))?;
+    match operators.into_iter().find(|(name, result)| torchscript::refused(name, result)) {
+        Some((operator, _)) if !options.trust => Err(Error::Untrusted { path: path.to_owned(), operator }),
         _ => Ok(()),
     }
 }

@@ -362,7 +362,7 @@ mod tests {
         let method = Explainer::Method { name: HOSTILE.into(), layers: "auto".into() };
         let sample = |explainer: &Explainer| Sample {
             explainer: explainer.clone(),
-            flags: None,
+            recipe: None,
             cases: vec![case()],
             costs: vec![Cost { explanation: 2.0, forward: 1.0 }],
         };

@@ -108,7 +108,7 @@ pub struct DetectionEntry {
     pub peak: f32,
     /// Whether the map has no signal.
     pub empty: bool,
-    /// Why not, and which layer has one.
+    /// Why not. The program adds what would work.
     pub reason: Option<String>,
     /// File name of the raw map, relative to the report.
     pub map: Option<String>,
@@ -156,7 +156,7 @@ impl Record {
                 layers: explained.layers.iter().map(|&layer| model.layers()[layer].path.clone()).collect(),
                 peak: explained.heatmap.peak(),
                 empty: explained.heatmap.no_signal().is_some(),
-                reason: explained.no_signal_reason(model),
+                reason: explained.why_no_signal(model),
                 map: raw.map(|raw| raw.file.clone()),
                 map_grid: raw.map(|raw| raw.grid),
                 shape: shapes.get(index).cloned().flatten(),

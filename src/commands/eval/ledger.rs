@@ -170,7 +170,7 @@ impl<'a> EvalLedger<'a> {
         let costs: Vec<Cost> = records().filter(|record| !record.cases.is_empty()).map(|record| record.cost).collect();
         Sample {
             explainer: explainer.clone(),
-            flags: flags.clone(),
+            recipe: flags.clone(),
             cases: records().flat_map(|record| record.cases.iter().cloned()).collect(),
             costs: if explainer.is_baseline() { Vec::new() } else { costs },
         }

@@ -33,7 +33,7 @@ use self::{
 use super::{
     interrupt,
     model::warn_of_target,
-    options::eval_options,
+    options::{eval_options, find_layer},
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
@@ -179,7 +179,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
             None => "auto".to_owned(),
             // As the model has it, however it was spelled.
             Some(names) => {
-                let path = |name: &String| Ok(model.layers()[model.find_layer(name)?].path.clone());
+                let path = |name: &String| Ok(model.layers()[find_layer(name, model)?].path.clone());
                 names.iter().map(path).collect::<Result<Vec<_>>>()?.join(",")
             }
         };

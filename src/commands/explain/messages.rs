@@ -17,13 +17,24 @@ pub fn empty_maps(image: &str, explanation: &Explanation, model: &Model) -> Vec<
     };
     let mut of_reason: Vec<(String, Vec<String>)> = Vec::new();
     for explained in &explanation.boxes {
-        let Some(reason) = explained.no_signal_reason(model) else { continue };
+        let Some(reason) = no_signal_reason(explained, model) else { continue };
         match of_reason.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, boxes)) => boxes.push(name(explained)),
             None => of_reason.push((reason, vec![name(explained)])),
         }
     }
     no_signal_lines(image, &of_reason)
+}
+
+/// In one line, why the map of a box has no signal, and what to do; `None` if it has.
+pub fn no_signal_reason(explained: &ExplainedBox, model: &Model) -> Option<String> {
+    let reason = explained.why_no_signal(model)?;
+    Some(match explained.working_layer_names(model) {
+        // It was found behind none of the masks.
+        _ if explained.layers.is_empty() => format!("{reason} (--masks)"),
+        Some(working) => format!("{reason}; --target-layer {working} works"),
+        None => format!("{reason}; no other layer that was tried has a signal either"),
+    })
 }
 
 /// `of_reason`: names of boxes by reason.

@@ -18,7 +18,7 @@ use yolo_cam::{
 
 use super::{
     super::session::{Attempt, attempt, go_on},
-    messages::{empty_maps, query_outcome, undrawable_name},
+    messages::{empty_maps, no_signal_reason, query_outcome, undrawable_name},
 };
 use crate::{
     cli::ExplainCommand,
@@ -188,7 +188,10 @@ impl<'a> ExplainWorker<'a> {
         let maps = command.raw.map(|raw| write_maps(&explained, raw, &mut others)).transpose()?.unwrap_or_default();
         let shapes = command.shape.as_ref().map(|options| write_shapes(&explained, options, &mut others));
         let shapes = shapes.transpose()?.unwrap_or_default();
-        let record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
+        let mut record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
+        for (detection, explained) in record.detections.iter_mut().zip(&explanation.boxes) {
+            detection.reason = no_signal_reason(explained, &self.model);
+        }
         let keep = |(name, report): &(&'static str, Box<dyn PictureReport>)| -> Result<(&'static str, Value)> {
             Ok((*name, report.write(&explained, &record, &mut others)?))
         };

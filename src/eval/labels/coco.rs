@@ -268,7 +268,7 @@ fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<HashMap<Id
         let (given, wanted) = (categories.len(), names.len());
         return Err(format!(
             "has {given} categories, none with the name of a class, and the model has {wanted} classes; give the \
-             categories the names of the classes, or --names those of the categories"
+             categories the names of the classes, or the classes those of the categories"
         ));
     }
     Ok(categories.into_iter().map(|category| category.id).zip(0..).collect())

@@ -118,6 +118,8 @@ unsafe extern "C" {
         module: *const RawModule,
         outputs: *const *const c_char,
         n_outputs: usize,
+        starts: *const *const c_char,
+        n_starts: usize,
         context: *mut c_void,
         visit: CallVisitor,
         error: *mut *mut c_char,
@@ -126,9 +128,17 @@ unsafe extern "C" {
         module: *const RawModule,
         outputs: *const *const c_char,
         n_outputs: usize,
+        starts: *const *const c_char,
+        n_starts: usize,
         taps: *const *const c_char,
         n_taps: usize,
         gradients: c_int,
+        error: *mut *mut c_char,
+    ) -> *mut RawGraph;
+    fn yc_graph_between(
+        module: *const RawModule,
+        start: *const c_char,
+        output: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut RawGraph;
     fn yc_graph_free(graph: *mut RawGraph);
@@ -175,8 +185,17 @@ pub(super) struct Call {
     pub class: String,
     /// Bit i: raw output i is computed from this call's output.
     pub sees: u64,
-    /// Bit i: the output is what raw output i is computed from directly.
+    /// Bit i: the output is the very input of start i.
     pub feeds: u64,
+}
+
+/// Where a network's head ends and begins, by the paths of module calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends<'a> {
+    /// Calls that give the raw outputs.
+    pub outputs: &'a [&'a str],
+    /// Calls whose inputs gradients start at, one for each level.
+    pub starts: &'a [&'a str],
 }
 
 /// What a tapped layer's output is for.
@@ -304,8 +323,8 @@ impl ScriptModule {
 
     /// The calls in the forward graph in order of execution, an outer call before those inside it.
     ///
-    /// `outputs`: paths of the calls that give the raw outputs, at most 64.
-    pub fn calls(&self, outputs: &[&str]) -> Result<Vec<Call>> {
+    /// `ends.outputs` and `ends.starts`: at most 64 each.
+    pub fn calls(&self, ends: &Ends) -> Result<Vec<Call>> {
         unsafe extern "C" fn visit(
             context: *mut c_void,
             path: *const c_char,
@@ -320,12 +339,14 @@ impl ScriptModule {
                 list.push(Call { path: borrow_string(path), class: borrow_string(class), sees, feeds });
             }
         }
-        let outputs = CStrings::new(outputs)?;
+        let (outputs, starts) = (CStrings::new(ends.outputs)?, CStrings::new(ends.starts)?);
         let mut list: Vec<Call> = Vec::new();
         let context = ptr::from_mut(&mut list).cast();
         // SAFETY: module and strings are alive; `visit` takes the context for what it is.
         checked(|error| unsafe {
-            yc_module_calls(self.0.as_ptr(), outputs.as_ptr(), outputs.len(), context, visit, error)
+            let (outputs, n_outputs) = (outputs.as_ptr(), outputs.len());
+            let (starts, n_starts) = (starts.as_ptr(), starts.len());
+            yc_module_calls(self.0.as_ptr(), outputs, n_outputs, starts, n_starts, context, visit, error)
         })?;
         Ok(list)
     }
@@ -400,10 +421,11 @@ impl Drop for Builder {
     }
 }
 
-/// A forward graph that returns raw outputs and tapped layers.
+/// A forward graph that returns raw outputs, level inputs and tapped layers.
 pub(super) struct TappedGraph {
     graph: NonNull<RawGraph>,
     n_outputs: usize,
+    n_starts: usize,
     n_taps: usize,
 }
 
@@ -412,22 +434,38 @@ unsafe impl Send for TappedGraph {}
 
 impl TappedGraph {
     /// Rewrites the forward graph of `module`.
-    pub fn new(module: &ScriptModule, outputs: &[&str], taps: &[&str], tap: Tap) -> Result<Self> {
-        let (n_outputs, n_taps) = (outputs.len(), taps.len());
-        let (outputs, taps) = (CStrings::new(outputs)?, CStrings::new(taps)?);
+    pub fn new(module: &ScriptModule, ends: &Ends, taps: &[&str], tap: Tap) -> Result<Self> {
+        let (n_outputs, n_starts, n_taps) = (ends.outputs.len(), ends.starts.len(), taps.len());
+        let (outputs, starts, taps) =
+            (CStrings::new(ends.outputs)?, CStrings::new(ends.starts)?, CStrings::new(taps)?);
         let gradients = c_int::from(tap == Tap::Gradient);
         // SAFETY: module and strings outlive the call. The graph keeps the weights alive by itself.
         let graph = guarded(|error| unsafe {
-            yc_graph_new(module.0.as_ptr(), outputs.as_ptr(), n_outputs, taps.as_ptr(), n_taps, gradients, error)
+            let (outputs, starts, taps) = (outputs.as_ptr(), starts.as_ptr(), taps.as_ptr());
+            yc_graph_new(module.0.as_ptr(), outputs, n_outputs, starts, n_starts, taps, n_taps, gradients, error)
         })?;
-        Ok(Self { graph, n_outputs, n_taps })
+        Ok(Self { graph, n_outputs, n_starts, n_taps })
+    }
+
+    /// The part of the forward graph of `module` from what the call `start` is given to what the call `output` gives, which
+    /// is its only output.
+    ///
+    /// # Errors
+    /// If the output is computed from anything else.
+    pub fn between(module: &ScriptModule, start: &str, output: &str) -> Result<Self> {
+        let (start, output) = (c_string(start)?, c_string(output)?);
+        // SAFETY: as above.
+        let graph = guarded(|error| unsafe {
+            yc_graph_between(module.0.as_ptr(), start.as_ptr(), output.as_ptr(), error)
+        })?;
+        Ok(Self { graph, n_outputs: 1, n_starts: 0, n_taps: 0 })
     }
 
     /// Runs the graph.
     ///
-    /// `input`: `[N, 3, H, W]` f32 on the module's device.
+    /// `input`: f32 on the module's device, `[N, 3, H, W]` for a whole network.
     pub fn run(&mut self, input: &Tensor) -> Result<Forward> {
-        let mut outputs = vec![ptr::null_mut(); 2 * self.n_outputs + self.n_taps];
+        let mut outputs = vec![ptr::null_mut(); self.n_outputs + self.n_starts + self.n_taps];
         let Room { most, all } = Room::of(input);
         // SAFETY: graph and input are alive, `outputs` has the room that the graph fills.
         checked(|error| unsafe {
@@ -435,9 +473,9 @@ impl TappedGraph {
         })?;
         // SAFETY: after success each entry is a tensor that we own.
         let mut outputs: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
-        let taps = outputs.split_off(2 * self.n_outputs);
-        let output_inputs = outputs.split_off(self.n_outputs);
-        Ok(Forward { outputs, output_inputs, taps })
+        let taps = outputs.split_off(self.n_outputs + self.n_starts);
+        let level_inputs = outputs.split_off(self.n_outputs);
+        Ok(Forward { outputs, level_inputs, taps })
     }
 }
 

@@ -356,6 +356,9 @@ class Expansion {
         if (owner != paths_.end()) paths_[node->output()] = join(owner->second, node->s(c10::attr::name));
       } else if (node->kind() == prim::CallMethod) {
         inline_call(node, scope);
+      } else if (node->kind() == aten::detach) {
+        // For training only: some heads keep the gradient of their second branch off the rest, which we want to see.
+        node->output()->replaceAllUsesWith(node->input());
       }
       node = next;
     }
@@ -727,12 +730,13 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
   });
 }
 
-int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, void *context,
-                    yc_call_visitor visit, char **error) {
+int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *starts,
+                    size_t n_starts, void *context, yc_call_visitor visit, char **error) {
   return guarded(error, -1, [&] {
     std::lock_guard lock(graph_copying);
     const auto &source = expanded(*module);
     auto wanted = find_calls(source, outputs, n_outputs);
+    auto started = find_calls(source, starts, n_starts);
     UnmarkedGraph unmarked(source);
     std::vector<Value *> values;
     for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
@@ -740,20 +744,22 @@ int yc_module_calls(const yc_module *module, const char *const *outputs, size_t 
     for (size_t i = 0; i < source.calls.size(); ++i) {
       Value *value = unmarked.calls[i].output;
       uint64_t feeds = 0;
-      for (size_t output = 0; output < n_outputs; ++output)
-        if (unmarked.calls[wanted[output]].input == value) feeds |= uint64_t{1} << output;
+      for (size_t start = 0; start < n_starts; ++start)
+        if (unmarked.calls[started[start]].input == value) feeds |= uint64_t{1} << start;
       visit(context, source.calls[i].path.c_str(), source.calls[i].type.c_str(), bits[value], feeds);
     }
     return 0;
   });
 }
 
-yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *taps,
-                       size_t n_taps, int gradients, char **error) {
+yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs,
+                       const char *const *starts, size_t n_starts, const char *const *taps, size_t n_taps,
+                       int gradients, char **error) {
   return guarded(error, nullptr, [&]() -> yc_graph * {
     std::lock_guard lock(graph_copying);
     const auto &source = expanded(*module);
     auto wanted = find_calls(source, outputs, n_outputs);
+    auto started = find_calls(source, starts, n_starts);
     auto tapped = find_calls(source, taps, n_taps);
     std::unordered_map<size_t, Value *> reached;
     UnmarkedGraph unmarked(source, [&](Graph &graph, size_t call, Node *mark) {
@@ -765,13 +771,32 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size
     });
     std::vector<Value *> values;
     for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
-    for (size_t call : wanted) values.push_back(unmarked.calls[call].input);
+    for (size_t call : started) values.push_back(unmarked.calls[call].input);
     for (size_t call : tapped) values.push_back(gradients ? reached.at(call) : unmarked.calls[call].output);
     // With the module's own outputs gone, the decoding and the grid that was baked into it go too.
     unmarked.give(values);
     finish(unmarked.graph, *module);
     return new yc_graph{torch::jit::GraphExecutor(unmarked.graph, "forward"), module->module, values.size(),
                         module->device};
+  });
+}
+
+yc_graph *yc_graph_between(const yc_module *module, const char *start, const char *output, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_graph * {
+    std::lock_guard lock(graph_copying);
+    const auto &source = expanded(*module);
+    size_t from = find_calls(source, &start, 1)[0], to = find_calls(source, &output, 1)[0];
+    UnmarkedGraph unmarked(source);
+    auto graph = unmarked.graph;
+    // Its old input stays until it is known that nothing needs it.
+    Value *given = graph->addInput()->setType(c10::TensorType::get());
+    unmarked.calls[from].input->replaceAllUsesWith(given);
+    unmarked.give({unmarked.calls[to].output});
+    finish(graph, *module);
+    if (given->uses().empty() || graph->inputs().size() != 3 || !graph->inputs()[1]->uses().empty())
+      throw std::runtime_error(std::string(output) + " is not computed from the input of " + start + " alone");
+    graph->eraseInput(1);
+    return new yc_graph{torch::jit::GraphExecutor(graph, "between"), module->module, 1, module->device};
   });
 }
 

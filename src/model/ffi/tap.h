@@ -72,21 +72,27 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
 
 // Visits every module call in the forward graph that gives one tensor, in order of execution, an outer call
 // before those inside it. Bit i of `sees` is set when output i is computed from the call's output; bit i of `feeds`
-// when that output is the very input of output i. `outputs` are the paths of the calls that give the network's raw
-// outputs, 64 at most. Calls in a prim::If or prim::Loop are run, but not visited.
+// when that output is the very input of start i. `outputs` are the paths of the calls that give the network's raw
+// outputs, `starts` those of calls whose inputs gradients start at, 64 each at most. Calls in a prim::If or prim::Loop are
+// run, but not visited.
 typedef void (*yc_call_visitor)(void *context, const char *path, const char *type, uint64_t sees, uint64_t feeds);
-int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, void *context,
-                    yc_call_visitor visit, char **error);
+int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *starts,
+                    size_t n_starts, void *context, yc_call_visitor visit, char **error);
 
-// Makes a graph that returns what the calls `outputs` give, then what they are given, then what the calls `taps` give.
-// With `gradients`, every tapped value takes part in autograd, and nothing above the first of them does. A path that
-// is not called is an error.
-yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *taps,
-                       size_t n_taps, int gradients, char **error);
+// Makes a graph that returns what the calls `outputs` give, then what the calls `starts` are given, then what the calls
+// `taps` give. With `gradients`, every tapped value takes part in autograd, and nothing above the first of them does. A path
+// that is not called is an error.
+yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size_t n_outputs,
+                       const char *const *starts, size_t n_starts, const char *const *taps, size_t n_taps,
+                       int gradients, char **error);
+// Makes a graph that computes what the call `output` gives from what the call `start` is given, which takes the place of the
+// input. It is an error if that is not all that it is computed from.
+yc_graph *yc_graph_between(const yc_module *module, const char *start, const char *output, char **error);
 void yc_graph_free(yc_graph *graph);
 
-// Runs the graph on `input` [N,3,H,W] f32, of which a module without data takes the shape only. Fills outputs[0 .. 2·n_outputs + n_taps). Returns 0. One tensor on the CPU may take
-// `most` bytes and all together `all`, here and below.
+// Runs the graph on `input` f32, [N,3,H,W] for a whole network, of which a module without data takes the shape only. Fills
+// outputs[0 .. n_outputs + n_starts + n_taps). Returns 0. One tensor on the CPU may take `most` bytes and all together `all`,
+// here and below.
 int yc_graph_run(yc_graph *graph, const yc_tensor *input, size_t most, size_t all, yc_tensor **outputs, char **error);
 
 // What the module's own code makes of `raw`, values in the place of `outputs`: its first result, an undefined tensor if
