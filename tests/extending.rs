@@ -15,7 +15,7 @@ use yolo_cam::{
         methods::{MethodSpec, Run},
         targets::{self, TargetSpec, Value},
     },
-    families::{self, CellValues, Extent, Family, Grid, Head, Level, Place, Prediction, Traced},
+    families::{self, CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced},
     geometry::{BBox, Size},
     picture,
 };
@@ -33,8 +33,8 @@ impl Family for Cells {
         "a convolution 'head.m.0' and a buffer 'anchorz'"
     }
 
-    fn find(&self, tensors: &[(String, Tensor)]) -> Vec<Box<dyn Head>> {
-        let is_mine = tensors.iter().any(|(path, _)| path == "head.anchorz");
+    fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
+        let is_mine = network.tensor("head.anchorz").is_some();
         if is_mine { vec![Box::new(CellHead { levels: Vec::new() })] } else { Vec::new() }
     }
 }
@@ -116,7 +116,12 @@ impl Head for CellHead {
         }
     }
 
-    fn trace(&self, place: &Place, classes: &[usize], values: &CellValues<'_>) -> Result<Box<dyn Traced>> {
+    fn trace<'a>(
+        &'a self,
+        place: &Place,
+        classes: &[usize],
+        values: Box<CellValues<'a>>,
+    ) -> Result<Box<dyn Traced + 'a>> {
         Ok(Box::new(TracedCell(values(0, classes, (place.row, place.column))?)))
     }
 }

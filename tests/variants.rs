@@ -71,7 +71,8 @@ fn boxes_and_those_of_the_export_are_pytorchs() {
         let expected: Array3<f32> = figures.get(&format!("{name}/rows"));
         let model = load(name).expect("it loads");
         let heads = model.forward(&pattern(), &[]).expect("it runs").outputs;
-        let all = DetectOptions { conf_threshold: 0.0, iou_threshold: 1.0, max_det: usize::MAX, ..Default::default() };
+        let all =
+            DetectOptions { conf_threshold: 0.0, iou_threshold: Some(1.0), max_det: usize::MAX, ..Default::default() };
         let found = detect(&model, &heads, &all).expect("they are read");
         assert_eq!(found.len(), expected.dim().1, "{name}");
         for found in found {

@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(command.pictures.inputs, [PathBuf::from("images/")]);
         assert_eq!(command.pictures.output_dir, PathBuf::from("outputs"));
         let detection = &command.detection;
-        assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (0.4, 0.45, 300));
+        assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (0.4, None, 300));
         assert_eq!(command.target_layers, None);
         assert_eq!(command.verbosity, Verbosity::Normal);
     }

@@ -11,6 +11,7 @@ use yolo_cam::{
         MethodOptions,
         methods::{AutoLayers, Setting},
     },
+    families::Branch,
 };
 
 use super::values::{device, fraction, img_size, smooth, target};
@@ -21,6 +22,10 @@ pub struct ModelArgs {
     /// same stem with .torchscript there; an official model (yolov5n, s, m, l, x, with 6 or -seg behind) is downloaded
     #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
     model_path: PathBuf,
+    /// Of models with two heads, one box or many boxes for each object: which to run [default: as the version that wrote the
+    /// file runs it]
+    #[arg(long, value_enum, help_heading = "Model")]
+    branch: Option<Branch>,
     /// Download nothing
     #[arg(long, help_heading = "Model")]
     offline: bool,
@@ -64,9 +69,10 @@ pub struct DetectionArgs {
     /// Least confidence of a box
     #[arg(long, value_name = "0..1", default_value_t = 0.4, value_parser = fraction, help_heading = "Detection")]
     conf_thres: f32,
-    /// Boxes of one class that overlap more than this (IoU) count as one
-    #[arg(long, value_name = "0..1", default_value_t = 0.45, value_parser = fraction, help_heading = "Detection")]
-    iou_thres: f32,
+    /// Boxes of one class that overlap more than this (IoU) count as one [default: as the model's own package has it, 0.45 for
+    /// YOLOv5, 0.7 for later families; models that give one box an object suppress none]
+    #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
+    iou_thres: Option<f32>,
     /// Most boxes in one picture
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
     max_det: u32,
@@ -114,6 +120,8 @@ pub struct ModelChoice {
     /// As given: the file may stand elsewhere.
     pub path: PathBuf,
     pub offline: bool,
+    /// `None`: as the version that wrote the file.
+    pub branch: Option<Branch>,
     /// Whether a TorchScript file may run any code.
     pub trust: bool,
     pub device: Device,
@@ -136,7 +144,8 @@ pub struct PictureChoice {
 pub struct DetectionChoice {
     pub img_size: u32,
     pub conf_threshold: f32,
-    pub iou_threshold: f32,
+    /// `None`: the family's own.
+    pub iou_threshold: Option<f32>,
     pub max_det: usize,
     pub top: Option<usize>,
     /// Numbers or names.
@@ -157,6 +166,7 @@ impl ModelArgs {
         Ok(ModelChoice {
             path: self.model_path,
             offline: self.offline,
+            branch: self.branch,
             trust: self.trust_model,
             device: device(&self.device)?,
             threads: self.threads,

@@ -49,6 +49,11 @@ pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -
     Ok(options)
 }
 
+/// From which overlap on boxes are one: what the user says, else what the family's own package does.
+pub fn iou_threshold(choice: &DetectionChoice, model: &Model) -> Option<f32> {
+    choice.iou_threshold.or(model.head().habits().iou_threshold)
+}
+
 fn detect_options(choice: &DetectionChoice, model: &Model) -> Result<DetectOptions> {
     let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
     Ok(DetectOptions {
@@ -86,7 +91,7 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
         ("layers", layers),
         ("longest side of the input", format!("{} pixels", model.input_side(Some(command.detection.img_size)))),
         ("least confidence", command.detection.conf_threshold.to_string()),
-        ("IoU threshold", command.detection.iou_threshold.to_string()),
+        ("IoU threshold", iou_threshold(&command.detection, model).map_or("none".to_owned(), |iou| iou.to_string())),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

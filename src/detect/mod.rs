@@ -1,4 +1,4 @@
-//! From a picture to detections: letterbox, decoding, non-maximum suppression, as YOLOv5's `detect.py` does them.
+//! From a picture to detections: letterbox, decoding, and the choice among predictions, as the model's own package does them.
 
 mod letterbox;
 mod nms;
@@ -53,8 +53,9 @@ impl Detection {
 pub struct DetectOptions {
     /// Least confidence, 0 to 1. Default: 0.4.
     pub conf_threshold: f32,
-    /// Boxes of one class that overlap more than this (IoU, 0 to 1) are one. Default: 0.45.
-    pub iou_threshold: f32,
+    /// Boxes of one class that overlap more than this (IoU, 0 to 1) are one. Default: as the model's own package has it, 0.45 for
+    /// YOLOv5; where a network gives one box an object, nothing is suppressed.
+    pub iou_threshold: Option<f32>,
     /// Most detections in one picture. Default: 300.
     pub max_det: usize,
     /// Only these classes. Default: all.
@@ -65,7 +66,7 @@ pub struct DetectOptions {
 
 impl Default for DetectOptions {
     fn default() -> Self {
-        Self { conf_threshold: 0.4, iou_threshold: 0.45, max_det: 300, classes: None, agnostic: false }
+        Self { conf_threshold: 0.4, iou_threshold: None, max_det: 300, classes: None, agnostic: false }
     }
 }
 
@@ -80,18 +81,22 @@ const EVERYTHING: f32 = -1.0;
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
     let least = options.conf_threshold;
+    let habits = model.head().habits();
     let mut candidates = Vec::new();
     for grid in model.head().grids(outputs)? {
         scan_level(model, outputs, &grid, least, &mut |prediction| {
-            let detection = Detection::of(prediction, prediction.best_class());
+            let best = prediction.best_class();
+            let classes = if habits.has_many_labels { 0..prediction.class_logits.len() } else { best..best + 1 };
             // NaN exceeds nothing.
-            if detection.confidence > least {
-                candidates.push(detection);
-            }
+            candidates
+                .extend(classes.map(|class| Detection::of(prediction, class)).filter(|found| found.confidence > least));
             least
         })?;
     }
-    Ok(nms::nms(candidates, options))
+    Ok(match options.iou_threshold.or(habits.iou_threshold) {
+        Some(iou_threshold) => nms::nms(candidates, iou_threshold, options),
+        None => nms::most_confident(candidates, options),
+    })
 }
 
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out

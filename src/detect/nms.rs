@@ -1,18 +1,45 @@
-//! Non-maximum suppression.
+//! Which of the predictions become detections.
+
+use std::collections::HashSet;
 
 use super::{DetectOptions, Detection};
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
 const MAX_CANDIDATES: usize = 30_000;
 
-/// Keeps the most confident of each group of overlapping boxes of one class, most confident first.
-///
-/// As YOLOv5's `non_max_suppression` with one label a box.
-pub fn nms(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
+/// How many cells take part where nothing is suppressed, as in the Ultralytics package (`max_det` of a head).
+const MAX_CELLS: usize = 300;
+
+/// Those of the classes that are wanted, most confident first.
+fn sorted(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
     if let Some(classes) = &options.classes {
         candidates.retain(|candidate| classes.contains(&candidate.class_id));
     }
     candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    candidates
+}
+
+/// Keeps the most confident, without suppression: of networks that give one box for each object.
+///
+/// As the Ultralytics package's `get_topk_index`: the cells with the best scores, and of these the best scores of all classes.
+pub fn most_confident(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
+    // Before a choice of classes: the network has made its own by then.
+    candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let mut cells = HashSet::new();
+    candidates.retain(|candidate| {
+        cells.contains(&candidate.place) || (cells.len() < MAX_CELLS && cells.insert(candidate.place))
+    });
+    candidates.truncate(MAX_CELLS);
+    let mut kept = sorted(candidates, options);
+    kept.truncate(options.max_det);
+    kept
+}
+
+/// Keeps the most confident of each group of overlapping boxes of one class, most confident first.
+///
+/// As YOLOv5's `non_max_suppression` with one label a box.
+pub fn nms(candidates: Vec<Detection>, iou_threshold: f32, options: &DetectOptions) -> Vec<Detection> {
+    let mut candidates = sorted(candidates, options);
     candidates.truncate(MAX_CANDIDATES);
     let mut kept: Vec<Detection> = Vec::new();
     for candidate in candidates {
@@ -20,7 +47,7 @@ pub fn nms(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detec
             break;
         }
         let is_rival = |other: &Detection| options.agnostic || other.class_id == candidate.class_id;
-        let overlaps = |other: &Detection| other.box_input.iou(&candidate.box_input) > options.iou_threshold;
+        let overlaps = |other: &Detection| other.box_input.iou(&candidate.box_input) > iou_threshold;
         if !kept.iter().any(|other| is_rival(other) && overlaps(other)) {
             kept.push(candidate);
         }
@@ -58,13 +85,29 @@ mod tests {
             ]
         };
         let options = DetectOptions::default();
-        assert_eq!(confidences(&nms(all(), &options)), [0.9, 0.7]);
+        assert_eq!(confidences(&nms(all(), 0.45, &options)), [0.9, 0.7]);
         let agnostic = DetectOptions { agnostic: true, ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), &agnostic)), [0.9]);
+        assert_eq!(confidences(&nms(all(), 0.45, &agnostic)), [0.9]);
         let first = DetectOptions { max_det: 1, ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), &first)), [0.9]);
+        assert_eq!(confidences(&nms(all(), 0.45, &first)), [0.9]);
         let class = DetectOptions { classes: Some(vec![1]), ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), &class)), [0.7]);
+        assert_eq!(confidences(&nms(all(), 0.45, &class)), [0.7]);
+    }
+
+    #[test]
+    fn without_suppression_the_best_pairs_of_cell_and_class_are_kept() {
+        let at = |column: usize, class_id: usize, confidence: f32| {
+            let place = Place { level: 0, row: 0, column, slot: 0, index: column };
+            Detection { place, ..candidate(0.0, 0.0, 10.0, class_id, confidence) }
+        };
+        let all = vec![at(0, 0, 0.6), at(0, 1, 0.7), at(1, 0, 0.9)];
+        let options = DetectOptions::default();
+        assert_eq!(confidences(&most_confident(all.clone(), &options)), [0.9, 0.7, 0.6], "of one cell both classes");
+        let few = DetectOptions { max_det: 2, ..DetectOptions::default() };
+        assert_eq!(confidences(&most_confident(all, &few)), [0.9, 0.7]);
+        let many = (0..400).flat_map(|cell| [at(cell, 0, 0.9 - cell as f32 * 1e-3), at(cell, 1, 0.95)]).collect();
+        let kept = most_confident(many, &options);
+        assert!(kept.len() == 300 && kept.iter().all(|found| found.class_id == 1), "the cells have room for no more");
     }
 
     proptest! {
@@ -74,18 +117,18 @@ mod tests {
         ) {
             let all: Vec<_> = boxes.into_iter().map(|(x, y, side, class, conf)| candidate(x, y, side, class, conf)).collect();
             let options = DetectOptions::default();
-            let kept = nms(all.clone(), &options);
+            let kept = nms(all.clone(), 0.45, &options);
             prop_assert!(kept.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence));
             for (index, a) in kept.iter().enumerate() {
                 for b in &kept[index + 1..] {
-                    prop_assert!(a.class_id != b.class_id || a.box_input.iou(&b.box_input) <= options.iou_threshold);
+                    prop_assert!(a.class_id != b.class_id || a.box_input.iou(&b.box_input) <= 0.45);
                 }
             }
             // Whatever was dropped overlaps a more confident one.
             for candidate in &all {
                 prop_assert!(kept.iter().any(|other| other.class_id == candidate.class_id
                     && other.confidence >= candidate.confidence
-                    && (other == candidate || other.box_input.iou(&candidate.box_input) > options.iou_threshold)));
+                    && (other == candidate || other.box_input.iou(&candidate.box_input) > 0.45)));
             }
         }
     }

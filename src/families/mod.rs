@@ -3,7 +3,10 @@
 //! A family is one file here and one line in `FAMILIES`. Everything else asks a [`Head`], and knows nothing of how a
 //! family encodes its boxes.
 
+mod anchor_free;
+mod yolo26;
 mod yolov5;
+mod yolov8;
 
 use tch::Tensor;
 
@@ -23,13 +26,55 @@ pub trait Family: Sync {
     fn structure(&self) -> &'static str;
 
     /// All heads of this family in a network.
-    ///
-    /// `tensors`: parameters and buffers by their dotted paths.
-    fn find(&self, tensors: &[(String, Tensor)]) -> Vec<Box<dyn Head>>;
+    fn find(&self, network: &Network) -> Vec<Box<dyn Head>>;
 }
 
 /// All families. The first that finds its head in a network has it.
-static FAMILIES: Registry<dyn Family> = Registry::new(&[&yolov5::YoloV5]);
+static FAMILIES: Registry<dyn Family> = Registry::new(&[&yolov5::YoloV5, &yolov8::YoloV8, &yolo26::Yolo26]);
+
+/// What a family is shown of a network.
+#[derive(Debug)]
+pub struct Network<'a> {
+    /// Parameters and buffers by their dotted paths.
+    pub tensors: &'a [(String, Tensor)],
+    /// Which of two branches is to be taken, where a head has both; `None` for what its own package would take.
+    pub branch: Option<Branch>,
+    /// The version of the package that wrote the file, if the file says.
+    pub version: Option<&'a str>,
+}
+
+impl<'a> Network<'a> {
+    /// The parameter or buffer at `path`.
+    pub fn tensor(&self, path: &str) -> Option<&'a Tensor> {
+        self.tensors.iter().find(|(name, _)| name == path).map(|(_, tensor)| tensor)
+    }
+}
+
+/// The branches of a head that was trained with two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Branch {
+    /// Trained to give one box for each object: its best boxes are the detections, without suppression.
+    One,
+    /// Trained to give many boxes for each object, of which suppression leaves one.
+    Many,
+}
+
+/// How a family's own package makes detections of predictions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Habits {
+    /// Boxes that overlap more than this (IoU) are one, unless the user says otherwise; `None` if nothing is suppressed.
+    pub iou_threshold: Option<f32>,
+    /// Whether a cell's prediction may become several detections, of different classes.
+    pub has_many_labels: bool,
+}
+
+impl Default for Habits {
+    /// YOLOv5's.
+    fn default() -> Self {
+        Self { iou_threshold: Some(0.45), has_many_labels: false }
+    }
+}
 
 /// All families, in the order in which they are asked.
 pub fn all() -> Vec<&'static dyn Family> {
@@ -52,9 +97,33 @@ pub trait Head: Send + Sync {
     /// Path of the module that is the head, `model.24`. No layer inside explains a box.
     fn path(&self) -> &str;
 
-    /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most. The gradient of a
-    /// level starts at what these calls are given.
+    /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most.
     fn outputs(&self) -> Vec<String>;
+
+    /// Paths of module calls whose inputs the levels are predicted from, one for each level, in order of the file. The gradient
+    /// of a level starts there. Default: those of [`outputs`](Self::outputs).
+    fn starts(&self) -> Vec<String> {
+        self.outputs()
+    }
+
+    /// How many cells around a cell of its level's input a raw output depends on: with 2, on those of a square of 5 by 5.
+    /// Default: 0, as of a 1×1 convolution.
+    fn reach(&self) -> usize {
+        0
+    }
+
+    /// How the family's own package makes detections of predictions. Default: as YOLOv5.
+    fn habits(&self) -> Habits {
+        Habits::default()
+    }
+
+    /// The network's own output as rows `[N, rows, values]`, if it holds all predictions. Default: as it is.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if it has another form.
+    fn rows(&self, output: &Tensor) -> Result<Tensor> {
+        Ok(output.shallow_clone())
+    }
 
     /// The number of classes.
     fn classes(&self) -> usize;
@@ -110,7 +179,12 @@ pub trait Head: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Libtorch`] if place or classes do not exist.
-    fn trace(&self, place: &Place, classes: &[usize], values: &CellValues<'_>) -> Result<Box<dyn Traced>>;
+    fn trace<'a>(
+        &'a self,
+        place: &Place,
+        classes: &[usize],
+        values: Box<CellValues<'a>>,
+    ) -> Result<Box<dyn Traced + 'a>>;
 }
 
 impl dyn Head + '_ {
@@ -253,23 +327,20 @@ pub trait Traced {
 ///
 /// # Errors
 /// In one line, why there is none that can be explained.
-pub(crate) fn find_head(tensors: &[(String, Tensor)]) -> std::result::Result<Box<dyn Head>, String> {
-    let mut found = all().iter().map(|family| family.find(tensors)).find(|heads| !heads.is_empty()).unwrap_or_default();
+pub(crate) fn find_head(network: &Network) -> std::result::Result<Box<dyn Head>, String> {
+    let mut found = all().iter().map(|family| family.find(network)).find(|heads| !heads.is_empty()).unwrap_or_default();
     match found.len() {
         1 if found[0].classes() > Limits::CLASSES => {
             Err(format!("has a head for {} classes; at most {} are explained", found[0].classes(), Limits::CLASSES))
         }
         1 => Ok(found.remove(0)),
-        0 => Err(no_head(tensors)),
+        0 => Err(no_head()),
         n => Err(format!("has {n} detection heads, and exactly one is supported")),
     }
 }
 
-fn no_head(tensors: &[(String, Tensor)]) -> String {
+fn no_head() -> String {
     let names: Vec<&str> = all().iter().map(|family| family.name()).collect();
-    if tensors.iter().any(|(name, _)| name.ends_with(".dfl.conv.weight")) {
-        return "has an anchor-free head (YOLOv8 or later), and only YOLOv5's anchor-based head is supported".into();
-    }
     let structures: Vec<&str> = all().iter().map(|family| family.structure()).collect();
     format!("has no {} detection head ({})", names.join(" or "), structures.join("; "))
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{CellValues, Extent, Family, Grid, Head, Level, Place, Prediction, Traced, sigmoid};
+use super::{CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, sigmoid};
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
@@ -28,7 +28,8 @@ impl Family for YoloV5 {
 
     /// A module with a buffer `anchors` [levels, anchors, 2] and as many 1×1 convolutions `m.0`, `m.1`, … with the same number
     /// of channels for each anchor. A `proto` beside them makes it a segmentation head, whose mask coefficients come last.
-    fn find(&self, tensors: &[(String, Tensor)]) -> Vec<Box<dyn Head>> {
+    fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
+        let tensors = network.tensors;
         let by_path: HashMap<&str, &Tensor> = tensors.iter().map(|(path, tensor)| (path.as_str(), tensor)).collect();
         let heads = tensors.iter().filter_map(|(name, anchors)| {
             let path = name.strip_suffix(".anchors")?;
@@ -231,7 +232,12 @@ impl Head for AnchorHead {
         }
     }
 
-    fn trace(&self, place: &Place, classes: &[usize], values: &CellValues<'_>) -> Result<Box<dyn Traced>> {
+    fn trace<'a>(
+        &'a self,
+        place: &Place,
+        classes: &[usize],
+        values: Box<CellValues<'a>>,
+    ) -> Result<Box<dyn Traced + 'a>> {
         let base = place.slot * self.values_per_box;
         let channels = (0..CLASSES).chain(classes.iter().map(|class| CLASSES + class)).map(|channel| base + channel);
         let channels: Vec<usize> = channels.collect();
@@ -316,7 +322,7 @@ mod tests {
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
         let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
         let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
-        YoloV5.find(&tensors)
+        YoloV5.find(&Network { tensors: &tensors, branch: None, version: None })
     }
 
     #[test]

@@ -43,8 +43,7 @@ impl Layers {
     pub fn new(calls: Vec<Call>, head: &dyn Head) -> Self {
         let levels: Vec<u64> = head.levels().iter().map(|level| bits(&level.outputs)).collect();
         let of_levels = |outputs: u64| bits((0..levels.len()).filter(|&level| levels[level] & outputs != 0));
-        let calls =
-            calls.into_iter().map(|call| Call { sees: of_levels(call.sees), feeds: of_levels(call.feeds), ..call });
+        let calls = calls.into_iter().map(|call| Call { sees: of_levels(call.sees), ..call });
         Self::outside(calls, head.path())
     }
 

@@ -24,7 +24,7 @@ impl Metadata {
         Self {
             names: names(&config["names"]),
             classes: None,
-            shape: shape(&config["shape"]),
+            shape: shape(&config["shape"]).or_else(|| traced_size(&config)),
             ultralytics_version: config["version"].as_str().map(str::to_owned),
         }
     }
@@ -38,6 +38,15 @@ fn shape(value: &Value) -> Option<[i64; 4]> {
     let [pictures, channels, height, width] = shape;
     let is_sound = (1..=64).contains(&pictures) && channels == 3;
     (is_sound && [height, width].iter().all(|side| (1..=MOST).contains(side))).then_some(shape)
+}
+
+/// The later packages' form: `imgsz` is `[height, width]` or one number, `batch` how many pictures.
+fn traced_size(config: &Value) -> Option<[i64; 4]> {
+    let (height, width) = match &config["imgsz"] {
+        Value::Array(sides) => (sides.first()?.clone(), sides.get(1)?.clone()),
+        side => (side.clone(), side.clone()),
+    };
+    shape(&serde_json::json!([config["batch"].as_i64().unwrap_or(1), 3, height, width]))
 }
 
 /// `names` is a list up to v6.1 and a map from index to name later.

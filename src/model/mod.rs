@@ -25,7 +25,7 @@ use tch::{Device, Kind, Tensor};
 pub(crate) use self::names::by_number;
 use self::{
     checkpoint::Checkpoint,
-    ffi::{ScriptModule, Tail, Tap, TappedGraph},
+    ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
     metadata::Metadata,
     names::Names,
@@ -33,7 +33,7 @@ use self::{
 pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
 use crate::{
     error::{Error, Result},
-    families::{Head, Level, Place, Traced, find_head},
+    families::{Branch, Head, Level, Network, Place, Traced, find_head},
     geometry::Size,
 };
 
@@ -53,8 +53,12 @@ pub struct Model {
     head: Arc<dyn Head>,
     /// Paths of the calls that give the raw outputs.
     outputs: Vec<String>,
-    /// For each raw output the 1×1 convolution that it is computed by, if it is.
+    /// Paths of the calls whose inputs are those of the levels.
+    starts: Vec<String>,
+    /// For each raw output the 1×1 convolution that it is computed by from the level's input, if it is.
     pointwise: Vec<Option<Pointwise>>,
+    /// For each raw output the graph that computes it from the level's input, once it was needed.
+    branches: RefCell<Vec<Option<TappedGraph>>>,
     layers: Layers,
     /// Once they are asked for.
     strides: OnceCell<Vec<Option<u32>>>,
@@ -67,6 +71,8 @@ pub struct Model {
 pub struct LoadOptions {
     /// Whether a TorchScript file may run any code at all: it can then read and write files, and never end. Default: no.
     pub trust: bool,
+    /// Which branch of a head with two is run. Default: the one that the version which wrote the file runs.
+    pub branch: Option<Branch>,
 }
 
 /// What a forward pass returns.
@@ -74,8 +80,8 @@ pub struct LoadOptions {
 pub struct Forward {
     /// Raw outputs of the head, `[N, C, h, w]` f32, before the sigmoid, in order of the file.
     pub outputs: Vec<Tensor>,
-    /// What the module that gives each of them is given, `[N, K, h, w]` f32.
-    pub output_inputs: Vec<Tensor>,
+    /// What each level is predicted from, `[N, K, h, w]` f32.
+    pub level_inputs: Vec<Tensor>,
     /// Output of each tapped layer, `[N, K, h, w]`, which records gradients.
     pub taps: Vec<Tensor>,
 }
@@ -133,7 +139,9 @@ impl Model {
         };
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
-        let mut head = find_head(&tensors).map_err(|problem| {
+        let network =
+            Network { tensors: &tensors, branch: options.branch, version: metadata.ultralytics_version.as_deref() };
+        let mut head = find_head(&network).map_err(|problem| {
             let exporter = metadata.ultralytics_version.as_ref();
             unusable(match exporter {
                 Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
@@ -146,12 +154,13 @@ impl Model {
             let problem = format!("has a head of its own kind: {found} values for each box");
             return Err(unusable(format!("{problem}, expected {} for {said} classes", found - classes + said)));
         }
-        let outputs = head.outputs();
-        let paths: Vec<&str> = outputs.iter().map(String::as_str).collect();
-        let calls = module.calls(&paths).map_err(|error| {
+        let (outputs, starts) = (head.outputs(), head.starts());
+        let (output_paths, start_paths) = (borrowed(&outputs), borrowed(&starts));
+        let ends = Ends { outputs: &output_paths, starts: &start_paths };
+        let calls = module.calls(&ends).map_err(|error| {
             unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
         })?;
-        let shapes = probe(&module, &paths, device).map_err(unusable)?;
+        let shapes = probe(&module, &ends, device).map_err(unusable)?;
         head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
         if kind == FileKind::TorchScript {
             let names = metadata.names.as_ref().map_or(0, Names::len);
@@ -170,10 +179,12 @@ impl Model {
         Ok(Self {
             names,
             warnings,
-            pointwise: pointwise_convolutions(&tensors, &outputs)?,
+            pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
+            branches: RefCell::default(),
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
             outputs,
+            starts,
             module,
             weights_token: Arc::new(()),
             path: path.to_owned(),
@@ -199,7 +210,8 @@ impl Model {
 
     fn with_module(&self, module: ScriptModule, weights_token: Arc<()>) -> Result<Self> {
         Ok(Self {
-            pointwise: pointwise_convolutions(&module.tensors()?, &self.outputs)?,
+            pointwise: pointwise_convolutions(&module.tensors()?, self.head())?,
+            branches: RefCell::default(),
             module,
             weights_token,
             path: self.path.clone(),
@@ -209,6 +221,7 @@ impl Model {
             warnings: self.warnings.clone(),
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
+            starts: self.starts.clone(),
             layers: self.layers.clone(),
             strides: self.strides.clone(),
             graphs: RefCell::default(),
@@ -335,13 +348,13 @@ impl Model {
     /// As [`forward`](Self::forward).
     pub(crate) fn forward_to_levels(&self, input: &Tensor, feeds: &[usize]) -> Result<Forward> {
         let mut forward = self.forward(input, &[])?;
-        for input in &mut forward.output_inputs {
+        for input in &mut forward.level_inputs {
             *input = input.f_detach()?.f_set_requires_grad(true)?;
         }
         for &feed in feeds {
-            for (index, level) in self.levels().iter().enumerate() {
-                if self.feed_of(index)? == feed {
-                    forward.taps.push(forward.output_inputs[level.outputs[0]].shallow_clone());
+            for (level, input) in forward.level_inputs.iter().enumerate() {
+                if self.feed_of(level)? == feed {
+                    forward.taps.push(input.shallow_clone());
                 }
             }
         }
@@ -350,7 +363,7 @@ impl Model {
 
     /// Some channels of a raw output in one cell (row, column) for the first picture, `[channels]` with their autograd graph.
     ///
-    /// Of a 1×1 convolution they are computed again from one cell of its input: a gradient through the whole convolution
+    /// They are computed again from the cells of the level's input that they depend on: a gradient through the whole branch
     /// would cost far more, and be zero everywhere else.
     ///
     /// # Errors
@@ -362,30 +375,61 @@ impl Model {
         channels: &[usize],
         cell: (usize, usize),
     ) -> Result<Tensor> {
-        let (Some(pointwise), Some(raw)) = (self.pointwise.get(output), forward.outputs.get(output)) else {
+        let level = self.levels().iter().position(|level| level.outputs.contains(&output));
+        let (Some(level), Some(pointwise)) = (level, self.pointwise.get(output)) else {
             return Err(Error::Libtorch(format!(
-                "raw output {output} does not exist; there are {}",
+                "raw output {output} of a level does not exist; there are {} raw outputs",
                 self.outputs.len()
             )));
         };
         let channels: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
         let channels = Tensor::from_slice(&channels).f_to_device(self.device)?;
-        let at = |index: usize| Some(Tensor::from(index as i64));
-        let column = |map: &Tensor| map.f_index(&[at(0), None, at(cell.0), at(cell.1)])?.f_view(-1);
-        let Some(Pointwise { weight, bias }) = pointwise else { return Ok(column(raw)?.f_index_select(0, &channels)?) };
-        let values = weight.f_index_select(0, &channels)?.f_mv(&column(&forward.output_inputs[output])?)?;
+        let input = &forward.level_inputs[level];
+        let Some(Pointwise { weight, bias }) = pointwise else {
+            let (crop, cell) = self.around(input, cell)?;
+            let raw = self.branch(level, output, &crop)?;
+            return Ok(column(&raw, cell)?.f_index_select(0, &channels)?);
+        };
+        let values = weight.f_index_select(0, &channels)?.f_mv(&column(input, cell)?)?;
         Ok(match bias {
             Some(bias) => values.f_add(&bias.f_index_select(0, &channels)?)?,
             None => values,
         })
     }
 
+    /// The cells of a level's input `[N, K, h, w]`, of the first picture, that the raw outputs in `cell` (row, column) depend on,
+    /// and where that cell is among them. Zeros beyond the edge of the map are the network's own padding.
+    fn around(&self, input: &Tensor, cell: (usize, usize)) -> Result<(Tensor, (usize, usize))> {
+        let reach = self.head.reach();
+        let size = input.size();
+        let crop = |tensor: &Tensor, dim: i64, at: usize| -> Result<(Tensor, usize)> {
+            let first = at.saturating_sub(reach);
+            let end = (at + reach + 1).min(size[dim as usize] as usize);
+            Ok((tensor.f_narrow(dim, first as i64, end.saturating_sub(first) as i64)?, at - first))
+        };
+        let (rows, row) = crop(&input.f_narrow(0, 0, 1)?, 2, cell.0)?;
+        let (crop, column) = crop(&rows, 3, cell.1)?;
+        Ok((crop, (row, column)))
+    }
+
+    /// A raw output of a level, computed from this part of the level's input.
+    fn branch(&self, level: usize, output: usize, input: &Tensor) -> Result<Tensor> {
+        let mut branches = self.branches.borrow_mut();
+        branches.resize_with(self.outputs.len(), || None);
+        let graph = match &mut branches[output] {
+            Some(graph) => graph,
+            none => none.insert(TappedGraph::between(&self.module, &self.starts[level], &self.outputs[output])?),
+        };
+        Ok(graph.run(input)?.outputs.remove(0))
+    }
+
     /// The prediction at `place` for the first picture, with its autograd graph, and the logits of `classes`.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if place or classes do not exist.
-    pub fn trace(&self, forward: &Forward, place: &Place, classes: &[usize]) -> Result<Box<dyn Traced>> {
-        self.head.trace(place, classes, &|output, channels, cell| self.cell_values(forward, output, channels, cell))
+    pub fn trace<'a>(&'a self, forward: &'a Forward, place: &Place, classes: &[usize]) -> Result<Box<dyn Traced + 'a>> {
+        let values = |output: usize, channels: &[usize], cell| self.cell_values(forward, output, channels, cell);
+        self.head.trace(place, classes, Box::new(values))
     }
 
     /// Shape of each layer's output for one picture of size `input`, in order of [`layers`](Self::layers).
@@ -395,7 +439,7 @@ impl Model {
     pub fn layer_shapes(&self, input: Size) -> Result<Vec<Vec<i64>>> {
         let layers: Vec<&str> = self.layers.list.iter().map(|layer| layer.path.as_str()).collect();
         let size = [1, 3, i64::from(input.height), i64::from(input.width)];
-        Ok(shapes(&self.module, &self.output_paths(), &layers, size, self.device)?.layers)
+        Ok(self.with_ends(|ends| shapes(&self.module, ends, &layers, size, self.device))?.layers)
     }
 
     /// Input pixels per cell of each layer's output, in order of [`layers`](Self::layers); `None` where it is no feature
@@ -418,11 +462,11 @@ impl Model {
 
     /// What lies behind layer `layer`, to be run with something else in its place.
     pub(crate) fn tail(&self, layer: usize) -> Result<Tail<'_>> {
-        Tail::new(&self.module, &self.output_paths(), &self.layers.list[layer].path)
+        Tail::new(&self.module, &borrowed(&self.outputs), &self.layers.list[layer].path)
     }
 
-    fn output_paths(&self) -> Vec<&str> {
-        self.outputs.iter().map(String::as_str).collect()
+    fn with_ends<T>(&self, make: impl FnOnce(&Ends) -> T) -> T {
+        make(&Ends { outputs: &borrowed(&self.outputs), starts: &borrowed(&self.starts) })
     }
 
     fn graph(&self, taps: &[usize]) -> Result<TappedGraph> {
@@ -434,7 +478,7 @@ impl Model {
             }
         };
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
-        TappedGraph::new(&self.module, &self.output_paths(), &taps, Tap::Gradient)
+        self.with_ends(|ends| TappedGraph::new(&self.module, ends, &taps, Tap::Gradient))
     }
 }
 
@@ -478,10 +522,10 @@ struct Shapes {
 
 /// The shapes for an input of size `[N, channels, H, W]`. They are computed without data, which takes next to no time; where
 /// libtorch can't do that, since an operator wants data, the network runs on a blank input.
-fn shapes(module: &ScriptModule, outputs: &[&str], layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
+fn shapes(module: &ScriptModule, ends: &Ends, layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
     let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand(size, false)?;
     let run = |module: &ScriptModule| {
-        let mut graph = TappedGraph::new(module, outputs, layers, Tap::Observe)?;
+        let mut graph = TappedGraph::new(module, ends, layers, Tap::Observe)?;
         tch::no_grad(|| graph.run(&input))
     };
     let forward = module.without_data().and_then(|module| run(&module)).or_else(|_| run(module))?;
@@ -491,9 +535,9 @@ fn shapes(module: &ScriptModule, outputs: &[&str], layers: &[&str], size: [i64; 
 
 /// The shapes of the raw outputs for a small input. That there are any shows that the network runs at other sizes than the
 /// one it was traced at.
-fn probe(module: &ScriptModule, outputs: &[&str], device: Device) -> Result<Vec<Vec<i64>>, String> {
+fn probe(module: &ScriptModule, ends: &Ends, device: Device) -> Result<Vec<Vec<i64>>, String> {
     let side = i64::from(PROBE_SIDE);
-    let run = |channels: i64| shapes(module, outputs, &[], [1, channels, side, side], device);
+    let run = |channels: i64| shapes(module, ends, &[], [1, channels, side, side], device);
     run(3).map(|shapes| shapes.outputs).map_err(|error| {
         match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
             Some(1) => {
@@ -515,19 +559,30 @@ struct Pointwise {
     bias: Option<Tensor>,
 }
 
-/// For each of the modules at `paths` its weights, if it is a 1×1 convolution.
-fn pointwise_convolutions(tensors: &[(String, Tensor)], paths: &[String]) -> Result<Vec<Option<Pointwise>>> {
+/// For each raw output the weights of the 1×1 convolution that makes it of the level's input, if one does.
+fn pointwise_convolutions(tensors: &[(String, Tensor)], head: &dyn Head) -> Result<Vec<Option<Pointwise>>> {
     let get = |path: &str, name: &str| {
         let wanted = format!("{path}.{name}");
         tensors.iter().find(|(path, _)| *path == wanted).map(|(_, tensor)| tensor.shallow_clone())
     };
-    let pointwise = |path: &String| match get(path, "weight") {
+    let starts = head.starts();
+    let pointwise = |path: &String| match get(path, "weight").filter(|_| starts.contains(path)) {
         Some(weight) if matches!(weight.size().as_slice(), [_, _, 1, 1]) => {
             Ok(Some(Pointwise { weight: weight.f_flatten(1, -1)?, bias: get(path, "bias") }))
         }
         _ => Ok(None),
     };
-    paths.iter().map(pointwise).collect()
+    head.outputs().iter().map(pointwise).collect()
+}
+
+/// The values of all channels in a cell (row, column) of the first picture.
+fn column(map: &Tensor, cell: (usize, usize)) -> Result<Tensor> {
+    let at = |index: usize| Some(Tensor::from(index as i64));
+    Ok(map.f_index(&[at(0), None, at(cell.0), at(cell.1)])?.f_view(-1)?)
+}
+
+fn borrowed(paths: &[String]) -> Vec<&str> {
+    paths.iter().map(String::as_str).collect()
 }
 
 /// The text of an error without the word that names libtorch, for use inside another error.

@@ -119,7 +119,7 @@ mod tests {
         let differs = |a: &Tensor, b: &Tensor| a.f_sub(b).unwrap().abs().max().double_value(&[]) > 1e-3;
         assert!(differs(&before.outputs[0], &after.outputs[0]), "the head is another");
         assert!(!differs(&before.outputs[0], &run(&intact).outputs[0]), "other handles keep their weights");
-        assert!(!differs(&before.output_inputs[0], &after.output_inputs[0]), "what feeds it is not");
+        assert!(!differs(&before.level_inputs[0], &after.level_inputs[0]), "what feeds it is not");
         let sorted = |model: &Model| {
             let mut values = values(&model.pointwise[0].as_ref().unwrap().weight).unwrap();
             values.sort_by(f32::total_cmp);
@@ -131,7 +131,7 @@ mod tests {
         let shared = model.share().unwrap();
         model.shuffle_weights("model.0", 0).unwrap();
         assert!(
-            differs(&before.output_inputs[0], &run(&model).output_inputs[0]),
+            differs(&before.level_inputs[0], &run(&model).level_inputs[0]),
             "its graphs are those of its new weights"
         );
         assert!(!differs(&before.outputs[0], &run(&shared).outputs[0]), "a handle that it gave keeps them too");

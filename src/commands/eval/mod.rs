@@ -33,7 +33,7 @@ use self::{
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{eval_options, find_layer},
+    options::{eval_options, find_layer, iou_threshold},
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
@@ -215,7 +215,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "max_channels": method_options.max_channels,
         "img_size": model.input_side(Some(detection.img_size)),
         "conf_thres": detection.conf_threshold,
-        "iou_thres": detection.iou_threshold,
+        "iou_thres": iou_threshold(detection, model),
         "max_det": detection.top.map_or(detection.max_det, |top| top.min(detection.max_det)),
         "classes": detection.classes,
         "agnostic_nms": detection.agnostic_nms,

@@ -73,7 +73,7 @@ pub enum Value {
 
 /// The prediction of which a target is taken.
 pub struct Subject<'a> {
-    traced: Box<dyn Traced>,
+    traced: Box<dyn Traced + 'a>,
     is_contrasted: bool,
     model: &'a Model,
     target: Target,

@@ -436,8 +436,7 @@ impl TappedGraph {
     /// Rewrites the forward graph of `module`.
     pub fn new(module: &ScriptModule, ends: &Ends, taps: &[&str], tap: Tap) -> Result<Self> {
         let (n_outputs, n_starts, n_taps) = (ends.outputs.len(), ends.starts.len(), taps.len());
-        let (outputs, starts, taps) =
-            (CStrings::new(ends.outputs)?, CStrings::new(ends.starts)?, CStrings::new(taps)?);
+        let (outputs, starts, taps) = (CStrings::new(ends.outputs)?, CStrings::new(ends.starts)?, CStrings::new(taps)?);
         let gradients = c_int::from(tap == Tap::Gradient);
         // SAFETY: module and strings outlive the call. The graph keeps the weights alive by itself.
         let graph = guarded(|error| unsafe {
@@ -455,9 +454,8 @@ impl TappedGraph {
     pub fn between(module: &ScriptModule, start: &str, output: &str) -> Result<Self> {
         let (start, output) = (c_string(start)?, c_string(output)?);
         // SAFETY: as above.
-        let graph = guarded(|error| unsafe {
-            yc_graph_between(module.0.as_ptr(), start.as_ptr(), output.as_ptr(), error)
-        })?;
+        let graph =
+            guarded(|error| unsafe { yc_graph_between(module.0.as_ptr(), start.as_ptr(), output.as_ptr(), error) })?;
         Ok(Self { graph, n_outputs: 1, n_starts: 0, n_taps: 0 })
     }
 

@@ -792,6 +792,10 @@ yc_graph *yc_graph_between(const yc_module *module, const char *start, const cha
     Value *given = graph->addInput()->setType(c10::TensorType::get());
     unmarked.calls[from].input->replaceAllUsesWith(given);
     unmarked.give({unmarked.calls[to].output});
+    // What works in place is no dead code to libtorch, even where nobody uses its result. A trace uses the results.
+    std::vector<Node *> nodes(graph->nodes().begin(), graph->nodes().end());
+    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node)
+      if (!(*node)->hasUses()) (*node)->destroy();
     finish(graph, *module);
     if (given->uses().empty() || graph->inputs().size() != 3 || !graph->inputs()[1]->uses().empty())
       throw std::runtime_error(std::string(output) + " is not computed from the input of " + start + " alone");

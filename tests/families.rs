@@ -1,0 +1,251 @@
+//! The Ultralytics families against what PyTorch computes with the package's own code.
+
+mod common;
+
+use common::{Npz, compared, material};
+use ndarray::{Array1, Array2, Array3, ArrayD};
+use tch::{Device, Tensor};
+use yolo_cam::{
+    ExplainOptions, Method, Model, TargetLayer,
+    detect::{DetectOptions, Detection, detect},
+    explain::{explain_found, methods, unwatched},
+    families::{Branch, Place},
+};
+
+/// A file of `families/tiny`, and which branch of its head is looked at.
+struct Case {
+    file: &'static str,
+    figures: &'static str,
+    /// `many` where the figures of the one-to-many branch of a head with two are meant, else `head`.
+    branch: &'static str,
+    /// How far raw outputs may be off, as a share of the largest.
+    tolerance: f32,
+}
+
+/// A trace is of the fused network.
+const FUSED: f32 = 3e-4;
+
+const fn traced(file: &'static str, figures: &'static str, branch: &'static str) -> Case {
+    Case { file, figures, branch, tolerance: FUSED }
+}
+
+/// Those of heads with two branches are of the one that runs by default.
+const CASES: &[Case] = &[
+    traced("v5u.torchscript", "v5u", "head"),
+    traced("v8.torchscript", "v8", "head"),
+    traced("v8-p2.torchscript", "v8-p2", "head"),
+    traced("v9e.torchscript", "v9e", "head"),
+    traced("v10b.torchscript", "v10b", "many"),
+    traced("11.torchscript", "11", "head"),
+    traced("12.torchscript", "12", "head"),
+    traced("26.torchscript", "26", "many"),
+    traced("26-e2e.torchscript", "26", "head"),
+    traced("v8-seg.torchscript", "v8-seg", "head"),
+    traced("26-seg.torchscript", "26-seg", "many"),
+];
+
+/// Traces with weights of 16 bits, with the figures of what they are in 32: all predictions and nothing else.
+const HALF_CASES: &[Case] =
+    &[traced("v8-half.torchscript", "v8-half", "head"), traced("26-seg-half.torchscript", "26-seg-half", "head")];
+
+/// The input of the figures: ((37c + 3y + 5x + ⌊xy/16⌋) mod 256)/255, 192 by 256 pixels.
+fn pattern() -> Tensor {
+    let at = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
+    let values = (0..3).flat_map(|c| (0..192).flat_map(move |y| (0..256).map(move |x| at(c, y, x))));
+    Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, 192, 256])
+}
+
+struct Opened {
+    case: &'static Case,
+    model: Model,
+    golden: Npz,
+    input: Tensor,
+}
+
+impl Opened {
+    fn all() -> impl Iterator<Item = Self> {
+        Self::of(CASES)
+    }
+
+    fn of(cases: &'static [Case]) -> impl Iterator<Item = Self> {
+        cases.iter().filter_map(|case| {
+            let file = material(&format!("families/tiny/{}", case.file))?;
+            let golden = Npz::open(&material(&format!("families/tiny/{}.npz", case.figures))?);
+            compared(&format!("families/tiny/{}", case.file));
+            let model = Model::load(file, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+            Some(Self { case, model, golden, input: pattern() })
+        })
+    }
+
+    /// What the figures of the branch are called beside those of the other.
+    fn prefixed(&self, name: &str) -> String {
+        match self.case.branch {
+            "many" => format!("many.{name}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// The most confident predictions of the network, as PyTorch has them: where they are, and what.
+    fn predictions(&mut self) -> Vec<Detection> {
+        let mut get = |name: &str| -> Vec<i64> {
+            let name = self.prefixed(name);
+            self.golden.get::<i64, ndarray::Ix1>(&name).to_vec()
+        };
+        let (rows, levels, classes) = (get("row"), get("level"), get("class"));
+        let cells: Array2<i64> = self.golden.get(&self.prefixed("cell"));
+        let confidences: Array1<f32> = self.golden.get(&self.prefixed("conf"));
+        let place = |at: usize| {
+            let (row, column) = (cells[[at, 0]] as usize, cells[[at, 1]] as usize);
+            Place { level: levels[at] as usize, row, column, slot: 0, index: rows[at] as usize }
+        };
+        let detection = |at: usize| Detection {
+            box_input: yolo_cam::geometry::BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 },
+            class_id: classes[at] as usize,
+            confidence: confidences[at],
+            logit: 0.0,
+            place: place(at),
+        };
+        (0..rows.len()).map(detection).collect()
+    }
+}
+
+#[test]
+fn raw_outputs_are_pytorchs() {
+    for mut opened in Opened::all() {
+        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        for (level, of_level) in opened.model.levels().iter().enumerate() {
+            for (&output, kind) in of_level.outputs.iter().zip(["box", "cls"]) {
+                let name = format!("{}{level}.{kind}", opened.case.branch);
+                if !opened.golden.names().contains(&name) {
+                    // Of v10's one-to-many branch no boxes are stored.
+                    assert_eq!((opened.case.figures, kind), ("v10b", "box"), "PyTorch has no {name}");
+                    continue;
+                }
+                let expected: ArrayD<f32> = opened.golden.get(&name);
+                let shape: Vec<usize> = outputs[output].size().iter().map(|&side| side as usize).collect();
+                assert_eq!(shape, expected.shape(), "{}: {name}", opened.case.file);
+                let values = Vec::<f32>::try_from(outputs[output].contiguous().view(-1)).expect("f32 on the CPU");
+                let found = ArrayD::from_shape_vec(shape, values).expect("of this shape");
+                let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+                let worst = (&found - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+                let limit = opened.case.tolerance * most;
+                assert!(worst <= limit, "{}: {name}: off by {worst}, largest {most}", opened.case.file);
+            }
+        }
+    }
+}
+
+/// Centre, width and height, or two corners, as corners.
+fn corners(values: [f32; 4], are_corners: bool) -> [f32; 4] {
+    let [x, y, w, h] = values;
+    if are_corners { values } else { [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0] }
+}
+
+#[test]
+fn predictions_are_pytorchs() {
+    for mut opened in Opened::all().chain(Opened::of(HALF_CASES)) {
+        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let options = DetectOptions {
+            conf_threshold: 0.0,
+            iou_threshold: Some(1.0),
+            max_det: usize::MAX,
+            ..DetectOptions::default()
+        };
+        let found = detect(&opened.model, &outputs, &options).expect("they are read");
+        let names = opened.golden.names();
+        let is_one_to_one = opened.case.branch == "head" && names.contains(&"pred.one2one".to_owned());
+        let name = match opened.case.branch {
+            "many" => "pred.one2many",
+            _ if is_one_to_one => "pred.one2one",
+            _ => "pred",
+        };
+        // [1, 4 + classes and more, predictions]
+        let expected: Array3<f32> = opened.golden.get(name);
+        let file = opened.case.file;
+        let classes = opened.model.names().len();
+        assert!(found.len() >= expected.dim().2, "{file}: {} of {} predictions", found.len(), expected.dim().2);
+        for found in &found {
+            let of = |channel: usize| expected[[0, channel, found.place.index]];
+            let score = (4..4 + classes).map(of).fold(0.0, f32::max);
+            let is_best = (of(4 + found.class_id) - found.confidence).abs() <= opened.case.tolerance;
+            assert!(is_best, "{file}: {} of {}, best {score}", found.confidence, found.place.index);
+            let expected = corners([0, 1, 2, 3].map(of), is_one_to_one);
+            let own: [f32; 4] = found.box_input.into();
+            let is_near = own.iter().zip(expected).all(|(own, expected)| (own - expected).abs() <= 0.05);
+            assert!(is_near, "{file}: box {own:?} instead of {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn detections_are_the_packages() {
+    for mut opened in Opened::all() {
+        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let options = DetectOptions { conf_threshold: 0.25, ..DetectOptions::default() };
+        let found = detect(&opened.model, &outputs, &options).expect("they are read");
+        let expected: Array2<f32> = opened.golden.get(&opened.prefixed("det"));
+        let file = opened.case.file;
+        assert_eq!(found.len(), expected.nrows(), "{file}: number of detections");
+        for (found, expected) in found.iter().zip(expected.rows()) {
+            assert_eq!(found.class_id as f32, expected[5], "{file}: class");
+            assert!(
+                (found.confidence - expected[4]).abs() <= opened.case.tolerance,
+                "{file}: {} {}",
+                found.confidence,
+                expected[4]
+            );
+            let corners: [f32; 4] = found.box_input.into();
+            let is_near = corners.iter().zip(expected).all(|(corner, expected)| (corner - expected).abs() <= 0.05);
+            assert!(is_near, "{file}: box {corners:?} instead of {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn maps_are_pytorchs() {
+    let methods =
+        [methods::GRAD_CAM, methods::HIRES_CAM, methods::ELEMENT_WISE, methods::LAYER_CAM, methods::GRAD_CAM_PP];
+    for mut opened in Opened::all() {
+        let detections = opened.predictions();
+        let names = opened.golden.names();
+        let mut count = 0;
+        for (index, detection) in detections.iter().enumerate() {
+            for method in methods {
+                let (before, behind) = (opened.prefixed(&format!("{index}/")), format!("/{}", method.name));
+                for layer in names.iter().filter_map(|name| name.strip_prefix(&before)?.strip_suffix(&behind)) {
+                    count += usize::from(check_map(&mut opened, detection, index, layer, method));
+                }
+            }
+        }
+        let file = opened.case.file;
+        assert!(count >= 6 || file.contains("half"), "{file}: only {count} maps were compared");
+    }
+}
+
+/// Compares the map of a prediction at a layer with the stored one.
+fn check_map(opened: &mut Opened, detection: &Detection, index: usize, layer: &str, method: Method) -> bool {
+    let name = opened.prefixed(&format!("{index}/{layer}/{}", method.name));
+    let expected: Array2<f32> = opened.golden.get(&name);
+    let target_layer = TargetLayer::Layers(vec![opened.model.find_layer(layer).expect("it has that layer")]);
+    let options = ExplainOptions { target_layer, method, ..ExplainOptions::default() };
+    let found = explain_found(&opened.model, &opened.input, vec![detection.clone()], &options, &mut unwatched);
+    let found = found.expect("it is explained").remove(0).heatmap;
+    let peak = expected.iter().copied().fold(0.0, f32::max);
+    let worst = (found.values() - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+    let tolerance = if method == methods::GRAD_CAM_PP { 1e-2 } else { 1e-3 };
+    // A weaker map is what is left where terms cancel out, and hangs on the fusion of weights.
+    let least = if opened.case.tolerance == FUSED { 1e-5 } else { 0.0 };
+    assert!(worst <= tolerance * peak.max(least), "{}: {name}: off by {worst}, peak {peak}", opened.case.file);
+    true
+}
+
+#[test]
+fn a_branch_can_be_asked_for_and_one_that_is_missing_is_none() {
+    let Some(file) = material("families/tiny/26-e2e.torchscript") else { return };
+    let load = |branch| {
+        let options = yolo_cam::LoadOptions { branch, ..yolo_cam::LoadOptions::default() };
+        Model::load_with(&file, Device::Cpu, options).expect("it loads")
+    };
+    assert_eq!(load(None).head().habits().iou_threshold, None, "it has the one-to-one branch alone");
+    assert_eq!(load(Some(Branch::One)).head().habits().iou_threshold, None);
+}
