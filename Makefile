@@ -8,14 +8,15 @@ LIBTORCH_VERSION := 2.13.0
 demo: libtorch
 	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html
 
-# All checks. One profile for all of them, so that libtorch's bindings are compiled once. YOLO_CAM_MATERIAL names a folder
+# All checks. One profile for all of them, so that libtorch's bindings are compiled once; the documentation is built as the
+# crate's public documentation is, without libtorch. YOLO_CAM_MATERIAL names a folder
 # with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.
 test: libtorch
 	python3 -m unittest discover --quiet --start-directory scripts
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps
+	LIBTORCH=/nowhere RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --lib --no-default-features --features doc-only
 	rm -f target/checks
 	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
 	python3 scripts/test_summary.py target/checks
