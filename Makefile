@@ -2,7 +2,7 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test bench fuzz libtorch build
+.PHONY: demo test dependant bench fuzz libtorch build
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
@@ -17,9 +17,16 @@ test: libtorch
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features
 	LIBTORCH=/nowhere RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --lib --no-default-features --features doc-only
+	$(MAKE) dependant
 	rm -f target/checks
 	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
 	python3 scripts/test_summary.py target/checks
+
+# A program of somebody else, built on the library. With our lock file it shares what is compiled already, and needs no network.
+dependant: libtorch
+	cp Cargo.lock tests/dependant/Cargo.lock
+	env -u LD_LIBRARY_PATH cargo run --offline --release --manifest-path tests/dependant/Cargo.toml --target-dir target -- \
+		weights/yolov5s.torchscript images/dog.jpg
 
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch

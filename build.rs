@@ -1,4 +1,4 @@
-//! Compiles the libtorch shim and lets the binaries find libtorch without `LD_LIBRARY_PATH`.
+//! Compiles the libtorch shim and lets programs find libtorch without `LD_LIBRARY_PATH`.
 
 use std::{env, path::PathBuf};
 
@@ -34,10 +34,13 @@ fn main() {
         .warnings(false)
         .compile("yolo_cam_tap");
 
-    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    let mut argument = format!("-Wl,-rpath,{}", lib.display());
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         // libtorch.so only pulls in its parts (on a GPU machine the CUDA one), and nothing refers to it by name.
-        println!("cargo::rustc-link-arg=-Wl,--no-as-needed");
-        println!("cargo::rustc-link-arg=-ltorch");
+        argument += ",--no-as-needed,-ltorch";
     }
+    // Cargo hands this to the programs, examples and tests of this package alone. The build script of a package that depends on
+    // this one gets the same words as DEP_YOLO_CAM_LINK_ARG.
+    println!("cargo::rustc-link-arg={argument}");
+    println!("cargo::metadata=link_arg={argument}");
 }
