@@ -203,7 +203,8 @@ fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)
 /// ```
 /// use yolo_cam::{explain, ExplainOptions, Model};
 ///
-/// let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+/// # let path = "tests/data/tiny/yolov3-tiny.pt";
+/// let model = Model::load(path, tch::Device::Cpu)?;
 /// let picture = yolo_cam::picture::read("images/dog.jpg")?;
 /// for found in explain(&model, &picture, &ExplainOptions::default())?.boxes {
 ///     let name = &model.names()[found.detection.class_id];
