@@ -2,7 +2,7 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test dependant bench fuzz libtorch build
+.PHONY: demo test dependant bench msrv deny fuzz libtorch build
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
@@ -31,6 +31,16 @@ dependant: libtorch
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch
 	cargo bench --locked --bench speed
+
+# Compiles everything with the oldest Rust that Cargo.toml promises. Clippy looks for newer parts of the standard library anyway.
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv: libtorch
+	rustup toolchain install $(MSRV) --profile minimal
+	cargo +$(MSRV) check --locked --all-targets --target-dir target/msrv
+
+# Licences, advisories and sources of the dependencies. Needs `cargo install cargo-deny` and the network.
+deny:
+	cargo deny check
 
 # Feeds damaged files to what reads them, FUZZ_SECONDS for each target. Needs `cargo install cargo-fuzz`.
 FUZZ_SECONDS := 1800
