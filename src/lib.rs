@@ -8,10 +8,9 @@
 //! # let path = "tests/data/tiny/yolov3-tiny.pt"; // The bundled model is too large for a package.
 //! let model = Model::load(path, tch::Device::Cpu)?;
 //! let dog = picture::read("images/dog.jpg")?;
-//! let mut options = ExplainOptions::default();
-//! options.method = methods::LAYER_CAM;
-//! # options.detect.conf_threshold = 0.0; // It was never trained.
-//! # options.detect.max_det = 2;
+//! let options = ExplainOptions::default().with_method(methods::LAYER_CAM);
+//! # // It was never trained.
+//! # let options = options.with_detect(yolo_cam::detect::DetectOptions::default().with_conf_threshold(0.0).with_max_det(2));
 //! let explanation = explain(&model, &dog, &options)?;
 //!
 //! // A map at the resolution of the picture, and the box that it belongs to.
@@ -31,6 +30,9 @@
 //!
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`families`] (decoding) → [`detect`] (detections) →
 //! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
+
+#[macro_use]
+mod options;
 
 pub mod detect;
 mod error;

@@ -6,7 +6,7 @@
 //! # let path = "tests/data/tiny/yolov3-tiny.pt";
 //! let model = Model::load(path, tch::Device::Cpu)?;
 //! let mut options = ExplainOptions::default();
-//! options.detect.max_det = 2;
+//! options.detect.max_det = 2; // A field can be set as well.
 //! # options.detect.conf_threshold = 0.0; // It was never trained.
 //! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &options)?;
 //! let input = explanation.letterbox.tensor(model.device())?;
@@ -20,8 +20,7 @@
 //! let all: Vec<_> = explanation.boxes.iter().map(|explained| explained.detection.clone()).collect();
 //! let detected = Objects::detected(&[dog.clone()], &all);
 //! let scene = Scene { input: &input, detections: &[dog], detected: &detected, labels: None };
-//! let mut options = CurveOptions::default();
-//! options.steps = Some(4);
+//! let options = CurveOptions::default().with_steps(Some(4));
 //! let mut crew = Crew::new(&model, 1)?;
 //! for figures in evaluate(&mut crew, &scene, &candidates, &options, &mut unwatched)? {
 //!     let Curves { deletion, insertion } = &figures.curves;

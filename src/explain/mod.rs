@@ -49,6 +49,7 @@ pub enum TargetLayer {
 
 /// Settings of an explanation.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ExplainOptions {
     /// Longest side of the network's input in pixels, rounded up to whole strides; `None` is 640. Default: `None`.
     pub img_size: Option<u32>,
@@ -70,6 +71,18 @@ pub struct ExplainOptions {
     /// How maps of several layers are joined. Default: their mean.
     pub fuse: Fuse,
 }
+
+with_fields!(ExplainOptions {
+    with_img_size => img_size: Option<u32>,
+    with_detect => detect: DetectOptions,
+    with_query => query: Option<Query>,
+    with_method => method: Method,
+    with_method_options => method_options: MethodOptions,
+    with_target => target: Target,
+    with_contrast => contrast: Option<usize>,
+    with_target_layer => target_layer: TargetLayer,
+    with_fuse => fuse: Fuse,
+});
 
 /// A detection and what it depends on.
 #[derive(Debug, Clone)]

@@ -64,10 +64,15 @@ pub struct Model {
 
 /// Settings of loading a model.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct LoadOptions {
     /// Whether a TorchScript file may run any code at all: it can then read and write files, and never end. Default: no.
     pub trust: bool,
 }
+
+with_fields!(LoadOptions {
+    with_trust => trust: bool,
+});
 
 /// What a forward pass returns.
 #[derive(Debug)]

@@ -100,7 +100,7 @@ fn export(command: &ExportCommand) -> Result<Exit> {
         bail!("{output:?} is the model itself; give --output another file");
     }
     note_rounding(command.img_size, &model);
-    let options = ExportOptions { img_size: Some(command.img_size), half: command.half };
+    let options = ExportOptions::default().with_img_size(Some(command.img_size)).with_half(command.half);
     model.export(&output, &options)?;
     let classes = model.names().len();
     let precision = if command.half { "fp16" } else { "fp32" };
@@ -127,7 +127,7 @@ fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if path != choice.path {
         say!("note: {:?} not found; using {path:?}", choice.path);
     }
-    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust })?;
+    let model = Model::load_with(path, choice.device, LoadOptions::default().with_trust(choice.trust))?;
     for warning in model.warnings() {
         say!("warning: model {:?}: {warning}", model.path());
     }

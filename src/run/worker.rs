@@ -234,7 +234,7 @@ impl<'a> ExplainWorker<'a> {
         let Current { image, picture, names, .. } = current;
         let target = names.picture();
         let limit = max_side(&target);
-        let options = render::RenderOptions { max_side: limit, ..self.task.command.render.clone() };
+        let options = self.task.command.render.clone().with_max_side(limit);
         let sheet = match self.task.command.layout {
             Layout::Panels => render::panels(explanation, &self.model, &options)?,
             Layout::Sheet => render::sheet(picture, explanation, &self.model, &options)?,
@@ -312,13 +312,15 @@ impl<'a> ExplainWorker<'a> {
         let Current { picture, names, kind, .. } = current;
         let large = HtmlPictures::large(picture);
         // The page draws the boxes itself.
-        let options = render::RenderOptions {
-            heat: render::HeatArea::Full,
-            labels: false,
-            line_width: Some(0),
-            colorbar: false,
-            ..self.task.command.render.clone()
-        };
+        let options = self
+            .task
+            .command
+            .render
+            .clone()
+            .with_heat(render::HeatArea::Full)
+            .with_labels(false)
+            .with_line_width(Some(0))
+            .with_colorbar(false);
         let heat = match explanation.groups(Grouping::All).first() {
             Some(all) => render::overlay(&large, explanation, all, &self.model, &options)?,
             None => large.clone(),
@@ -374,7 +376,7 @@ pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> V
     };
     let single = |layer: usize| ResultKind {
         layer: Some(model.layers()[layer].path.clone()),
-        options: ExplainOptions { target_layer: TargetLayer::Layers(vec![layer]), ..options.clone() },
+        options: options.clone().with_target_layer(TargetLayer::Layers(vec![layer])),
     };
     layers.into_iter().map(single).collect()
 }

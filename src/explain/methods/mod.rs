@@ -250,6 +250,7 @@ impl fmt::Debug for Method {
 
 /// What a method takes besides activations and gradients.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct MethodOptions {
     /// ODAM: standard deviation of the Gaussian that smooths the gradient, in cells; 0 does not. Default: 0.
     pub smooth: f32,
@@ -263,6 +264,14 @@ pub struct MethodOptions {
     /// by rounding. Default: 8.
     pub batch: usize,
 }
+
+with_fields!(MethodOptions {
+    with_smooth => smooth: f32,
+    with_masks => masks: usize,
+    with_seed => seed: u64,
+    with_max_channels => max_channels: Option<usize>,
+    with_batch => batch: usize,
+});
 
 impl Default for MethodOptions {
     fn default() -> Self {

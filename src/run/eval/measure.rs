@@ -236,7 +236,7 @@ impl Found {
         settle(model.device());
         let seconds = start.elapsed().as_secs_f64();
         let detections = detect(model, &forward.outputs, &options.detect)?;
-        let all = DetectOptions { classes: None, max_det: usize::MAX, ..options.detect.clone() };
+        let all = options.detect.clone().with_classes(None).with_max_det(usize::MAX);
         if detections.is_empty() && !is_defined(&forward.outputs)? {
             return Err(yolo_cam::Error::Undefined);
         }
@@ -322,7 +322,7 @@ impl Found {
             timings: Default::default(),
         };
         let groups = explanation.groups(Grouping::Box);
-        let options = render::RenderOptions { heat: render::HeatArea::Full, ..render::RenderOptions::default() };
+        let options = render::RenderOptions::default().with_heat(render::HeatArea::Full);
         let draw = |case: usize| Ok((case, render::overlay(&small, &explanation, &groups[case], model, &options)?));
         shown.map(draw).collect()
     }
