@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Model, TargetLayer,
     detect::{DetectOptions, Query},
-    explain::{MethodOptions, check_target},
+    explain::check_target,
 };
 
 use crate::{

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
-    detect::{DetectOptions, Detection, Letterbox, detect, is_defined},
+    detect::{Detection, Letterbox, detect, is_defined},
     eval::{
         Candidate, Case, Cost, Crew, CurveOptions, Explainer, Labels, Objects, Randomization, Randomized, Scene,
         evaluate, gaussian_map, picture_seed, random_map,
