@@ -11,7 +11,7 @@ mod record;
 pub use self::{
     csv::{Cell, CsvRow, write_csv},
     eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
-    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, url_segment, write_html},
+    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, url_segment, write_html},
     json::{write_json, write_value},
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
