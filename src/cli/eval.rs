@@ -128,7 +128,7 @@ impl EvalCommand {
         let mut flags = vec![format!("--method {}", method.name)];
         let mut add = |applies: bool, flag: String| {
             if applies {
-                flags.push(flag)
+                flags.push(flag);
             }
         };
         add(layers != "auto", format!("--target-layer {layers}"));
