@@ -58,6 +58,7 @@ pub use self::{
         ExplainOptions, ExplainedBox, Explanation, Fuse, Heatmap, Method, NoSignal, Target, TargetLayer, explain,
     },
     model::{ExportOptions, LoadOptions, Model},
+    registry::{Listed, Spec},
 };
 /// The version of `tch` whose tensors and devices this library takes.
 pub use tch;

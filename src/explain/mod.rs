@@ -5,7 +5,6 @@ mod grid;
 mod group;
 mod heatmap;
 pub mod methods;
-mod perturb;
 mod plan;
 pub mod targets;
 
@@ -23,8 +22,7 @@ pub use self::{
     grid::{CellGrid, MapSize},
     group::{Group, Grouping, Normalize},
     heatmap::{Heatmap, NoSignal},
-    methods::{Method, MethodOptions},
-    perturb::Perturbation,
+    methods::{Method, MethodOptions, Perturbation},
     targets::Target,
 };
 use self::{fuse::fused, methods::Run, plan::Plan};
@@ -185,7 +183,7 @@ const TRIAL_CHANNELS: usize = 32;
 /// # Errors
 /// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     if options.target_layer == TargetLayer::Auto {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
@@ -277,10 +275,10 @@ pub fn explain_found(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let forward = plan.forward(model, input)?;
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
-    explain_detections(&picture, &plan, detections, watch)
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+    explain_detections(&picture, &plan, options, detections, watch)
 }
 
 /// As [`Explanation`].
@@ -292,7 +290,7 @@ struct Found {
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -309,8 +307,8 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     };
     let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
     timings.detect = lap();
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
-    let mut boxes = explain_detections(&picture, &plan, detections, watch)?;
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+    let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.maps = lap();
     Ok(Found { boxes, is_undefined, answer, timings })
@@ -320,14 +318,15 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
 fn explain_detections(
     picture: &Perturbation,
     plan: &Plan,
+    options: &ExplainOptions,
     detections: Vec<Detection>,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    match picture.options.method.run {
+    match options.method.run {
         Run::Gradient(_) | Run::Activations(_) => {
-            explain_once(picture.model, picture.forward, plan, detections, picture.options)
+            explain_once(picture.model, picture.forward, plan, detections, options)
         }
-        Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, detections, watch),
+        Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, options, detections, watch),
     }
 }
 
@@ -362,10 +361,11 @@ fn explain_once(
 fn explain_perturbed(
     perturbation: &Perturbation,
     plan: &Plan,
+    options: &ExplainOptions,
     detections: Vec<Detection>,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let Perturbation { model, forward, taps, options, .. } = perturbation;
+    let Perturbation { model, forward, taps, .. } = perturbation;
     let mut maps: Vec<Vec<Heatmap>> = vec![Vec::new(); detections.len()];
     match options.method.run {
         Run::Pictures(run) if !detections.is_empty() => {
@@ -497,7 +497,7 @@ fn find_working_layers(
     let mut trials = 0;
     for target in [TargetLayer::Auto].into_iter().chain(single) {
         // A hint must not fail a picture that is explained.
-        let Ok(plan) = Plan::new(model, &target, options.method) else { continue };
+        let Ok(plan) = Plan::new(model, &target, options.method.auto_layers) else { continue };
         let is_candidate = |found: &ExplainedBox| {
             let layers = &plan.layers_of[found.detection.place.level];
             is_open(found) && !layers.is_empty() && *layers != found.layers
@@ -512,8 +512,9 @@ fn find_working_layers(
         let forward = model.forward(input, &plan.taps)?;
         let mut candidates: Vec<&mut ExplainedBox> = boxes.iter_mut().filter(|found| is_candidate(found)).collect();
         let detections = candidates.iter().map(|found| found.detection.clone()).collect();
-        let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options };
-        let tried = explain_detections(&picture, &plan, detections, &mut unwatched);
+        let picture =
+            Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+        let tried = explain_detections(&picture, &plan, &options, detections, &mut unwatched);
         // A layer whose output is no map is no candidate either.
         for (found, tried) in candidates.iter_mut().zip(tried.unwrap_or_default()) {
             found.working_layers = tried.heatmap.no_signal().is_none().then_some(tried.layers);
