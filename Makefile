@@ -13,6 +13,7 @@ demo: libtorch
 # with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.
 test: libtorch
 	python3 -m unittest discover --quiet --start-directory scripts
+	python3 scripts/module_circles.py src
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features
