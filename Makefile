@@ -2,27 +2,46 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test bench fuzz libtorch build
+.PHONY: demo test dependant bench msrv deny fuzz libtorch build
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
 	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html
 
-# All checks. One profile for all of them, so that libtorch's bindings are compiled once. YOLO_CAM_MATERIAL names a folder
+# All checks. One profile for all of them, so that libtorch's bindings are compiled once; the documentation is built as the
+# crate's public documentation is, without libtorch. YOLO_CAM_MATERIAL names a folder
 # with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.
 test: libtorch
 	python3 -m unittest discover --quiet --start-directory scripts
+	python3 scripts/module_circles.py src
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
 	cargo check --locked --release --lib --no-default-features
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps
+	LIBTORCH=/nowhere RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --no-deps --lib --no-default-features --features doc-only
+	$(MAKE) dependant
 	rm -f target/checks
 	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
 	python3 scripts/test_summary.py target/checks
 
+# A program of somebody else, built on the library. With our lock file it shares what is compiled already, and needs no network.
+dependant: libtorch
+	cp Cargo.lock tests/dependant/Cargo.lock
+	env -u LD_LIBRARY_PATH cargo run --offline --release --manifest-path tests/dependant/Cargo.toml --target-dir target -- \
+		weights/yolov5s.torchscript images/dog.jpg
+
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch
 	cargo bench --locked --bench speed
+
+# Compiles everything with the oldest Rust that Cargo.toml promises. Clippy looks for newer parts of the standard library anyway.
+MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv: libtorch
+	rustup toolchain install $(MSRV) --profile minimal
+	cargo +$(MSRV) check --locked --all-targets --target-dir target/msrv
+
+# Licences, advisories and sources of the dependencies. Needs `cargo install cargo-deny` and the network.
+deny:
+	cargo deny check
 
 # Feeds damaged files to what reads them, FUZZ_SECONDS for each target. Needs `cargo install cargo-fuzz`.
 FUZZ_SECONDS := 1800

@@ -1,13 +1,20 @@
-//! Compiles the libtorch shim and lets the binaries find libtorch without `LD_LIBRARY_PATH`.
+//! Compiles the libtorch shim and lets programs find libtorch without `LD_LIBRARY_PATH`.
 
 use std::{env, path::PathBuf};
 
 fn main() {
     const SHIM: &str = "src/model/ffi/tap.cpp";
     const HEADER: &str = "src/model/ffi/tap.h";
-    println!("cargo:rerun-if-changed={SHIM}");
-    println!("cargo:rerun-if-changed={HEADER}");
-    println!("cargo:rerun-if-env-changed=LIBTORCH_INCLUDE");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={SHIM}");
+    println!("cargo::rerun-if-changed={HEADER}");
+    println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+    println!("cargo::rerun-if-env-changed=DOCS_RS");
+
+    // Documentation is built where there is no libtorch, and nothing is linked.
+    if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() || env::var_os("DOCS_RS").is_some() {
+        return;
+    }
 
     // Set by torch-sys, for its direct dependents only.
     let lib =
@@ -27,10 +34,13 @@ fn main() {
         .warnings(false)
         .compile("yolo_cam_tap");
 
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    let mut argument = format!("-Wl,-rpath,{}", lib.display());
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         // libtorch.so only pulls in its parts (on a GPU machine the CUDA one), and nothing refers to it by name.
-        println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
-        println!("cargo:rustc-link-arg=-ltorch");
+        argument += ",--no-as-needed,-ltorch";
     }
+    // Cargo hands this to the programs, examples and tests of this package alone. The build script of a package that depends on
+    // this one gets the same words as DEP_YOLO_CAM_LINK_ARG.
+    println!("cargo::rustc-link-arg={argument}");
+    println!("cargo::metadata=link_arg={argument}");
 }

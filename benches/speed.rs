@@ -137,7 +137,7 @@ fn further_boxes(model: &Model, path: &str, forward: f64) {
     for (name, target_layer, limit) in layers {
         // Many boxes, so that one stands out of the noise.
         let with = |max_det| {
-            let mut options = ExplainOptions { target_layer: target_layer.clone(), ..ExplainOptions::default() };
+            let mut options = ExplainOptions::default().with_target_layer(target_layer.clone());
             options.detect.conf_threshold = 0.01;
             options.detect.max_det = max_det;
             options
@@ -159,7 +159,7 @@ fn further_boxes(model: &Model, path: &str, forward: f64) {
 fn methods(model: &Model, path: &str) {
     let picture = picture::read(path).expect("the picture is sound");
     let target_layer = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
-    let with = |method| ExplainOptions { method, target_layer: target_layer.clone(), ..ExplainOptions::default() };
+    let with = |method| ExplainOptions::default().with_method(method).with_target_layer(target_layer.clone());
     for method in Method::all().into_iter().filter(|method| method.takes_gradient()) {
         if method == methods::GRAD_CAM || !method.takes_layers() {
             continue;
@@ -200,15 +200,15 @@ fn perturbations(model: &Model, path: &str) {
         .tensor(Device::Cpu)
         .expect("there is memory");
     let batch = input.repeat([BATCH, 1, 1, 1]).contiguous();
-    let method_options = |masks| MethodOptions { masks, max_channels: Some(masks), ..MethodOptions::default() };
+    let method_options = |masks| MethodOptions::default().with_masks(masks).with_max_channels(Some(masks));
     let seconds_each = |method, layer: Option<&str>| {
         let layers = |name| vec![model.find_layer(name).expect("YOLOv5s has it")];
         let target_layer = layer.map_or(TargetLayer::Auto, |name| TargetLayer::Layers(layers(name)));
-        let with = |masks| ExplainOptions {
-            method,
-            method_options: method_options(masks),
-            target_layer: target_layer.clone(),
-            ..ExplainOptions::default()
+        let with = |masks| {
+            ExplainOptions::default()
+                .with_method(method)
+                .with_method_options(method_options(masks))
+                .with_target_layer(target_layer.clone())
         };
         // The forward pass for the detections, and what else is done once, falls out.
         let (few, many) = (with(8), with(40));
@@ -250,7 +250,7 @@ fn evaluation(model: &Model, path: &str) {
     let scene = Scene { input: &input, detections: &detections, detected: &detected, labels: None };
     let threads = tch::get_num_threads().max(1) as usize;
     let mut crew = Crew::new(model, threads).expect("it is shared");
-    let options = CurveOptions { steps: Some(STEPS), ..CurveOptions::default() };
+    let options = CurveOptions::default().with_steps(Some(STEPS));
     // Both curves without their ends.
     let changed = 2 * (STEPS as i64 - 1);
     let batch = input.repeat([8, 1, 1, 1]);

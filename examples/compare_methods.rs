@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let panel = picture::shrunk(&picture, PANEL_SIDE);
         let stem = Path::new(&path).file_stem().unwrap_or_default().to_string_lossy();
         for method in Method::all() {
-            let explanation = explain(&model, &picture, &ExplainOptions { method, ..ExplainOptions::default() })?;
+            let explanation = explain(&model, &picture, &ExplainOptions::default().with_method(method))?;
             let file = Path::new(&output).join(format!("{stem}-{}.jpg", method.name.replace('+', "p")));
             write_picture(&file, &strip(&panel, &explanation, &model)?, DEFAULT_QUALITY)?;
             println!("{}", file.display());
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// `panel`, then the same for each box with its heat, beside each other.
 fn strip(panel: &RgbImage, explanation: &Explanation, model: &Model) -> Result<RgbImage, Box<dyn Error>> {
-    let options = RenderOptions { heat: HeatArea::Full, labels: false, ..RenderOptions::default() };
+    let options = RenderOptions::default().with_heat(HeatArea::Full).with_labels(false);
     let mut panels = vec![panel.clone()];
     for group in explanation.groups(Grouping::Box) {
         panels.push(render::overlay(panel, explanation, &group, model, &options)?);

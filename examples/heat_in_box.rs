@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = Model::load(model, tch::Device::Cpu)?;
     // Any RGB picture in memory will do.
     let picture = image::load_from_memory(&fs::read(picture)?)?.into_rgb8();
-    let options = ExplainOptions { method: methods::LAYER_CAM, ..ExplainOptions::default() };
+    let options = ExplainOptions::default().with_method(methods::LAYER_CAM);
     let explanation = explain(&model, &picture, &options)?;
     for (index, found) in explanation.boxes.iter().enumerate() {
         let name = &model.names()[found.detection.class_id];

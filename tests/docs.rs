@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use walkdir::WalkDir;
 use yolo_cam::{Method, Target};
 
 fn page(path: &str) -> String {
@@ -92,4 +93,36 @@ fn every_method_is_shown_on_two_pictures() {
         }
     }
     assert!(methods.contains("--example compare_methods"), "the command that made them");
+}
+
+/// The paths that an example in the documentation of `source` names.
+fn named_paths(source: &str) -> impl Iterator<Item = &str> {
+    let comments = source.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
+    });
+    let mut is_code = false;
+    let code = comments.filter(move |line| {
+        is_code ^= line.trim_start().starts_with("```");
+        is_code
+    });
+    code.flat_map(|line| line.split('"').skip(1).step_by(2)).filter(|text| text.contains('/'))
+}
+
+#[test]
+fn the_package_has_the_files_that_its_examples_name() {
+    let sources: Vec<String> = WalkDir::new("src")
+        .into_iter()
+        .map(|entry| entry.expect("it can be listed").into_path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| page(&path.to_string_lossy()))
+        .collect();
+    let named: Vec<&str> = sources.iter().flat_map(|source| named_paths(source)).collect();
+    assert!(named.contains(&"images/dog.jpg"), "{named:?}");
+
+    let listed = Command::new(env!("CARGO")).args(["package", "--list", "--allow-dirty", "--offline"]).output();
+    let listed = String::from_utf8(listed.expect("it runs").stdout).expect("paths are UTF-8");
+    for path in named {
+        assert!(listed.lines().any(|line| line == path), "an example names {path}, which the package does not have");
+    }
 }

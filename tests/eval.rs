@@ -82,7 +82,8 @@ mod known_evidence {
             let candidates: Vec<Candidate> = maps.iter().map(|map| Candidate { detection: 0, map }).collect();
             let detected = Objects::detected(&self.detections, &self.detections);
             let scene = Scene { input: &self.input, detections: &self.detections, detected: &detected, labels: None };
-            let options = CurveOptions { protocol, steps: Some(STEPS), batch: 5, seed: 0 };
+            let options =
+                CurveOptions::default().with_protocol(protocol).with_steps(Some(STEPS)).with_batch(5).with_seed(0);
             evaluate(&mut self.crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated")
         }
     }
@@ -176,7 +177,7 @@ mod known_evidence {
             Scene { input: &known.input, detections: &known.detections, detected: &detected, labels: Some(&objects) };
         let all = Array2::from_elem((SIDE as usize, SIDE as usize), 1.0);
         let candidates = [Candidate { detection: 0, map: &all }];
-        let options = CurveOptions { steps: Some(2), ..CurveOptions::default() };
+        let options = CurveOptions::default().with_steps(Some(2));
         let figures =
             evaluate(&mut known.crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated");
         assert_near(figures[0].detected.energy_pointing_game, 64.0 / 1024.0, "the box");
@@ -198,7 +199,7 @@ fn maps_depend_on_weights_or_it_shows() {
     let mut randomization = Randomization::new(&model, 0).expect("it loads");
     let mut run = |method, layer: &str| {
         let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
-        let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
+        let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
         let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
         randomization.run(&model, &input, &maps, &options, &mut unwatched).expect("it runs")
     };

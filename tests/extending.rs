@@ -191,10 +191,10 @@ fn a_family_a_method_and_a_target_are_each_one_thing() {
     assert_eq!(Method::all().last(), Some(&first), "it is listed");
 
     let dog = picture::read("images/dog.jpg").expect("the picture is sound");
-    let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
-    let options = ExplainOptions { img_size: Some(64), detect, method: first, ..ExplainOptions::default() };
+    let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(2);
+    let options = ExplainOptions::default().with_img_size(Some(64)).with_detect(detect).with_method(first);
     let maps = |target| {
-        let options = ExplainOptions { target, ..options.clone() };
+        let options = options.clone().with_target(target);
         explain(&model, &dog, &options).map(|explanation| explanation.boxes)
     };
     let plain = maps(targets::LOGIT).expect("it is explained");

@@ -145,12 +145,8 @@ fn corners(values: [f32; 4], are_corners: bool) -> [f32; 4] {
 fn predictions_are_pytorchs() {
     for mut opened in Opened::all().chain(Opened::of(HALF_CASES)) {
         let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
-        let options = DetectOptions {
-            conf_threshold: 0.0,
-            iou_threshold: Some(1.0),
-            max_det: usize::MAX,
-            ..DetectOptions::default()
-        };
+        let options = DetectOptions::default().with_conf_threshold(0.0);
+        let options = options.with_iou_threshold(Some(1.0)).with_max_det(usize::MAX);
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         let names = opened.golden.names();
         let is_one_to_one = opened.case.branch == "head" && names.contains(&"pred.one2one".to_owned());
@@ -181,7 +177,7 @@ fn predictions_are_pytorchs() {
 fn detections_are_the_packages() {
     for mut opened in Opened::all() {
         let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
-        let options = DetectOptions { conf_threshold: 0.25, ..DetectOptions::default() };
+        let options = DetectOptions::default().with_conf_threshold(0.25);
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         let expected: Array2<f32> = opened.golden.get(&opened.prefixed("det"));
         let file = opened.case.file;
@@ -227,7 +223,7 @@ fn check_map(opened: &mut Opened, detection: &Detection, index: usize, layer: &s
     let name = opened.prefixed(&format!("{index}/{layer}/{}", method.name));
     let expected: Array2<f32> = opened.golden.get(&name);
     let target_layer = TargetLayer::Layers(vec![opened.model.find_layer(layer).expect("it has that layer")]);
-    let options = ExplainOptions { target_layer, method, ..ExplainOptions::default() };
+    let options = ExplainOptions::default().with_target_layer(target_layer).with_method(method);
     let found = explain_found(&opened.model, &opened.input, vec![detection.clone()], &options, &mut unwatched);
     let found = found.expect("it is explained").remove(0).heatmap;
     let peak = expected.iter().copied().fold(0.0, f32::max);
@@ -243,7 +239,7 @@ fn check_map(opened: &mut Opened, detection: &Detection, index: usize, layer: &s
 fn a_branch_can_be_asked_for_and_one_that_is_missing_is_none() {
     let Some(file) = material("families/tiny/26-e2e.torchscript") else { return };
     let load = |branch| {
-        let options = yolo_cam::LoadOptions { branch, ..yolo_cam::LoadOptions::default() };
+        let options = yolo_cam::LoadOptions::default().with_branch(branch);
         Model::load_with(&file, Device::Cpu, options).expect("it loads")
     };
     assert_eq!(load(None).head().habits().iou_threshold, None, "it has the one-to-one branch alone");

@@ -5,10 +5,10 @@ mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use common::temp;
+use common::{cards, temp};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
-use yolo_cam::report::{HtmlEntry, HtmlPictures, read_html, write_html};
+use yolo_cam::report::{HtmlEntry, HtmlPictures, write_html};
 
 /// What the page looks like to a browser once `driver` (JavaScript that returns something) ran in it, at `fragment`. `None`
 /// (said on stderr) where there is no Chromium.
@@ -135,6 +135,7 @@ fn hostile_names_are_text() {
                   settings: document.querySelector('#settings dd').textContent, \
                   bold: document.querySelectorAll('b').length, labels: [...document.querySelectorAll('input, select')] \
                   .every((input) => input.labels.length || input.ariaLabel) };";
+    assert_eq!(cards(&page), [HtmlEntry::failed(hostile, hostile)], "it is there");
     let Some(found) = in_browser(&page, "open=0", driver) else { return };
     assert_eq!(found["name"], hostile);
     assert_eq!(found["settings"], hostile);
@@ -148,7 +149,7 @@ fn a_thousand_pictures_open_and_only_those_in_sight_are_loaded() {
     let output = temp();
     let page = output.path().join("report.html");
     let run = run_with_a_missing_picture();
-    let entry = read_html(&run.path().join("report.html")).swap_remove(2);
+    let entry = cards(&run.path().join("report.html")).swap_remove(2);
     let pictures = HtmlPictures::new(output.path()).expect("it is created");
     let picture = RgbImage::from_pixel(320, 240, Rgb([90, 120, 150]));
     let entries: Vec<HtmlEntry> = (0..1000)

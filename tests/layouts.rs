@@ -103,14 +103,12 @@ fn a_box_at_original_resolution_is_where_the_letterboxed_one_is() {
         let explanation = explanation(&grey, 640, &[(0, 0.9, in_input)]);
         let group = &explanation.groups(Grouping::Box)[0];
         // Heat of full strength inside the box, without anything else.
-        let options = RenderOptions {
-            heat: HeatArea::Box,
-            colormap: Colormap::Jet,
-            alpha: 1.0,
-            labels: false,
-            line_width: Some(1),
-            ..RenderOptions::default()
-        };
+        let options = RenderOptions::default()
+            .with_heat(HeatArea::Box)
+            .with_colormap(Colormap::Jet)
+            .with_alpha(1.0)
+            .with_labels(false)
+            .with_line_width(Some(1));
         let overlay = render::overlay(&grey, &explanation, group, &model, &options).expect("it is drawn");
         let found = changed(&grey, &overlay).expect("something is drawn");
         prop_assert_eq!(<[f32; 4]>::from(found), <[f32; 4]>::from(in_image), "at {}x{}", width, height);
@@ -169,7 +167,7 @@ fn each_layout_looks_as_it_did() {
     let model = yolov5s();
     let (picture, explanation) = scene();
     let plain = RenderOptions::default();
-    let full = RenderOptions { heat: HeatArea::Full, ..RenderOptions::default() };
+    let full = RenderOptions::default().with_heat(HeatArea::Full);
     let panels = |options: &RenderOptions| render::panels(&explanation, &model, options).expect("it is drawn").picture;
     let sheet =
         |options: &RenderOptions| render::sheet(&picture, &explanation, &model, options).expect("it is drawn").picture;
@@ -179,20 +177,18 @@ fn each_layout_looks_as_it_did() {
         render::overlay(&picture, &explanation, group, &model, options).expect("it is drawn")
     };
     assert_golden("panels", &panels(&plain));
-    assert_golden("panels-merged", &panels(&RenderOptions { grouping: Grouping::All, ..plain.clone() }));
-    assert_golden("sheet-colorbar", &sheet(&RenderOptions { colorbar: true, ..plain.clone() }));
+    assert_golden("panels-merged", &panels(&plain.clone().with_grouping(Grouping::All)));
+    assert_golden("sheet-colorbar", &sheet(&plain.clone().with_colorbar(true)));
     assert_golden("side", &side(&full));
     assert_golden("overlay", &overlay(0, &full));
     assert_golden("overlay-no-signal", &overlay(2, &full));
-    let styled = RenderOptions {
-        colormap: Colormap::Viridis,
-        alpha: 0.7,
-        threshold: 0.3,
-        labels: false,
-        colorbar: true,
-        line_width: Some(4),
-        ..full
-    };
+    let styled = full
+        .with_colormap(Colormap::Viridis)
+        .with_alpha(0.7)
+        .with_threshold(0.3)
+        .with_labels(false)
+        .with_colorbar(true)
+        .with_line_width(Some(4));
     assert_golden("overlay-styled", &overlay(1, &styled));
 }
 
@@ -202,7 +198,7 @@ fn every_panel_of_a_sheet_that_the_format_can_hold_is_there_and_the_rest_is_coun
     let (_, explanation) = scene();
     let (width, height) = explanation.letterbox.image.dimensions();
     let draw = |max_side| {
-        let options = RenderOptions { max_side, ..RenderOptions::default() };
+        let options = RenderOptions::default().with_max_side(max_side);
         let sheet = render::panels(&explanation, &model, &options).expect("it is drawn");
         (sheet.picture.dimensions(), sheet.left_out)
     };

@@ -54,9 +54,9 @@ mod by_hand {
     /// The map of the one box at the head's own input.
     fn map(method: Method) -> Array2<f32> {
         let model = load("three");
-        let detect = DetectOptions { conf_threshold: 0.6, ..DetectOptions::default() };
+        let detect = DetectOptions::default().with_conf_threshold(0.6);
         let target_layer = TargetLayer::Layers(vec![model.find_layer("1").expect("it has one")]);
-        let options = ExplainOptions { method, target_layer, detect, ..ExplainOptions::default() };
+        let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer).with_detect(detect);
         let boxes = explained(&model, &input(), &options);
         assert_eq!(boxes.len(), 1);
         assert_eq!((boxes[0].detection.place.row, boxes[0].detection.place.column), CELL);
@@ -150,9 +150,13 @@ impl Reference {
     }
 
     fn options(&self, method: Method, method_options: MethodOptions) -> ExplainOptions {
-        let detect = DetectOptions { conf_threshold: 0.0, max_det: 3, ..DetectOptions::default() };
+        let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(3);
         let target_layer = TargetLayer::Layers(vec![self.model.find_layer("11").expect("it has one")]);
-        ExplainOptions { method, method_options, target_layer, detect, ..ExplainOptions::default() }
+        ExplainOptions::default()
+            .with_method(method)
+            .with_method_options(method_options)
+            .with_target_layer(target_layer)
+            .with_detect(detect)
     }
 
     fn boxes(&self, method: Method, method_options: MethodOptions) -> Vec<ExplainedBox> {
@@ -219,7 +223,7 @@ fn ablation_cam_is_that_of_a_network_without_the_channel() {
 #[test]
 fn score_cam_is_that_of_pictures_masked_one_by_one() {
     let reference = Reference::new();
-    let boxes = reference.boxes(methods::SCORE_CAM, MethodOptions { batch: 5, ..MethodOptions::default() });
+    let boxes = reference.boxes(methods::SCORE_CAM, MethodOptions::default().with_batch(5));
     let (acts, module) = (reference.acts(), reference.module());
     let masked: Vec<Array2<f32>> = acts
         .axis_iter(Axis(0))
@@ -241,7 +245,7 @@ fn score_cam_is_that_of_pictures_masked_one_by_one() {
 #[test]
 fn d_rise_is_the_mean_of_masks_run_one_by_one() {
     let reference = Reference::new();
-    let options = MethodOptions { masks: 40, seed: 7, batch: 16, ..MethodOptions::default() };
+    let options = MethodOptions::default().with_masks(40).with_seed(7).with_batch(16);
     let boxes = reference.boxes(methods::D_RISE, options);
     let module = reference.module();
     let whole = Reference::predictions(&module, &reference.input);
@@ -270,7 +274,7 @@ fn d_rise_is_the_mean_of_masks_run_one_by_one() {
 fn maps_depend_neither_on_the_batch_nor_on_threads() {
     let reference = Reference::new();
     for method in [methods::SCORE_CAM, methods::ABLATION_CAM, methods::D_RISE] {
-        let with = |batch| reference.boxes(method, MethodOptions { masks: 30, batch, ..MethodOptions::default() });
+        let with = |batch| reference.boxes(method, MethodOptions::default().with_masks(30).with_batch(batch));
         let expected = with(8);
         let threads = tch::get_num_threads();
         let others = [with(1), with(7), {
@@ -289,8 +293,8 @@ fn maps_depend_neither_on_the_batch_nor_on_threads() {
 fn d_rise_points_into_each_box_of_a_picture() {
     let model = Model::load("weights/yolov5s.torchscript", Device::Cpu).expect("the bundled model loads");
     let picture = yolo_cam::picture::read("images/dog.jpg").expect("the picture is sound");
-    let method_options = MethodOptions { masks: 2000, ..MethodOptions::default() };
-    let options = ExplainOptions { method: methods::D_RISE, method_options, ..ExplainOptions::default() };
+    let method_options = MethodOptions::default().with_masks(2000);
+    let options = ExplainOptions::default().with_method(methods::D_RISE).with_method_options(method_options);
     let mut steps = Vec::new();
     let explanation = explain_watched(&model, &picture, &options, &mut |done, total| {
         steps.push((done, total));
@@ -313,7 +317,7 @@ fn d_rise_points_into_each_box_of_a_picture() {
 fn fewer_channels_are_those_that_vary_most() {
     let reference = Reference::new();
     let with =
-        |max_channels| reference.boxes(methods::ABLATION_CAM, MethodOptions { max_channels, ..Default::default() });
+        |max_channels| reference.boxes(methods::ABLATION_CAM, MethodOptions::default().with_max_channels(max_channels));
     let (all, sixteen, one) = (with(None), with(Some(16)), with(Some(1)));
     assert_eq!(all[0].heatmap, sixteen[0].heatmap);
     let acts = reference.acts();

@@ -55,7 +55,7 @@ fn golden_input(golden: &mut Npz) -> RgbImage {
 }
 
 fn explain_at(model: &Model, input: &Tensor, target_layer: TargetLayer) -> Vec<ExplainedBox> {
-    let options = ExplainOptions { target_layer, ..ExplainOptions::default() };
+    let options = ExplainOptions::default().with_target_layer(target_layer);
     explain_input(model, input, &options, &mut unwatched).expect("the input is explained").0
 }
 
@@ -121,7 +121,7 @@ fn maps_are_pytorchs(model: &Model) {
             .flat_map(|layer| stored_methods().map(move |method| (layer, method)))
         {
             let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("YOLOv5s has it")]);
-            let options = ExplainOptions { target_layer, method, ..ExplainOptions::default() };
+            let options = ExplainOptions::default().with_target_layer(target_layer).with_method(method);
             let boxes = explain_input(model, &input, &options, &mut unwatched).expect("the input is explained").0;
             for (index, explained) in boxes.iter().enumerate() {
                 // Without smoothing the same.
@@ -348,7 +348,7 @@ fn an_export_of_16_bits_is_half_as_large_and_nearly_equal() {
     let checkpoint = figures.check_heads();
     let size = |half: bool| {
         let path = folder.path().join("model.torchscript");
-        checkpoint.export(&path, &ExportOptions { half, ..ExportOptions::default() }).expect("it is exported");
+        checkpoint.export(&path, &ExportOptions::default().with_half(half)).expect("it is exported");
         (std::fs::metadata(&path).expect("it is there").len(), Model::load(path, Device::Cpu).expect("it loads"))
     };
     let ((whole, _), (half, exported)) = (size(false), size(true));
@@ -443,8 +443,8 @@ fn boxes_below_the_threshold_are_left_out() {
     let model = yolov5s();
     let picture = picture::read("images/dog.jpg").expect("the picture is sound");
     let at = |conf_threshold| {
-        let detect = DetectOptions { conf_threshold, ..DetectOptions::default() };
-        let options = ExplainOptions { detect, ..ExplainOptions::default() };
+        let detect = DetectOptions::default().with_conf_threshold(conf_threshold);
+        let options = ExplainOptions::default().with_detect(detect);
         explain(&model, &picture, &options).expect("it is explained").boxes.len()
     };
     assert!(at(0.1) > at(0.4) && at(0.4) > at(0.8) && at(0.99) == 0);
@@ -458,9 +458,9 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
         let input = pattern(64, 96);
         let (mut explained, mut resolved) = (0, 0);
         for (index, layer) in model.layers().iter().enumerate() {
-            let detect = DetectOptions { conf_threshold: 0.0, max_det: 2, ..DetectOptions::default() };
+            let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(2);
             let options =
-                ExplainOptions { target_layer: TargetLayer::Layers(vec![index]), detect, ..Default::default() };
+                ExplainOptions::default().with_target_layer(TargetLayer::Layers(vec![index])).with_detect(detect);
             let (boxes, _) = explain_input(&model, &input, &options, &mut unwatched)
                 .unwrap_or_else(|e| panic!("{}: {e}", layer.path));
             for found in &boxes {
@@ -472,7 +472,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
                     let working = found.working_layers.clone().expect("some layer speaks for the box");
                     let detect = options.detect.clone();
                     let target_layer = TargetLayer::Layers(working.clone());
-                    let there = ExplainOptions { target_layer, detect, ..Default::default() };
+                    let there = ExplainOptions::default().with_target_layer(target_layer).with_detect(detect);
                     let (boxes, _) = explain_input(&model, &input, &there, &mut unwatched).expect("the layer exists");
                     let same = boxes.iter().find(|other| other.detection == found.detection).expect("the same boxes");
                     assert!(same.heatmap.no_signal().is_none(), "{name}: layers {working:?} do not work");
@@ -493,9 +493,12 @@ fn every_method_names_a_layer_that_works_where_a_head_does_not_see_the_one_asked
     let layer = model.find_layer("model.23").expect("YOLOv5s has it");
     for method in Method::all().into_iter().filter(|&method| method != methods::D_RISE) {
         let at = |layers| {
-            let method_options = MethodOptions { max_channels: Some(8), ..MethodOptions::default() };
+            let method_options = MethodOptions::default().with_max_channels(Some(8));
             let target_layer = TargetLayer::Layers(layers);
-            let options = ExplainOptions { method, method_options, target_layer, ..ExplainOptions::default() };
+            let options = ExplainOptions::default()
+                .with_method(method)
+                .with_method_options(method_options)
+                .with_target_layer(target_layer);
             explain(&model, &picture, &options).expect("it is explained").boxes.remove(3)
         };
         let truck = at(vec![layer]);
@@ -512,7 +515,7 @@ fn best_is_elementwise_at_all_stages_with_more_contrast() {
     let model = yolov5s();
     let picture = picture::read("images/dog.jpg").expect("the picture is sound");
     let boxes = |method, target_layer| {
-        let options = ExplainOptions { method, target_layer, ..ExplainOptions::default() };
+        let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
         explain(&model, &picture, &options).expect("it is explained").boxes
     };
     let stages = ["model.9", "model.6", "model.4", "model.2", "model.0"];

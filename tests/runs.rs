@@ -462,7 +462,7 @@ fn a_run_that_was_stopped_goes_on_with_the_same_reports() {
     assert_eq!(files(&output), files(&whole));
     let read = |folder: &TempDir| fs::read_to_string(folder.path().join("report.csv")).expect("it is there");
     assert_eq!(read(&output), read(&whole));
-    let cards = |folder: &TempDir| yolo_cam::report::read_html(&folder.path().join("report.html"));
+    let cards = |folder: &TempDir| common::cards(&folder.path().join("report.html"));
     assert_eq!(cards(&output), cards(&whole));
     assert_eq!(cards(&whole).len(), 6);
 }

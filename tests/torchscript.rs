@@ -187,7 +187,7 @@ fn trust_model_runs_the_rest() {
         "    n = 0\n    for i in range(3):\n      n = torch.add(n, 1)\n    x0 = torch.div(torch.mul(x0, n), n)\n";
     let looping = with_source("    c1 = self.c1\n", &format!("{lines}    c1 = self.c1\n"));
     assert!(refusal(&looping).contains("--trust-model"));
-    assert!(load_with(&looping, LoadOptions { trust: true, ..LoadOptions::default() }).is_ok());
+    assert!(load_with(&looping, LoadOptions::default().with_trust(true)).is_ok());
     let folder = temp();
     let model = folder.path().join("loop.torchscript");
     fs::write(&model, looping).expect("it is written");

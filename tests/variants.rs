@@ -72,7 +72,7 @@ fn boxes_and_those_of_the_export_are_pytorchs() {
         let model = load(name).expect("it loads");
         let heads = model.forward(&pattern(), &[]).expect("it runs").outputs;
         let all =
-            DetectOptions { conf_threshold: 0.0, iou_threshold: Some(1.0), max_det: usize::MAX, ..Default::default() };
+            DetectOptions::default().with_conf_threshold(0.0).with_iou_threshold(Some(1.0)).with_max_det(usize::MAX);
         let found = detect(&model, &heads, &all).expect("they are read");
         assert_eq!(found.len(), expected.dim().1, "{name}");
         for found in found {
@@ -88,7 +88,9 @@ fn boxes_and_those_of_the_export_are_pytorchs() {
         }
 
         let path = folder.path().join(name).with_extension("torchscript");
-        model.export(&path, &ExportOptions { img_size: Some(64), half: false }).expect("it is exported");
+        model
+            .export(&path, &ExportOptions::default().with_img_size(Some(64)).with_half(false))
+            .expect("it is exported");
         Model::load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
         let module = CModule::load(&path).expect("libtorch loads it");
         let output = tch::no_grad(|| module.forward_is(&[IValue::Tensor(pattern())])).expect("it runs");

@@ -128,7 +128,7 @@ impl EvalCommand {
         let mut flags = vec![format!("--method {}", method.name)];
         let mut add = |applies: bool, flag: String| {
             if applies {
-                flags.push(flag)
+                flags.push(flag);
             }
         };
         add(layers != "auto", format!("--target-layer {layers}"));
@@ -186,7 +186,7 @@ impl MeasureArgs {
         let (target, method_options) = self.method_args.split(self.seed, MethodOptions::default().batch);
         // One of several may take it.
         let is_smoothed = choices.iter().any(|choice| choice.method.takes(Setting::Smooth));
-        let checked = MethodOptions { smooth: if is_smoothed { 0.0 } else { method_options.smooth }, ..method_options };
+        let checked = method_options.with_smooth(if is_smoothed { 0.0 } else { method_options.smooth });
         for Choice { method, layers } in &choices {
             check_method(*method, target, layers.as_deref(), &checked)?;
         }
@@ -205,12 +205,11 @@ impl MeasureArgs {
             fuse,
             target,
             method_options,
-            curves: CurveOptions {
-                protocol: self.protocol,
-                steps: self.steps.map(usize::from),
-                batch: self.batch.into(),
-                seed: self.seed,
-            },
+            curves: CurveOptions::default()
+                .with_protocol(self.protocol)
+                .with_steps(self.steps.map(usize::from))
+                .with_batch(self.batch.into())
+                .with_seed(self.seed),
             labels: self.labels,
             sanity: false,
             skip_existing: self.skip_existing,

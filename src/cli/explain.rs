@@ -202,21 +202,19 @@ impl ExplainArgs {
             dry_run: self.dry_run,
             jobs: self.jobs,
             layout: self.layout,
-            render: RenderOptions {
-                grouping: match (self.merged, self.per) {
+            render: RenderOptions::default()
+                .with_grouping(match (self.merged, self.per) {
                     (true, _) => Grouping::All,
                     (false, grouping) => grouping,
-                },
-                heat: self.heat.unwrap_or(self.layout.heat),
-                normalize: self.normalize,
-                colormap: self.colormap,
-                alpha: self.alpha,
-                threshold: self.threshold,
-                labels: !self.no_labels,
-                colorbar: self.colorbar,
-                line_width: self.line_width.map(u32::from),
-                ..RenderOptions::default()
-            },
+                })
+                .with_heat(self.heat.unwrap_or(self.layout.heat))
+                .with_normalize(self.normalize)
+                .with_colormap(self.colormap)
+                .with_alpha(self.alpha)
+                .with_threshold(self.threshold)
+                .with_labels(!self.no_labels)
+                .with_colorbar(self.colorbar)
+                .with_line_width(self.line_width.map(u32::from)),
             format: self.format.map(Format::extension),
             quality: self.quality,
             shape: self.shape.then(|| self.shape_args.into()),

@@ -25,12 +25,11 @@ pub struct ShapeArgs {
 
 impl From<ShapeArgs> for ShapeOptions {
     fn from(args: ShapeArgs) -> Self {
-        Self {
-            threshold: args.shape_threshold,
-            descriptors: args.descriptors.into(),
-            reconstruct: args.reconstruct.into(),
-            spectrum: args.spectrum.into(),
-        }
+        Self::default()
+            .with_threshold(args.shape_threshold)
+            .with_descriptors(args.descriptors.into())
+            .with_reconstruct(args.reconstruct.into())
+            .with_spectrum(args.spectrum.into())
     }
 }
 

@@ -207,13 +207,12 @@ impl From<DetectionArgs> for DetectionChoice {
 impl MethodArgs {
     /// The target, and the options with what commands have by themselves.
     pub fn split(self, seed: u64, batch: usize) -> (Target, MethodOptions) {
-        let options = MethodOptions {
-            smooth: self.smooth,
-            masks: self.masks as usize,
-            seed,
-            max_channels: self.max_channels.map(|channels| channels as usize),
-            batch,
-        };
+        let options = MethodOptions::default()
+            .with_smooth(self.smooth)
+            .with_masks(self.masks as usize)
+            .with_seed(seed)
+            .with_max_channels(self.max_channels.map(|channels| channels as usize))
+            .with_batch(batch);
         (self.target, options)
     }
 }

@@ -22,7 +22,7 @@ pub fn export(command: &ExportCommand) -> Result<Exit> {
         bail!("{output:?} is the model itself; give --output another file");
     }
     note_rounding(command.img_size, &model);
-    let options = ExportOptions { img_size: Some(command.img_size), half: command.half };
+    let options = ExportOptions::default().with_img_size(Some(command.img_size)).with_half(command.half);
     model.export(&output, &options)?;
     let classes = model.names().len();
     let precision = if command.half { "fp16" } else { "fp32" };

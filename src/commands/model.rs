@@ -20,8 +20,12 @@ pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if path != choice.path {
         say!("note: {:?} not found; using {path:?}", choice.path);
     }
-    let model = Model::load_with(path, choice.device, LoadOptions { trust: choice.trust, branch: choice.branch })
-        .map_err(with_way_out)?;
+    let model = Model::load_with(
+        path,
+        choice.device,
+        LoadOptions::default().with_trust(choice.trust).with_branch(choice.branch),
+    )
+    .map_err(with_way_out)?;
     for warning in model.warnings() {
         say!("warning: model {:?}: {warning}", model.path());
     }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Model, TargetLayer,
     detect::{DetectOptions, Query},
-    explain::{MethodOptions, check_target},
+    explain::check_target,
 };
 
 use crate::{
@@ -15,17 +15,16 @@ use crate::{
 
 /// The options of an explanation, checked against the model.
 pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
-    let options = ExplainOptions {
-        img_size: Some(command.detection.img_size),
-        detect: detect_options(&command.detection, model)?,
-        query: query(command, model)?,
-        method: command.method,
-        method_options: command.method_options,
-        target: command.target,
-        contrast: command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?,
-        target_layer: target_layer(command.target_layers.as_deref(), model)?,
-        fuse: command.fuse.unwrap_or_default(),
-    };
+    let options = ExplainOptions::default()
+        .with_img_size(Some(command.detection.img_size))
+        .with_detect(detect_options(&command.detection, model)?)
+        .with_query(query(command, model)?)
+        .with_method(command.method)
+        .with_method_options(command.method_options)
+        .with_target(command.target)
+        .with_contrast(command.contrast.as_ref().map(|class| class_id(class, model.names())).transpose()?)
+        .with_target_layer(target_layer(command.target_layers.as_deref(), model)?)
+        .with_fuse(command.fuse.unwrap_or_default());
     if options.contrast.is_some() && model.names().len() == 1 {
         bail!("--contrast needs another class, and the model has only one");
     }
@@ -35,16 +34,14 @@ pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<Explai
 
 /// The options of one of the explanations that are measured, checked against the model.
 pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -> Result<ExplainOptions> {
-    let options = ExplainOptions {
-        img_size: Some(command.detection.img_size),
-        detect: detect_options(&command.detection, model)?,
-        method: choice.method,
-        method_options: command.method_options,
-        target: command.target,
-        target_layer: target_layer(choice.layers.as_deref(), model)?,
-        fuse: command.fuse,
-        ..ExplainOptions::default()
-    };
+    let options = ExplainOptions::default()
+        .with_img_size(Some(command.detection.img_size))
+        .with_detect(detect_options(&command.detection, model)?)
+        .with_method(choice.method)
+        .with_method_options(command.method_options)
+        .with_target(command.target)
+        .with_target_layer(target_layer(choice.layers.as_deref(), model)?)
+        .with_fuse(command.fuse);
     check_target(model, &options)?;
     Ok(options)
 }
@@ -56,13 +53,12 @@ pub fn iou_threshold(choice: &DetectionChoice, model: &Model) -> Option<f32> {
 
 fn detect_options(choice: &DetectionChoice, model: &Model) -> Result<DetectOptions> {
     let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
-    Ok(DetectOptions {
-        conf_threshold: choice.conf_threshold,
-        iou_threshold: choice.iou_threshold,
-        max_det: choice.top.map_or(choice.max_det, |top| top.min(choice.max_det)),
-        classes: choice.classes.as_ref().map(class_ids).transpose()?,
-        agnostic: choice.agnostic_nms,
-    })
+    Ok(DetectOptions::default()
+        .with_conf_threshold(choice.conf_threshold)
+        .with_iou_threshold(choice.iou_threshold)
+        .with_max_det(choice.top.map_or(choice.max_det, |top| top.min(choice.max_det)))
+        .with_classes(choice.classes.as_ref().map(class_ids).transpose()?)
+        .with_agnostic(choice.agnostic_nms))
 }
 
 fn target_layer(names: Option<&[String]>, model: &Model) -> Result<TargetLayer> {
@@ -101,7 +97,7 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
 pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
     let ExplainCommand { method_options: own, detection, .. } = command;
     // How many are run at once changes a map only by rounding.
-    let method_options = MethodOptions { batch: 1, ..*own };
+    let method_options = own.with_batch(1);
     let text = format!(
         "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),

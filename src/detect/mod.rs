@@ -50,6 +50,7 @@ impl Detection {
 
 /// Which predictions become detections.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct DetectOptions {
     /// Least confidence, 0 to 1. Default: 0.4.
     pub conf_threshold: f32,
@@ -63,6 +64,14 @@ pub struct DetectOptions {
     /// Whether boxes of different classes suppress each other. Default: no.
     pub agnostic: bool,
 }
+
+with_fields!(DetectOptions {
+    with_conf_threshold => conf_threshold: f32,
+    with_iou_threshold => iou_threshold: Option<f32>,
+    with_max_det => max_det: usize,
+    with_classes => classes: Option<Vec<usize>>,
+    with_agnostic => agnostic: bool,
+});
 
 impl Default for DetectOptions {
     fn default() -> Self {

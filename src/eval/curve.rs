@@ -16,6 +16,7 @@ use crate::{
 
 /// Settings of the curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CurveOptions {
     /// Default: D-RISE's.
     pub protocol: Protocol,
@@ -27,6 +28,13 @@ pub struct CurveOptions {
     /// Of random fills, and of the order of equal values. Default: 0.
     pub seed: u64,
 }
+
+with_fields!(CurveOptions {
+    with_protocol => protocol: Protocol,
+    with_steps => steps: Option<usize>,
+    with_batch => batch: usize,
+    with_seed => seed: u64,
+});
 
 impl Default for CurveOptions {
     fn default() -> Self {

@@ -3,8 +3,12 @@
 //! ```
 //! use yolo_cam::{ExplainOptions, Model, eval::*, explain, explain::unwatched, picture};
 //!
-//! let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
-//! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &ExplainOptions::default())?;
+//! # let path = "tests/data/tiny/yolov3-tiny.pt";
+//! let model = Model::load(path, tch::Device::Cpu)?;
+//! let mut options = ExplainOptions::default();
+//! options.detect.max_det = 2; // A field can be set as well.
+//! # options.detect.conf_threshold = 0.0; // It was never trained.
+//! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &options)?;
 //! let input = explanation.letterbox.tensor(model.device())?;
 //! let dog = explanation.boxes[0].detection.clone();
 //! let size = explanation.letterbox.map.input;
@@ -16,7 +20,7 @@
 //! let all: Vec<_> = explanation.boxes.iter().map(|explained| explained.detection.clone()).collect();
 //! let detected = Objects::detected(&[dog.clone()], &all);
 //! let scene = Scene { input: &input, detections: &[dog], detected: &detected, labels: None };
-//! let options = CurveOptions { steps: Some(4), ..CurveOptions::default() };
+//! let options = CurveOptions::default().with_steps(Some(4));
 //! let mut crew = Crew::new(&model, 1)?;
 //! for figures in evaluate(&mut crew, &scene, &candidates, &options, &mut unwatched)? {
 //!     let Curves { deletion, insertion } = &figures.curves;

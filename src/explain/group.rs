@@ -53,7 +53,7 @@ impl Explanation {
             match groups.iter_mut().find(joins) {
                 Some(group) => group.boxes.push(index),
                 None => {
-                    groups.push(Group { class_id: (grouping != Grouping::All).then_some(class), boxes: vec![index] })
+                    groups.push(Group { class_id: (grouping != Grouping::All).then_some(class), boxes: vec![index] });
                 }
             }
         }

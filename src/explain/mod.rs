@@ -5,7 +5,6 @@ mod grid;
 mod group;
 mod heatmap;
 pub mod methods;
-mod perturb;
 mod plan;
 pub mod targets;
 
@@ -23,8 +22,7 @@ pub use self::{
     grid::{CellGrid, MapSize},
     group::{Group, Grouping, Normalize},
     heatmap::{Heatmap, NoSignal},
-    methods::{Method, MethodOptions},
-    perturb::Perturbation,
+    methods::{Method, MethodOptions, Perturbation},
     targets::Target,
 };
 use self::{fuse::fused, methods::Run, plan::Plan};
@@ -49,6 +47,7 @@ pub enum TargetLayer {
 
 /// Settings of an explanation.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ExplainOptions {
     /// Longest side of the network's input in pixels, rounded up to whole strides; `None` is 640. Default: `None`.
     pub img_size: Option<u32>,
@@ -70,6 +69,18 @@ pub struct ExplainOptions {
     /// How maps of several layers are joined. Default: their mean.
     pub fuse: Fuse,
 }
+
+with_fields!(ExplainOptions {
+    with_img_size => img_size: Option<u32>,
+    with_detect => detect: DetectOptions,
+    with_query => query: Option<Query>,
+    with_method => method: Method,
+    with_method_options => method_options: MethodOptions,
+    with_target => target: Target,
+    with_contrast => contrast: Option<usize>,
+    with_target_layer => target_layer: TargetLayer,
+    with_fuse => fuse: Fuse,
+});
 
 /// A detection and what it depends on.
 #[derive(Debug, Clone)]
@@ -167,7 +178,7 @@ const TRIAL_CHANNELS: usize = 32;
 /// # Errors
 /// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     if options.target_layer == TargetLayer::Auto {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
@@ -198,7 +209,8 @@ fn map_size(model: &Model, layer: usize, shape: &[i64]) -> Result<(usize, usize)
 /// ```
 /// use yolo_cam::{explain, ExplainOptions, Model};
 ///
-/// let model = Model::load("weights/yolov5s.torchscript", tch::Device::Cpu)?;
+/// # let path = "tests/data/tiny/yolov3-tiny.pt";
+/// let model = Model::load(path, tch::Device::Cpu)?;
 /// let picture = yolo_cam::picture::read("images/dog.jpg")?;
 /// for found in explain(&model, &picture, &ExplainOptions::default())?.boxes {
 ///     let name = &model.names()[found.detection.class_id];
@@ -258,10 +270,10 @@ pub fn explain_found(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let forward = plan.forward(model, input)?;
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
-    explain_detections(&picture, &plan, detections, watch)
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+    explain_detections(&picture, &plan, options, detections, watch)
 }
 
 /// As [`Explanation`].
@@ -273,7 +285,7 @@ struct Found {
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
-    let plan = Plan::new(model, &options.target_layer, options.method)?;
+    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -290,8 +302,8 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     };
     let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
     timings.detect = lap();
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options };
-    let mut boxes = explain_detections(&picture, &plan, detections, watch)?;
+    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+    let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.maps = lap();
     Ok(Found { boxes, is_undefined, answer, timings })
@@ -301,14 +313,15 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
 fn explain_detections(
     picture: &Perturbation,
     plan: &Plan,
+    options: &ExplainOptions,
     detections: Vec<Detection>,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    match picture.options.method.run {
+    match options.method.run {
         Run::Gradient(_) | Run::Activations(_) => {
-            explain_once(picture.model, picture.forward, plan, detections, picture.options)
+            explain_once(picture.model, picture.forward, plan, detections, options)
         }
-        Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, detections, watch),
+        Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, options, detections, watch),
     }
 }
 
@@ -343,10 +356,11 @@ fn explain_once(
 fn explain_perturbed(
     perturbation: &Perturbation,
     plan: &Plan,
+    options: &ExplainOptions,
     detections: Vec<Detection>,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let Perturbation { model, forward, taps, options, .. } = perturbation;
+    let Perturbation { model, forward, taps, .. } = perturbation;
     let mut maps: Vec<Vec<Heatmap>> = vec![Vec::new(); detections.len()];
     match options.method.run {
         Run::Pictures(run) if !detections.is_empty() => {
@@ -478,7 +492,7 @@ fn find_working_layers(
     let mut trials = 0;
     for target in [TargetLayer::Auto].into_iter().chain(single) {
         // A hint must not fail a picture that is explained.
-        let Ok(plan) = Plan::new(model, &target, options.method) else { continue };
+        let Ok(plan) = Plan::new(model, &target, options.method.auto_layers) else { continue };
         let is_candidate = |found: &ExplainedBox| {
             let layers = &plan.layers_of[found.detection.place.level];
             is_open(found) && !layers.is_empty() && *layers != found.layers
@@ -493,8 +507,9 @@ fn find_working_layers(
         let forward = model.forward(input, &plan.taps)?;
         let mut candidates: Vec<&mut ExplainedBox> = boxes.iter_mut().filter(|found| is_candidate(found)).collect();
         let detections = candidates.iter().map(|found| found.detection.clone()).collect();
-        let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options };
-        let tried = explain_detections(&picture, &plan, detections, &mut unwatched);
+        let picture =
+            Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
+        let tried = explain_detections(&picture, &plan, &options, detections, &mut unwatched);
         // A layer whose output is no map is no candidate either.
         for (found, tried) in candidates.iter_mut().zip(tried.unwrap_or_default()) {
             found.working_layers = tried.heatmap.no_signal().is_none().then_some(tried.layers);

@@ -4,11 +4,37 @@ use std::iter;
 
 use tch::Tensor;
 
-use super::{Method, TargetLayer, methods::AutoLayers};
+use super::TargetLayer;
 use crate::{
     error::Result,
     model::{Forward, Layer, Model},
 };
+
+/// Where a method looks unless it is told. Which layers these are depends on the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoLayers {
+    /// The feature map that the box's level is predicted from.
+    LevelInput,
+    /// The end of the backbone with its stages at strides 16 and 8. For methods that keep where in the layer the gradient is:
+    /// at the input of a level that is a single cell.
+    DeepBackbone,
+    /// The end of the backbone with all of its stages.
+    WholeBackbone,
+    /// No layer: the method changes the picture.
+    None,
+}
+
+impl AutoLayers {
+    /// In a few words.
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::LevelInput => "what feeds the box's head",
+            Self::DeepBackbone => "end, P4 and P3 of the backbone",
+            Self::WholeBackbone => "all stages of the backbone",
+            Self::None => "none",
+        }
+    }
+}
 
 /// Which layers are tapped, and which of them explain the boxes of which level.
 pub(super) struct Plan {
@@ -24,8 +50,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn new(model: &Model, target: &TargetLayer, method: Method) -> Result<Self> {
-        if method.auto_layers == AutoLayers::None {
+    pub fn new(model: &Model, target: &TargetLayer, auto_layers: AutoLayers) -> Result<Self> {
+        if auto_layers == AutoLayers::None {
             let none = vec![Vec::new(); model.levels().len()];
             let feed_of = vec![None; model.levels().len()];
             return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of });
@@ -37,7 +63,7 @@ impl Plan {
         let layers_of: Vec<Vec<usize>> = match target {
             TargetLayer::Layers(layers) => levels.clone().map(|level| seen(layers, level)).collect(),
             TargetLayer::Auto => {
-                let stages = match method.auto_layers {
+                let stages = match auto_layers {
                     AutoLayers::WholeBackbone => backbone_stages(model, |_| true)?,
                     AutoLayers::DeepBackbone => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
                     AutoLayers::LevelInput | AutoLayers::None => Vec::new(),
@@ -49,7 +75,7 @@ impl Plan {
                 levels.clone().map(of_head).collect::<Result<_>>()?
             }
         };
-        let is_single_cell = method.auto_layers != AutoLayers::LevelInput;
+        let is_single_cell = auto_layers != AutoLayers::LevelInput;
         let feed_of = levels.map(|level| {
             let feed = model.feed_of(level).ok()?;
             (*target != TargetLayer::Auto && !is_single_cell && layers_of[level] != [feed]).then_some(feed)

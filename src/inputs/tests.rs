@@ -1,23 +1,15 @@
 #![allow(clippy::disallowed_macros)] // A test says what it skips.
-use std::{
-    fs,
-    io::{Cursor, Write},
-    process::Command,
-};
+use std::{fs, io::Cursor, process::Command};
 
 use image::{Delay, Frame, Rgb, Rgba, RgbaImage, codecs::gif::GifEncoder};
 
+use self::checks::skip;
 use super::*;
 use crate::output::{Entry, Journal};
 
-/// Tells that a check is left out, and why; `make test` counts it.
-fn skip(what: &str) {
-    eprintln!("skipped: {what}");
-    let Some(path) = std::env::var_os("YOLO_CAM_CHECKS") else { return };
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
-    let test = std::thread::current().name().unwrap_or("?").to_owned();
-    file.write_all(format!("skipped\t{test}\t{what}\n").as_bytes()).unwrap();
-}
+#[path = "../../tests/common/checks.rs"]
+#[allow(dead_code)] // Nothing is compared here.
+mod checks;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

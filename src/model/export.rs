@@ -12,6 +12,7 @@ use crate::{
 
 /// Settings of an export.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// Longest side of the input in pixels that the file says it is for, rounded up to whole strides; `None` is 640. The
     /// network takes any other as well. Default: `None`.
@@ -19,6 +20,11 @@ pub struct ExportOptions {
     /// Weights of 16 bits. Default: false.
     pub half: bool,
 }
+
+with_fields!(ExportOptions {
+    with_img_size => img_size: Option<u32>,
+    with_half => half: bool,
+});
 
 impl Model {
     /// Writes a checkpoint's network as TorchScript to `path`, in the form that YOLOv5's `export.py` gives: it returns

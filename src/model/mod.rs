@@ -68,12 +68,18 @@ pub struct Model {
 
 /// Settings of loading a model.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct LoadOptions {
     /// Whether a TorchScript file may run any code at all: it can then read and write files, and never end. Default: no.
     pub trust: bool,
     /// Which branch of a head with two is run. Default: the one that the version which wrote the file runs.
     pub branch: Option<Branch>,
 }
+
+with_fields!(LoadOptions {
+    with_trust => trust: bool,
+    with_branch => branch: Option<Branch>,
+});
 
 /// What a forward pass returns.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use cosmic_text::{
 };
 use image::{Rgb, RgbImage};
 
-use super::text::FONT_DATA;
+/// The bundled font: Latin, Greek and Cyrillic.
+pub(super) const BUNDLED: &[u8] = include_bytes!("fonts/NotoSans-Regular.ttf");
 
 /// The bundled font's name, and how many heights of its lines make the size that fonts are asked for by.
 const FAMILY: &str = "Noto Sans";
@@ -35,7 +36,7 @@ pub(super) fn of_system() -> MutexGuard<'static, Fonts> {
 impl Fonts {
     /// `fonts`: where the bundled one lacks a letter.
     fn new(mut fonts: Database) -> Self {
-        fonts.load_font_source(Source::Binary(std::sync::Arc::new(FONT_DATA)));
+        fonts.load_font_source(Source::Binary(std::sync::Arc::new(BUNDLED)));
         // Which of Han's glyphs are taken does not depend on the user's language.
         let system = FontSystem::new_with_locale_and_db("en-US".to_owned(), fonts);
         Self { system, letters: SwashCache::new() }

@@ -39,6 +39,7 @@ pub enum HeatArea {
 
 /// How explanations are drawn.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RenderOptions {
     /// Which boxes share a panel or a picture. Default: each has its own.
     pub grouping: Grouping,
@@ -61,6 +62,19 @@ pub struct RenderOptions {
     /// The longest side that a picture may have, in pixels. Default: that of a JPEG.
     pub max_side: u32,
 }
+
+with_fields!(RenderOptions {
+    with_grouping => grouping: Grouping,
+    with_heat => heat: HeatArea,
+    with_normalize => normalize: Normalize,
+    with_colormap => colormap: Colormap,
+    with_alpha => alpha: f32,
+    with_threshold => threshold: f32,
+    with_labels => labels: bool,
+    with_colorbar => colorbar: bool,
+    with_line_width => line_width: Option<u32>,
+    with_max_side => max_side: u32,
+});
 
 impl Default for RenderOptions {
     fn default() -> Self {

@@ -8,11 +8,8 @@ use imageproc::drawing::{draw_text_mut, text_size};
 
 use super::fonts;
 
-/// The bundled font: Latin, Greek and Cyrillic.
-pub(super) const FONT_DATA: &[u8] = include_bytes!("fonts/NotoSans-Regular.ttf");
-
 static FONT: LazyLock<FontRef> =
-    LazyLock::new(|| FontRef::try_from_slice(FONT_DATA).expect("the bundled font is sound"));
+    LazyLock::new(|| FontRef::try_from_slice(fonts::BUNDLED).expect("the bundled font is sound"));
 
 const INK: Rgb<u8> = Rgb([0; 3]);
 

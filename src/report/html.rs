@@ -199,20 +199,6 @@ fn embedded(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// The cards of a page that [`write_html`] wrote; none if there is no such page.
-pub fn read_html(path: &Path) -> Vec<HtmlEntry> {
-    #[derive(Deserialize)]
-    struct Stored {
-        entries: Vec<HtmlEntry>,
-    }
-    let stored = || -> Option<Stored> {
-        let page = fs::read_to_string(path).ok()?;
-        let (_, rest) = page.split_once(r#"<script type="application/json" id="data">"#)?;
-        serde_json::from_str(rest.split_once("</script>")?.0).ok()
-    };
-    stored().map(|stored| stored.entries).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,16 +214,6 @@ mod tests {
         assert_eq!(page.matches("<img src=x").count(), 0);
         assert_eq!(page.matches("</script>").count(), TEMPLATE.matches("</script>").count());
         assert_eq!(page.matches("<!--").count(), 0);
-        assert_eq!(read_html(&path), entries, "they are all there");
-    }
-
-    #[test]
-    fn a_page_that_is_not_there_or_none_has_no_cards() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("report.html");
-        assert_eq!(read_html(&path), []);
-        fs::write(&path, "<html></html>").unwrap();
-        assert_eq!(read_html(&path), []);
     }
 
     #[test]

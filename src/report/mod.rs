@@ -10,10 +10,16 @@ mod record;
 
 pub use self::{
     csv::{Cell, CsvRow, write_csv},
-    eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
-    html::{HtmlDetection, HtmlEntry, HtmlFiles, HtmlPictures, read_html, url_segment, write_html},
+    html::{HtmlDetection, HtmlEntry, HtmlFiles, write_html},
     json::{write_json, write_value},
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
     record::{DetectionEntry, ImageEntry, InputEntry, QueryEntry, RawMap, Record, WinnerEntry},
+};
+
+// What the program's pages are made of. It is nobody else's, and may change at any time.
+#[doc(hidden)]
+pub use self::{
+    eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
+    html::{HtmlPictures, url_segment},
 };

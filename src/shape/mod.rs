@@ -25,6 +25,7 @@ use crate::geometry::BBox;
 
 /// How a shape is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct ShapeOptions {
     /// Default: half of the maximum.
     pub threshold: Threshold,
@@ -35,6 +36,13 @@ pub struct ShapeOptions {
     /// How many frequencies are plotted. Default: 50.
     pub spectrum: usize,
 }
+
+with_fields!(ShapeOptions {
+    with_threshold => threshold: Threshold,
+    with_descriptors => descriptors: usize,
+    with_reconstruct => reconstruct: usize,
+    with_spectrum => spectrum: usize,
+});
 
 impl Default for ShapeOptions {
     fn default() -> Self {

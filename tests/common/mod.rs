@@ -2,12 +2,13 @@
 #![allow(clippy::disallowed_macros)] // A test says what it skips.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+mod checks;
+
 use std::{
     env,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{Cursor, Read, Write},
     path::{Path, PathBuf},
-    thread,
 };
 
 use assert_cmd::Command;
@@ -15,16 +16,17 @@ use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
 use tempfile::TempDir;
-use yolo_cam::Model;
+use yolo_cam::{Model, report::HtmlEntry};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+#[allow(unused_imports)] // Each test binary uses its own part.
+pub use self::checks::{compared, skip};
 
 /// The bundled model.
 pub const YOLOV5S: &str = "weights/yolov5s.torchscript";
 
 /// The folder of further material: models of strangers and large goldens, which are not in the repository.
 const MATERIAL: &str = "YOLO_CAM_MATERIAL";
-/// The file in which `make test` collects what was compared and what was skipped.
-const CHECKS: &str = "YOLO_CAM_CHECKS";
 
 /// A file of the test data: from tests/data, or from the folder that YOLO_CAM_MATERIAL names. `None`, and counted as skipped,
 /// where neither has it.
@@ -40,24 +42,6 @@ pub fn material(path: &str) -> Option<PathBuf> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(path);
     assert!(file.exists(), "{file:?} is not there; {MATERIAL} names a folder without it");
     Some(file)
-}
-
-/// Tells that a check is left out, and why.
-pub fn skip(what: &str) {
-    eprintln!("skipped: {what}");
-    note("skipped", what);
-}
-
-/// Tells that something was compared with what PyTorch computes.
-pub fn compared(what: &str) {
-    note("compared", what);
-}
-
-fn note(kind: &str, what: &str) {
-    let Some(path) = env::var_os(CHECKS) else { return };
-    let test = thread::current().name().unwrap_or("?").to_owned();
-    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("it can be written");
-    file.write_all(format!("{kind}\t{test}\t{what}\n").as_bytes()).expect("it can be written");
 }
 
 /// The bundled model on the CPU.
@@ -105,6 +89,15 @@ pub fn repacked(
         writer.write_all(&change(name, content)).expect("in memory");
     }
     writer.finish().expect("in memory").into_inner()
+}
+
+/// The cards of a page that `write_html` wrote.
+pub fn cards(page: &Path) -> Vec<HtmlEntry> {
+    let page = fs::read_to_string(page).expect("the page is there");
+    let (_, rest) = page.split_once(r#"<script type="application/json" id="data">"#).expect("it has data");
+    let (data, _) = rest.split_once("</script>").expect("the data end");
+    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
+    serde_json::from_value(data["entries"].take()).expect("they are cards")
 }
 
 /// A file of JSON.

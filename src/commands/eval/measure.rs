@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Tensor};
 use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
-    detect::{DetectOptions, Detection, Letterbox, detect, is_defined},
+    detect::{Detection, Letterbox, detect, is_defined},
     eval::{
         Candidate, Case, Cost, Crew, CurveOptions, Explainer, Labels, Objects, Randomization, Randomized, Scene,
         evaluate, gaussian_map, picture_seed, random_map,
@@ -218,7 +218,7 @@ impl Found {
         settle(model.device());
         let seconds = start.elapsed().as_secs_f64();
         let detections = detect(model, &forward.outputs, &options.detect)?;
-        let all = DetectOptions { classes: None, max_det: usize::MAX, ..options.detect.clone() };
+        let all = options.detect.clone().with_classes(None).with_max_det(usize::MAX);
         if detections.is_empty() && !is_defined(&forward.outputs)? {
             return Err(yolo_cam::Error::Undefined);
         }
@@ -304,7 +304,7 @@ impl Found {
             timings: Default::default(),
         };
         let groups = explanation.groups(Grouping::Box);
-        let options = render::RenderOptions { heat: render::HeatArea::Full, ..render::RenderOptions::default() };
+        let options = render::RenderOptions::default().with_heat(render::HeatArea::Full);
         let draw = |case: usize| Ok((case, render::overlay(&small, &explanation, &groups[case], model, &options)?));
         shown.map(draw).collect()
     }

@@ -12,7 +12,6 @@ use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     explain::explain_watched,
     picture,
-    render::RenderOptions,
     report::{Record, max_side, write_picture},
 };
 
@@ -233,7 +232,7 @@ impl<'a> ExplainWorker<'a> {
     fn drawn(&self, explained: &Explained, warnings: &mut Vec<String>) -> Result<Vec<(PathBuf, RgbImage)>> {
         let target = explained.names.picture();
         let limit = max_side(&target);
-        let options = RenderOptions { max_side: limit, ..explained.render.clone() };
+        let options = explained.render.clone().with_max_side(limit);
         let drawn = (self.task.command.layout.draw)(explained, &options)?;
         if drawn.left_out > 0 {
             let kind = target.extension().unwrap_or_default().to_string_lossy();
@@ -255,7 +254,7 @@ pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> V
     };
     let single = |layer: usize| ResultKind {
         layer: Some(model.layers()[layer].path.clone()),
-        options: ExplainOptions { target_layer: TargetLayer::Layers(vec![layer]), ..options.clone() },
+        options: options.clone().with_target_layer(TargetLayer::Layers(vec![layer])),
     };
     layers.into_iter().map(single).collect()
 }

@@ -7,14 +7,14 @@ use rand_chacha::{
 };
 use tch::{Device, Kind, Tensor};
 
-use super::{AutoLayers, Method, MethodSpec, Run, Setting};
+use super::{
+    AutoLayers, Method, MethodSpec, Run, Setting,
+    perturb::{Perturbation, step},
+};
 use crate::{
     detect::{Detection, Likeness, Tracker},
     error::Result,
-    explain::{
-        Watch,
-        perturb::{Perturbation, step},
-    },
+    explain::Watch,
     tensor::to_array2,
 };
 

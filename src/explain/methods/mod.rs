@@ -11,10 +11,9 @@ mod grad_cam_pp;
 mod hires_cam;
 mod layer_cam;
 mod odam;
+mod perturb;
 mod score_cam;
 mod xgrad_cam;
-
-use std::{fmt, ops::Deref};
 
 use ndarray::{Array2, ArrayView3};
 
@@ -30,14 +29,16 @@ pub use self::{
     hires_cam::{HIRES_CAM, hires_cam},
     layer_cam::{LAYER_CAM, layer_cam},
     odam::{ODAM, odam},
+    perturb::Perturbation,
     score_cam::{SCORE_CAM, score_cam},
     xgrad_cam::{XGRAD_CAM, xgrad_cam},
 };
-use super::{Perturbation, Watch};
+use super::Watch;
+pub use super::plan::AutoLayers;
 use crate::{
     detect::Detection,
     error::{Error, Result},
-    registry::Registry,
+    registry::{Listed, Registry, Spec},
 };
 
 /// All methods, in the order in which they are listed.
@@ -138,58 +139,26 @@ pub type ChannelMaps = fn(&Perturbation, usize, &[Detection], &mut Watch) -> Res
 /// Makes a map `[H, W]` of each box.
 pub type PictureMaps = fn(&Perturbation, &[Detection], &mut Watch) -> Result<Vec<Array2<f32>>>;
 
-/// Where a method looks unless it is told. Which layers these are depends on the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutoLayers {
-    /// The feature map that the box's level is predicted from.
-    LevelInput,
-    /// The end of the backbone with its stages at strides 16 and 8. For methods that keep where in the layer the gradient is:
-    /// at the input of a level that is a single cell.
-    DeepBackbone,
-    /// The end of the backbone with all of its stages.
-    WholeBackbone,
-    /// No layer: the method changes the picture.
-    None,
-}
+impl Spec for MethodSpec {
+    const KIND: &'static str = "Method";
 
-impl AutoLayers {
-    /// In a few words.
-    pub fn summary(self) -> &'static str {
-        match self {
-            Self::LevelInput => "what feeds the box's head",
-            Self::DeepBackbone => "end, P4 and P3 of the backbone",
-            Self::WholeBackbone => "all stages of the backbone",
-            Self::None => "none",
-        }
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
+    fn list() -> &'static Registry<Self> {
+        &METHODS
     }
 }
 
-/// A method in the list.
-#[derive(Clone, Copy)]
-pub struct Method(&'static MethodSpec);
+/// A method in the list, which derefs to its [`MethodSpec`].
+pub type Method = Listed<MethodSpec>;
 
 impl Method {
-    /// The method that is described so, whether or not it is in the list.
-    pub const fn new(spec: &'static MethodSpec) -> Self {
-        Self(spec)
-    }
-
-    /// All methods.
-    pub fn all() -> Vec<Self> {
-        METHODS.all().into_iter().map(Self).collect()
-    }
-
-    /// The method with this name or alias.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|method| method.name == name || method.aliases.contains(&name))
-    }
-
-    /// Adds a method to the list, for this process: flags, help and `methods` show it as they show all others.
-    pub fn register(spec: &'static MethodSpec) -> Self {
-        METHODS.add(spec);
-        Self(spec)
-    }
-
     /// Whether it can be told where to look: some look at no layer, and a preset has its own.
     pub fn takes_layers(self) -> bool {
         self.preset_of.is_none() && self.auto_layers != AutoLayers::None
@@ -220,36 +189,15 @@ impl Method {
     }
 }
 
-impl Deref for Method {
-    type Target = MethodSpec;
-
-    fn deref(&self) -> &MethodSpec {
-        self.0
-    }
-}
-
 impl Default for Method {
     fn default() -> Self {
         GRAD_CAM
     }
 }
 
-impl PartialEq for Method {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Method {}
-
-impl fmt::Debug for Method {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Method({})", self.name)
-    }
-}
-
 /// What a method takes besides activations and gradients.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct MethodOptions {
     /// ODAM: standard deviation of the Gaussian that smooths the gradient, in cells; 0 does not. Default: 0.
     pub smooth: f32,
@@ -263,6 +211,14 @@ pub struct MethodOptions {
     /// by rounding. Default: 8.
     pub batch: usize,
 }
+
+with_fields!(MethodOptions {
+    with_smooth => smooth: f32,
+    with_masks => masks: usize,
+    with_seed => seed: u64,
+    with_max_channels => max_channels: Option<usize>,
+    with_batch => batch: usize,
+});
 
 impl Default for MethodOptions {
     fn default() -> Self {

@@ -3,14 +3,14 @@
 use ndarray::{Array2, ArrayView3};
 use tch::Tensor;
 
-use super::{Method, MethodSpec, Run, Setting};
+use super::{
+    Method, MethodSpec, Run, Setting,
+    perturb::{Channels, Perturbation, step},
+};
 use crate::{
     detect::{Detection, Likeness, Tracker},
     error::{Error, Result},
-    explain::{
-        Watch,
-        perturb::{Channels, Perturbation, step},
-    },
+    explain::Watch,
 };
 
 /// Score-CAM.

@@ -9,8 +9,6 @@ mod odam;
 mod prob;
 mod sides;
 
-use std::{fmt, ops::Deref};
-
 use tch::Tensor;
 
 pub use self::{
@@ -28,7 +26,7 @@ use crate::{
     error::{Error, Result},
     families::Traced,
     model::{Forward, Model},
-    registry::Registry,
+    registry::{Listed, Registry, Spec},
 };
 
 /// All targets, in the order in which they are listed.
@@ -57,6 +55,13 @@ pub struct TargetSpec {
     pub explains_class: bool,
     /// What it is.
     pub value: Value,
+}
+
+impl TargetSpec {
+    /// Where an edge of the box is or how long a side: no class has a part in it.
+    const fn of_box(name: &'static str, summary: &'static str, value: fn(&Subject) -> Result<Tensor>) -> Self {
+        Self { name, summary, explains_class: false, value: Value::Scalar(value) }
+    }
 }
 
 /// What a target is.
@@ -106,32 +111,22 @@ impl Subject<'_> {
     }
 }
 
-/// A target in the list.
-#[derive(Clone, Copy)]
-pub struct Target(&'static TargetSpec);
+impl Spec for TargetSpec {
+    const KIND: &'static str = "Target";
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn list() -> &'static Registry<Self> {
+        &TARGETS
+    }
+}
+
+/// A target in the list, which derefs to its [`TargetSpec`].
+pub type Target = Listed<TargetSpec>;
 
 impl Target {
-    /// The target that is described so, whether or not it is in the list.
-    pub const fn new(spec: &'static TargetSpec) -> Self {
-        Self(spec)
-    }
-
-    /// All targets.
-    pub fn all() -> Vec<Self> {
-        TARGETS.all().into_iter().map(Self).collect()
-    }
-
-    /// The target with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|target| target.name == name)
-    }
-
-    /// Adds a target to the list, for this process: flags and help show it as they show all others.
-    pub fn register(spec: &'static TargetSpec) -> Self {
-        TARGETS.add(spec);
-        Self(spec)
-    }
-
     /// What is explained of a box of this model: the target itself, or what it chooses.
     pub fn of(self, model: &Model) -> Self {
         match self.value {
@@ -179,31 +174,9 @@ impl Target {
     }
 }
 
-impl Deref for Target {
-    type Target = TargetSpec;
-
-    fn deref(&self) -> &TargetSpec {
-        self.0
-    }
-}
-
 impl Default for Target {
     fn default() -> Self {
         AUTO
-    }
-}
-
-impl PartialEq for Target {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Target {}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Target({})", self.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The size of the box.
 
-use super::{Target, TargetSpec, Value};
+use super::{Target, TargetSpec};
 use crate::families::Extent;
 
 /// The width in input pixels.
@@ -8,16 +8,8 @@ pub const W: Target = Target::new(&WIDTH);
 /// The height in input pixels.
 pub const H: Target = Target::new(&HEIGHT);
 
-pub(super) const WIDTH: TargetSpec = TargetSpec {
-    name: "w",
-    summary: "The width, in pixels",
-    explains_class: false,
-    value: Value::Scalar(|subject| subject.prediction().extent(Extent::Width)),
-};
+pub(super) const WIDTH: TargetSpec =
+    TargetSpec::of_box("w", "The width, in pixels", |subject| subject.prediction().extent(Extent::Width));
 
-pub(super) const HEIGHT: TargetSpec = TargetSpec {
-    name: "h",
-    summary: "The height, in pixels",
-    explains_class: false,
-    value: Value::Scalar(|subject| subject.prediction().extent(Extent::Height)),
-};
+pub(super) const HEIGHT: TargetSpec =
+    TargetSpec::of_box("h", "The height, in pixels", |subject| subject.prediction().extent(Extent::Height));

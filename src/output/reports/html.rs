@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 use yolo_cam::{
     explain::Grouping,
-    render::{HeatArea, RenderOptions, overlay},
+    render::{HeatArea, overlay},
     report::{HtmlEntry, HtmlPictures, Record, write_html},
 };
 
@@ -33,13 +33,12 @@ impl PictureReport for Cards {
         let Explained { explanation, model, render, .. } = explained;
         let large = HtmlPictures::large(explained.picture);
         // The page draws the boxes itself.
-        let options = RenderOptions {
-            heat: HeatArea::Full,
-            labels: false,
-            line_width: Some(0),
-            colorbar: false,
-            ..(*render).clone()
-        };
+        let options = (*render)
+            .clone()
+            .with_heat(HeatArea::Full)
+            .with_labels(false)
+            .with_line_width(Some(0))
+            .with_colorbar(false);
         let heat = match explanation.groups(Grouping::All).first() {
             Some(all) => overlay(&large, explanation, all, model, &options)?,
             None => large.clone(),

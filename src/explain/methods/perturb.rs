@@ -3,23 +3,24 @@
 use ndarray::{Array3, Axis};
 use tch::Tensor;
 
-use super::{ExplainOptions, Watch, methods::MethodOptions};
+use super::MethodOptions;
 use crate::{
     detect::Tracker,
     error::{Error, Result},
+    explain::Watch,
     model::{Forward, Model},
     tensor::to_array3,
 };
 
 /// A picture whose detections are followed while it is changed.
 pub struct Perturbation<'a> {
-    pub(super) model: &'a Model,
+    pub(in crate::explain) model: &'a Model,
     /// `[1, 3, H, W]`.
-    pub(super) input: &'a Tensor,
+    pub(in crate::explain) input: &'a Tensor,
     /// Of the whole picture, with `taps`.
-    pub(super) forward: &'a Forward,
-    pub(super) taps: &'a [usize],
-    pub(super) options: &'a ExplainOptions,
+    pub(in crate::explain) forward: &'a Forward,
+    pub(in crate::explain) taps: &'a [usize],
+    pub(in crate::explain) options: &'a MethodOptions,
 }
 
 /// The channels of a layer that are looked at.
@@ -50,12 +51,12 @@ impl Perturbation<'_> {
 
     /// The settings of the method.
     pub fn options(&self) -> &MethodOptions {
-        &self.options.method_options
+        self.options
     }
 
     /// How many changed pictures are run at once.
     pub fn batch(&self) -> usize {
-        self.options.method_options.batch.max(1)
+        self.options.batch.max(1)
     }
 
     /// The channels of a tapped layer: all, or those that vary most.
