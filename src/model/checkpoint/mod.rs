@@ -4,6 +4,7 @@ mod blocks;
 mod network;
 pub(super) mod pickle;
 mod tensors;
+mod view;
 
 use std::{
     collections::HashSet,

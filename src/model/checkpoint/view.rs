@@ -1,0 +1,238 @@
+//! A module as it stands in a pickle.
+
+use super::pickle::{Id, Pickle, Value};
+use crate::{
+    limits::Limits,
+    model::{ffi::TensorRole, stored::StoredTensor},
+};
+
+/// What a parameter that was pruned with torch.nn.utils.prune is called until that is made permanent.
+pub(super) const PRUNED: &str = "_orig";
+
+/// A pickled `nn.Module`, and what its forward is written from.
+#[derive(Clone, Copy)]
+pub(super) struct ModuleView<'p, 'a> {
+    pickle: &'p Pickle<'a>,
+    id: Id,
+    /// The batch normalisation that is fused into this convolution.
+    norm: Option<Id>,
+}
+
+impl<'p, 'a> ModuleView<'p, 'a> {
+    pub fn new(pickle: &'p Pickle<'a>, id: Id) -> Self {
+        Self { pickle, id, norm: None }
+    }
+
+    /// What tells it from others: a convolution with its normalisation fused is another one than without.
+    pub fn key(&self) -> (Id, Option<Id>) {
+        (self.id, self.norm)
+    }
+
+    /// The Python module of the class, and its name.
+    pub fn class_parts(&self) -> (&'a str, &'a str) {
+        self.pickle.class(self.id).unwrap_or(("?", "?"))
+    }
+
+    /// The class without its Python module, `Conv`.
+    pub fn class_name(&self) -> &'a str {
+        self.class_parts().1
+    }
+
+    /// The class with its Python module, `models.common.Conv`.
+    pub fn class(&self) -> String {
+        self.pickle.class(self.id).map_or_else(|| "?".to_owned(), |(module, name)| format!("{module}.{name}"))
+    }
+
+    /// The class as it stands in the source of an exported file.
+    pub fn type_name(&self) -> String {
+        let class = self.class();
+        if class.split('.').all(is_name) && class.len() <= Limits::PATH_LETTERS { class } else { "Module".to_owned() }
+    }
+
+    /// The modules inside as they are pickled.
+    fn pickled_modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
+        let pickle = self.pickle;
+        let modules = pickle.attribute(self.id, "_modules");
+        let entries = modules.map_or(&[][..], |modules| pickle.entries(modules));
+        let is_module = move |id: Id| pickle.attribute(id, "_modules").is_some();
+        entries
+            .iter()
+            .filter(move |(_, id)| is_module(*id))
+            .filter_map(move |&(name, id)| Some((pickle.str(name)?, Self::new(pickle, id))))
+    }
+
+    /// The modules inside. A batch normalisation behind a convolution is fused into it, as Ultralytics does.
+    pub fn modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
+        let norm = self.fusible_norm();
+        self.pickled_modules().filter(move |(name, _)| norm.is_none() || *name != "bn").map(move |(name, module)| {
+            let norm = norm.filter(|_| name == "conv");
+            (name, Self { norm, ..module })
+        })
+    }
+
+    /// The batch normalisation that is fused into this convolution.
+    pub fn fused_norm(&self) -> Option<Self> {
+        self.norm.map(|id| Self::new(self.pickle, id))
+    }
+
+    fn fusible_norm(&self) -> Option<Id> {
+        if !matches!(self.class_name(), "Conv" | "DWConv") {
+            return None;
+        }
+        let child = |wanted: &str| self.pickled_modules().find(|(name, _)| *name == wanted).map(|(_, module)| module);
+        let (conv, norm) = (child("conv")?, child("bn")?);
+        let fits = conv.class_name() == "Conv2d"
+            && matches!(norm.class_name(), "BatchNorm2d" | "SyncBatchNorm")
+            && norm.has_tensor("running_mean");
+        fits.then_some(norm.id)
+    }
+
+    /// Names of the modules inside.
+    pub fn children(&self) -> impl Iterator<Item = &'a str> {
+        self.modules().map(|(name, _)| name)
+    }
+
+    pub fn has_child(&self, name: &str) -> bool {
+        self.children().any(|child| child == name)
+    }
+
+    pub fn child(&self, name: &str) -> Option<Self> {
+        self.modules().find(|(child, _)| *child == name).map(|(_, module)| module)
+    }
+
+    /// The class of the module `name` inside, without its Python module.
+    pub fn child_class(&self, name: &str) -> Option<&'a str> {
+        self.child(name).map(|child| child.class_name())
+    }
+
+    /// Names of the modules inside the module `name`.
+    pub fn children_of(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let names: Vec<&str> = self.child(name).map(|child| child.children().collect()).unwrap_or_default();
+        names.into_iter()
+    }
+
+    /// Parameters and buffers that are there, with what they are.
+    pub fn tensors(&self) -> impl Iterator<Item = (&'a str, Id, TensorRole)> {
+        [("_parameters", TensorRole::Parameter), ("_buffers", TensorRole::Buffer)]
+            .into_iter()
+            .flat_map(|(kind, role)| {
+                let tensors = self.pickle.attribute(self.id, kind);
+                let entries = tensors.map_or(&[][..], |tensors| self.pickle.entries(tensors));
+                entries.iter().filter(|(_, id)| *self.pickle.get(*id) != Value::None).map(move |entry| (entry, role))
+            })
+            .filter_map(|(&(name, id), role)| Some((self.pickle.str(name)?, id, role)))
+            .chain(self.stride())
+    }
+
+    /// The strides of a head are a plain attribute, and decoding needs them.
+    fn stride(&self) -> Option<(&'a str, Id, TensorRole)> {
+        let id = self.pickle.attribute(self.id, "stride")?;
+        let is_head = matches!(self.class_name(), "Detect" | "Segment");
+        is_head.then_some(("stride", id, TensorRole::Buffer))
+    }
+
+    pub fn has_tensor(&self, name: &str) -> bool {
+        // A fused normalisation gives its convolution a bias.
+        self.norm.is_some() && name == "bias" || self.tensor(name).is_some()
+    }
+
+    fn tensor(&self, name: &str) -> Option<Id> {
+        let is_wanted = |tensor: &str| tensor == name || tensor.strip_suffix(PRUNED) == Some(name);
+        self.tensors().find(|(tensor, ..)| is_wanted(tensor)).map(|(_, id, _)| id)
+    }
+
+    /// The shape of a tensor as the file has it.
+    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
+        StoredTensor::of(self.pickle, self.tensor(name)?).ok().map(|stored| stored.size)
+    }
+
+    fn attribute(&self, name: &str) -> Result<&'p Value<'a>, String> {
+        let id = self.pickle.attribute(self.id, name);
+        id.map(|id| self.pickle.get(id)).ok_or_else(|| format!("{} has no {name:?}", self.class()))
+    }
+
+    fn misfit(&self, name: &str, value: &Value) -> String {
+        let kind = match value {
+            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => format!("{value:?}"),
+            Value::List(_) | Value::Tuple(_) => "a list of something else than numbers".to_owned(),
+            _ => "something that is no number".to_owned(),
+        };
+        format!("{} has {name:?} = {kind}, which is not understood", self.class())
+    }
+
+    pub fn int(&self, name: &str) -> Result<i64, String> {
+        match self.attribute(name)? {
+            Value::Int(value) => Ok(*value),
+            other => Err(self.misfit(name, other)),
+        }
+    }
+
+    pub fn bool(&self, name: &str) -> Result<bool, String> {
+        match self.attribute(name)? {
+            Value::Bool(value) => Ok(*value),
+            other => Err(self.misfit(name, other)),
+        }
+    }
+
+    /// A finite number.
+    pub fn float(&self, name: &str) -> Result<f64, String> {
+        match self.attribute(name)? {
+            Value::Int(value) => Ok(*value as f64),
+            Value::Float(value) if value.is_finite() => Ok(*value),
+            other => Err(self.misfit(name, other)),
+        }
+    }
+
+    pub fn text(&self, name: &str) -> Option<&'a str> {
+        match self.attribute(name) {
+            Ok(Value::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number or several.
+    pub fn ints(&self, name: &str) -> Result<Vec<i64>, String> {
+        let value = self.attribute(name)?;
+        let numbers = match value {
+            Value::Int(number) => Some(vec![*number]),
+            Value::Tuple(items) | Value::List(items) => items.iter().map(|&id| int(self.pickle, id)).collect(),
+            _ => None,
+        };
+        numbers.ok_or_else(|| self.misfit(name, value))
+    }
+
+    /// Two numbers, or one for both.
+    pub fn pair(&self, name: &str) -> Result<[i64; 2], String> {
+        match self.ints(name)?.as_slice() {
+            &[both] => Ok([both, both]),
+            &[first, second] => Ok([first, second]),
+            other => Err(format!("{} has {} values for {name:?}, expected 1 or 2", self.class(), other.len())),
+        }
+    }
+
+    /// Where the outermost block takes its inputs from: relative to itself if negative, else by index.
+    pub fn from(&self) -> Result<Vec<i64>, String> {
+        self.ints("f")
+    }
+
+    /// Names of the inputs in the forward: `x`, or `x0`, `x1`, … for a block that takes a list.
+    pub fn inputs(&self) -> Vec<String> {
+        match self.attribute("f") {
+            Ok(Value::List(from) | Value::Tuple(from)) => (0..from.len()).map(|index| format!("x{index}")).collect(),
+            _ => vec!["x".to_owned()],
+        }
+    }
+}
+
+/// Whether a name may stand in source code.
+pub(super) fn is_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=Limits::PATH_LETTERS).contains(&name.len()) && name.bytes().all(is_letter)
+}
+
+fn int(pickle: &Pickle, id: Id) -> Option<i64> {
+    match pickle.get(id) {
+        Value::Int(number) => Some(*number),
+        _ => None,
+    }
+}
