@@ -24,7 +24,7 @@ use tch::{Device, Kind, Tensor};
 
 pub(crate) use self::names::by_number;
 use self::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Task},
     ffi::{ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
     metadata::Metadata,
@@ -124,8 +124,13 @@ impl Model {
                 (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
             }
             FileKind::Checkpoint => {
-                let Checkpoint { module, names, classes, warning } =
-                    checkpoint::load(path, device).map_err(unusable)?;
+                let Checkpoint { module, names, classes, warning, origin } =
+                    checkpoint::load(path, device).map_err(&unusable)?;
+                if origin.task == Task::Classify {
+                    let network = origin.network;
+                    let problem = "which has no detection head, so there are no boxes to explain";
+                    return Err(unusable(format!("is a checkpoint of {network}, {problem}")));
+                }
                 warnings.extend(warning);
                 (module, Metadata { names, classes, ..Metadata::default() })
             }

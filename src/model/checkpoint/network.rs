@@ -8,7 +8,7 @@ use std::{
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    blocks,
+    blocks::{self, Block},
     pickle::{Id, Pickle},
     tensors::Tensors,
     view::{ModuleView, PRUNED, is_name},
@@ -18,18 +18,30 @@ use crate::{
     model::ffi::{Builder, ScriptModule, TensorRole},
 };
 
+fn find(view: &ModuleView) -> Option<Block> {
+    let (module, name) = view.class_parts();
+    blocks::find(module, name)
+}
+
 fn too_many_modules() -> String {
     format!("has more than {} modules, each counted as often as it is used; detectors have some hundred", Limits::CALLS)
 }
 
-/// Builds the network `id`. `prefix` is the folder of the tensors in the archive.
+/// A network that was built.
+pub(super) struct Built {
+    pub module: ScriptModule,
+    /// The strides that its head states.
+    pub strides: Vec<f64>,
+}
+
+/// Builds the network `id` with the head `head`. `prefix` is the folder of the tensors in the archive.
 pub(super) fn build<R: Read + Seek>(
     archive: &mut zip::ZipArchive<R>,
     prefix: &str,
     pickle: &Pickle,
-    id: Id,
+    (id, head): (Id, Id),
     device: Device,
-) -> Result<ScriptModule, String> {
+) -> Result<Built, String> {
     let builder = Builder::new().map_err(|error| error.to_string())?;
     let tensors = Tensors::new(archive, prefix, pickle);
     let mut assembly = Assembly {
@@ -39,12 +51,14 @@ pub(super) fn build<R: Read + Seek>(
         sizes: Vec::new(),
         modules_left: Limits::CALLS,
         inputs_left: Limits::BLOCK_INPUTS + Limits::CALLS,
+        code_left: Limits::CODE_BYTES,
     };
     let root = assembly.network(ModuleView::new(pickle, id))?;
+    let strides = assembly.strides(pickle.attribute(head, "stride"));
     let module = assembly.builder.finish(root, device).map_err(|error| error.to_string())?;
     // A module may call one inside it several times: a few in each other make millions of calls.
     module.operators().map_err(|error| error.to_string())?;
-    Ok(module)
+    Ok(Built { module, strides })
 }
 
 struct Assembly<'r, 'p, 'a, R> {
@@ -60,6 +74,8 @@ struct Assembly<'r, 'p, 'a, R> {
     modules_left: usize,
     /// How many more inputs blocks may take, all together.
     inputs_left: usize,
+    /// How many more bytes of forwards may be written: one list of modules may be part of many blocks.
+    code_left: u64,
 }
 
 impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
@@ -77,7 +93,11 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
                     _ => Err(format!("block {name} takes its input from block {from}, which is not before it")),
                 }
             });
-            let inputs = inputs.collect::<Result<Vec<_>, String>>()?.join(", ");
+            let mut inputs = inputs.collect::<Result<Vec<_>, String>>()?;
+            if find(&block).is_some_and(|known| known.sees_picture) {
+                inputs.push("x".to_owned());
+            }
+            let inputs = inputs.join(", ");
             source += &format!("y{index} = getattr(self.model, {name:?}).forward({inputs})\n");
         }
         source += &format!("return y{}", blocks.modules().count().checked_sub(1).ok_or("has no blocks")?);
@@ -94,18 +114,18 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             return Ok(made);
         }
         let at_path = |problem: String| format!("{path}: {problem}");
-        let (module, name) = view.class_parts();
-        let forward =
-            blocks::find(module, name).ok_or_else(|| at_path(format!("{module}.{name} is no known block")))?;
+        let block = find(view).ok_or_else(|| at_path(format!("{} is no known block", view.class())))?;
         let number = self.parts(view, path, depth)?;
-        let inputs = view.inputs();
+        let inputs = block.parameters(view);
         if inputs.len() > Limits::BLOCK_INPUTS {
             return Err(at_path(format!("takes {} inputs; at most {} are read", inputs.len(), Limits::BLOCK_INPUTS)));
         }
         // One for each module, and some more.
         self.inputs_left =
             self.inputs_left.checked_sub(inputs.len()).ok_or_else(|| at_path("has too many inputs".to_owned()))?;
-        let body = forward(view).map_err(at_path)?;
+        let body = (block.forward)(view).map_err(at_path)?;
+        self.code_left = (self.code_left.checked_sub(body.len() as u64))
+            .ok_or_else(|| at_path("has blocks of too many parts".to_owned()))?;
         if !body.is_empty() {
             self.forward(number, &inputs, &body).map_err(at_path)?;
         }
@@ -150,6 +170,14 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         let lines: String = body.lines().map(|line| format!("    {}\n", line.trim())).collect();
         let source = format!("def forward(self, {}):\n{lines}", inputs.join(", "));
         self.call(|builder| builder.define(number, &source))
+    }
+
+    /// The numbers in a head's attribute `stride`; none if it has no such.
+    fn strides(&mut self, stride: Option<Id>) -> Vec<f64> {
+        let tensor = stride.and_then(|stride| self.tensors.read(stride).ok());
+        let few = tensor.filter(|tensor| tensor.numel() <= Limits::BLOCK_INPUTS);
+        few.and_then(|tensor| Vec::try_from(tensor.f_view(-1).ok()?.f_to_kind(Kind::Double).ok()?).ok())
+            .unwrap_or_default()
     }
 
     fn call<T>(&mut self, work: impl FnOnce(&mut Builder) -> crate::Result<T>) -> Result<T, String> {

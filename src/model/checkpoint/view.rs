@@ -9,6 +9,31 @@ use crate::{
 /// What a parameter that was pruned with torch.nn.utils.prune is called until that is made permanent.
 pub(super) const PRUNED: &str = "_orig";
 
+/// Who wrote the classes of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::model) enum Package {
+    /// YOLOv5's repository, and its package on PyPI.
+    YoloV5,
+    /// The package `ultralytics`: YOLOv8 and later, and earlier ones with its heads (YOLOv5u).
+    Ultralytics,
+}
+
+impl Package {
+    /// The package that has the Python module `module`; `None` if it is neither.
+    pub fn of(module: &str) -> Option<Self> {
+        match first(module) {
+            "models" | "utils" | "yolov5" => Some(Self::YoloV5),
+            "ultralytics" => Some(Self::Ultralytics),
+            _ => None,
+        }
+    }
+}
+
+/// The first part of a Python module's name.
+pub(super) fn first(module: &str) -> &str {
+    module.split('.').next().unwrap_or_default()
+}
+
 /// A pickled `nn.Module`, and what its forward is written from.
 #[derive(Clone, Copy)]
 pub(super) struct ModuleView<'p, 'a> {
@@ -87,6 +112,11 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         fits.then_some(norm.id)
     }
 
+    /// Names of the modules, parameters and buffers directly inside, as they are pickled.
+    pub fn part_names(&self) -> impl Iterator<Item = &'a str> {
+        self.pickled_modules().map(|(name, _)| name).chain(self.own_tensors().map(|(name, ..)| name))
+    }
+
     /// Names of the modules inside.
     pub fn children(&self) -> impl Iterator<Item = &'a str> {
         self.modules().map(|(name, _)| name)
@@ -98,6 +128,10 @@ impl<'p, 'a> ModuleView<'p, 'a> {
 
     pub fn child(&self, name: &str) -> Option<Self> {
         self.modules().find(|(child, _)| *child == name).map(|(_, module)| module)
+    }
+
+    pub fn last_child(&self) -> Option<Self> {
+        self.modules().last().map(|(_, module)| module)
     }
 
     /// The class of the module `name` inside, without its Python module.
@@ -113,6 +147,10 @@ impl<'p, 'a> ModuleView<'p, 'a> {
 
     /// Parameters and buffers that are there, with what they are.
     pub fn tensors(&self) -> impl Iterator<Item = (&'a str, Id, TensorRole)> {
+        self.own_tensors().chain(self.stride())
+    }
+
+    fn own_tensors(&self) -> impl Iterator<Item = (&'a str, Id, TensorRole)> {
         [("_parameters", TensorRole::Parameter), ("_buffers", TensorRole::Buffer)]
             .into_iter()
             .flat_map(|(kind, role)| {
@@ -121,13 +159,13 @@ impl<'p, 'a> ModuleView<'p, 'a> {
                 entries.iter().filter(|(_, id)| *self.pickle.get(*id) != Value::None).map(move |entry| (entry, role))
             })
             .filter_map(|(&(name, id), role)| Some((self.pickle.str(name)?, id, role)))
-            .chain(self.stride())
     }
 
-    /// The strides of a head are a plain attribute, and decoding needs them.
+    /// The strides of YOLOv5's heads are a plain attribute, and decoding needs them.
     fn stride(&self) -> Option<(&'a str, Id, TensorRole)> {
         let id = self.pickle.attribute(self.id, "stride")?;
-        let is_head = matches!(self.class_name(), "Detect" | "Segment");
+        let (module, name) = self.class_parts();
+        let is_head = matches!(name, "Detect" | "Segment") && Package::of(module) == Some(Package::YoloV5);
         is_head.then_some(("stride", id, TensorRole::Buffer))
     }
 
@@ -174,6 +212,30 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         }
     }
 
+    /// The same of an attribute that older versions of the class lack.
+    pub fn bool_or(&self, name: &str, default: bool) -> Result<bool, String> {
+        if self.has_attribute(name) { self.bool(name) } else { Ok(default) }
+    }
+
+    /// A size or a count.
+    pub fn count(&self, name: &str) -> Result<i64, String> {
+        /// More than any network has of anything that is counted.
+        const MOST: i64 = 1 << 20;
+        match self.int(name)? {
+            count @ 1..=MOST => Ok(count),
+            other => Err(self.misfit(name, &Value::Int(other))),
+        }
+    }
+
+    /// The same of an attribute that older versions of the class lack.
+    pub fn count_or(&self, name: &str, default: i64) -> Result<i64, String> {
+        if self.has_attribute(name) { self.count(name) } else { Ok(default) }
+    }
+
+    pub fn has_attribute(&self, name: &str) -> bool {
+        self.pickle.attribute(self.id, name).is_some()
+    }
+
     /// A finite number.
     pub fn float(&self, name: &str) -> Result<f64, String> {
         match self.attribute(name)? {
@@ -195,7 +257,9 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         let value = self.attribute(name)?;
         let numbers = match value {
             Value::Int(number) => Some(vec![*number]),
-            Value::Tuple(items) | Value::List(items) => items.iter().map(|&id| int(self.pickle, id)).collect(),
+            Value::Tuple(items) | Value::List(items) if items.len() <= Limits::BLOCK_INPUTS => {
+                items.iter().map(|&id| int(self.pickle, id)).collect()
+            }
             _ => None,
         };
         numbers.ok_or_else(|| self.misfit(name, value))

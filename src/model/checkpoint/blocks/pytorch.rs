@@ -14,6 +14,7 @@ pub(super) fn find(name: &str) -> Option<Forward> {
         "Linear" | "NonDynamicallyQuantizableLinear" => linear,
         "MultiheadAttention" => multihead_attention,
         "MaxPool2d" => max_pool,
+        "AdaptiveAvgPool2d" => adaptive_average_pool,
         "Upsample" => upsample,
         "ZeroPad2d" => zero_pad,
         "Identity" | "Dropout" => identity,
@@ -156,6 +157,10 @@ fn max_pool(module: &ModuleView) -> Result<String, String> {
         ["kernel_size", "stride", "padding", "dilation"].map(|name| pair(module, name));
     let ceil = if module.bool("ceil_mode")? { "True" } else { "False" };
     Ok(format!("return torch.max_pool2d(x, {}, {}, {}, {}, {ceil})", kernel?, stride?, padding?, dilation?))
+}
+
+fn adaptive_average_pool(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.adaptive_avg_pool2d(x, {})", pair(module, "output_size")?))
 }
 
 fn upsample(module: &ModuleView) -> Result<String, String> {

@@ -1,10 +1,21 @@
 //! The blocks of YOLOv5 v3 to v7: `models/common.py`, `models/experimental.py`, `models/yolo.py`, `utils/activations.py`.
 
-use super::{Forward, pytorch};
+use super::{Block, Forward, Task, pytorch};
 use crate::model::checkpoint::view::ModuleView;
 
-/// The forward of the class `name`.
-pub(super) fn find(package: &str, name: &str) -> Option<Forward> {
+/// The class `name`.
+pub(super) fn find(package: &str, name: &str) -> Option<Block> {
+    let block = match (package, name) {
+        ("models", "Detect") => Block::unchecked(detect).head(Task::Detect),
+        ("models", "Segment") => Block::unchecked(segment).head(Task::Segment),
+        ("models", "Classify") => Block::new("Classify", "conv pool drop? linear", classify).head(Task::Classify),
+        _ => Block::unchecked(forward(package, name)?),
+    };
+    Some(block)
+}
+
+/// The forward of the class `name`, which is no head.
+fn forward(package: &str, name: &str) -> Option<Forward> {
     let forward: Forward = match (package, name) {
         ("models", "Conv" | "DWConv") => conv,
         ("models", "DWConvTranspose2d") => pytorch::conv_transpose2d,
@@ -24,8 +35,6 @@ pub(super) fn find(package: &str, name: &str) -> Option<Forward> {
         ("models", "Concat") => concat,
         ("models", "Sum") => sum,
         ("models", "Proto") => proto,
-        ("models", "Detect") => detect,
-        ("models", "Segment") => segment,
         (_, "FReLU") => frelu,
         (_, "AconC") => acon,
         (_, "MetaAconC") => meta_acon,
@@ -56,7 +65,7 @@ const ACON: &str = "d = (self.p1 - self.p2) * x
     return d * torch.sigmoid(beta * d) + self.p2 * x";
 
 /// A convolution, its normalisation unless that is fused into it, its activation.
-fn conv(module: &ModuleView) -> Result<String, String> {
+pub(super) fn conv(module: &ModuleView) -> Result<String, String> {
     let steps = ["conv", "bn", "act"].into_iter().filter(|step| module.has_child(step));
     Ok(format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))))
 }
@@ -68,28 +77,28 @@ fn mix_conv2d(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return {shortcut}self.act.forward(self.bn.forward(torch.cat([{convolutions}], 1)))"))
 }
 
-fn focus(_: &ModuleView) -> Result<String, String> {
+pub(super) fn focus(_: &ModuleView) -> Result<String, String> {
     let corners = ["::2, ::2", "1::2, ::2", "::2, 1::2", "1::2, 1::2"].map(|corner| format!("x[:, :, {corner}]"));
     Ok(format!("return self.conv.forward(torch.cat([{}], 1))", corners.join(", ")))
 }
 
-fn bottleneck(module: &ModuleView) -> Result<String, String> {
+pub(super) fn bottleneck(module: &ModuleView) -> Result<String, String> {
     let shortcut = if module.bool("add")? { "x + " } else { "" };
     Ok(format!("return {shortcut}self.cv2.forward(self.cv1.forward(x))"))
 }
 
-fn bottleneck_csp(_: &ModuleView) -> Result<String, String> {
+pub(super) fn bottleneck_csp(_: &ModuleView) -> Result<String, String> {
     Ok("y1 = self.cv3.forward(self.m.forward(self.cv1.forward(x)))
         y2 = self.cv2.forward(x)
         return self.cv4.forward(self.act.forward(self.bn.forward(torch.cat([y1, y2], 1))))"
         .into())
 }
 
-fn c3(_: &ModuleView) -> Result<String, String> {
+pub(super) fn c3(_: &ModuleView) -> Result<String, String> {
     Ok("return self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))".into())
 }
 
-fn spp(module: &ModuleView) -> Result<String, String> {
+pub(super) fn spp(module: &ModuleView) -> Result<String, String> {
     let pools = calls(module.children_of("m"), "x");
     Ok(format!("x = self.cv1.forward(x)\nreturn self.cv2.forward(torch.cat([x, {pools}], 1))"))
 }
@@ -102,17 +111,17 @@ fn sppf(_: &ModuleView) -> Result<String, String> {
         .into())
 }
 
-fn ghost_conv(_: &ModuleView) -> Result<String, String> {
+pub(super) fn ghost_conv(_: &ModuleView) -> Result<String, String> {
     Ok("y = self.cv1.forward(x)
         return torch.cat([y, self.cv2.forward(y)], 1)"
         .into())
 }
 
-fn ghost_bottleneck(_: &ModuleView) -> Result<String, String> {
+pub(super) fn ghost_bottleneck(_: &ModuleView) -> Result<String, String> {
     Ok("return self.conv.forward(x) + self.shortcut.forward(x)".into())
 }
 
-fn transformer_block(module: &ModuleView) -> Result<String, String> {
+pub(super) fn transformer_block(module: &ModuleView) -> Result<String, String> {
     let conv = if module.has_child("conv") { "x = self.conv.forward(x)\n" } else { "" };
     Ok(format!(
         "{conv}p = x.flatten(2).permute([2, 0, 1])
@@ -122,7 +131,7 @@ fn transformer_block(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
-fn transformer_layer(_: &ModuleView) -> Result<String, String> {
+pub(super) fn transformer_layer(_: &ModuleView) -> Result<String, String> {
     Ok("x = self.ma.forward(torch.cat([self.q.forward(x), self.k.forward(x), self.v.forward(x)], 2)) + x
         return self.fc2.forward(self.fc1.forward(x)) + x"
         .into())
@@ -146,7 +155,7 @@ fn expand(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
-fn concat(module: &ModuleView) -> Result<String, String> {
+pub(super) fn concat(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return torch.cat([{}], {})", module.inputs().join(", "), module.int("d")?))
 }
 
@@ -161,8 +170,21 @@ fn sum(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return {}", terms.collect::<Vec<_>>().join(" + ")))
 }
 
-fn proto(_: &ModuleView) -> Result<String, String> {
+pub(super) fn proto(_: &ModuleView) -> Result<String, String> {
     Ok("return self.cv3.forward(self.cv2.forward(self.upsample.forward(self.cv1.forward(x))))".into())
+}
+
+/// Logits `[N, classes]`.
+pub(super) fn classify(module: &ModuleView) -> Result<String, String> {
+    let input = match module.inputs().as_slice() {
+        [input] => input.clone(),
+        inputs => format!("torch.cat([{}], 1)", inputs.join(", ")),
+    };
+    let drop = if module.has_child("drop") { "x = self.drop.forward(x)\n" } else { "" };
+    Ok(format!(
+        "x = self.pool.forward(self.conv.forward({input})).flatten(1)
+         {drop}return self.linear.forward(x)"
+    ))
 }
 
 /// Boxes `[N, rows, 5 + classes]` in a tuple, as exported models give them: centre, width and height in pixels of the

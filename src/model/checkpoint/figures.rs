@@ -1,0 +1,170 @@
+//! Checkpoints of each family against what PyTorch computes with them.
+#![allow(clippy::disallowed_macros)] // A test says what it skips.
+
+use std::{
+    env,
+    fs::{File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use ndarray::ArrayD;
+use ndarray_npy::NpzReader;
+use tch::{CModule, Device, IValue, Tensor};
+
+use super::{Checkpoint, Package, Task, load};
+use crate::model::{
+    ffi::{ScriptModule, Tap, TappedGraph},
+    torchscript,
+};
+
+/// A file of tests/data, or of the folder that YOLO_CAM_MATERIAL names. `None`, and counted as skipped, where neither has it.
+fn material(path: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = root.join("tests/data").join(path);
+    if own.is_file() {
+        return Some(own);
+    }
+    let Some(folder) = env::var_os("YOLO_CAM_MATERIAL").filter(|folder| !folder.is_empty()) else {
+        eprintln!("skipped: {path} (in the folder that YOLO_CAM_MATERIAL names)");
+        note("skipped", &format!("{path} (in the folder that YOLO_CAM_MATERIAL names)"));
+        return None;
+    };
+    let file = root.join(folder).join(path);
+    assert!(file.exists(), "{file:?} is not there");
+    Some(file)
+}
+
+/// A line in the file in which `make test` collects what was compared and what was skipped.
+fn note(kind: &str, what: &str) {
+    let Some(path) = env::var_os("YOLO_CAM_CHECKS") else { return };
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    file.write_all(format!("{kind}\t{test}\t{what}\n").as_bytes()).unwrap();
+}
+
+/// The input of the figures.
+fn pattern() -> Tensor {
+    let value = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
+    let values: Vec<f32> =
+        (0..3).flat_map(|c| (0..192).flat_map(move |y| (0..256).map(move |x| value(c, y, x)))).collect();
+    Tensor::from_slice(&values).view([1, 3, 192, 256])
+}
+
+/// What PyTorch computes.
+struct Figures(NpzReader<File>);
+
+impl Figures {
+    fn names(&mut self) -> Vec<String> {
+        self.0.names().unwrap().into_iter().map(|name| name.trim_end_matches(".npy").to_owned()).collect()
+    }
+
+    fn get(&mut self, name: &str) -> Tensor {
+        let values: ArrayD<f32> = self.0.by_name(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let shape: Vec<i64> = values.shape().iter().map(|&side| side as i64).collect();
+        Tensor::from_slice(&values.iter().copied().collect::<Vec<_>>()).view(shape.as_slice())
+    }
+}
+
+/// The largest difference, relative to the largest value.
+fn difference(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.size(), expected.size());
+    ((found - expected).abs().max() / expected.abs().max()).double_value(&[])
+}
+
+/// What the module gives for an input, as it does once it is exported.
+fn run(module: &ScriptModule, input: &Tensor) -> Vec<Tensor> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("module.torchscript");
+    module.save(&path, "{}", false).unwrap();
+    let module = CModule::load(&path).unwrap();
+    match tch::no_grad(|| module.forward_is(&[IValue::Tensor(input.shallow_clone())])).unwrap() {
+        IValue::Tensor(tensor) => vec![tensor],
+        IValue::Tuple(parts) => parts.into_iter().map(|part| Tensor::try_from(part).unwrap()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Boxes by their corners, by centre and size.
+fn by_centre(rows: &Tensor) -> Tensor {
+    let (low, high) = (rows.narrow(1, 0, 2), rows.narrow(1, 2, 2));
+    Tensor::cat(&[(&low + &high) / 2.0, high - low, rows.narrow(1, 4, rows.size()[1] - 4)], 1)
+}
+
+/// Compares what the checkpoint gives, and each of its raw outputs, with what PyTorch computes.
+fn compare(name: &str, task: Task, tolerance: f64) {
+    let (Some(path), Some(figures)) =
+        (material(&format!("families/{name}.pt")), material(&format!("families/{name}.npz")))
+    else {
+        return;
+    };
+    let checkpoint = load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!((checkpoint.origin.task, checkpoint.classes), (task, Some(3)), "{name}");
+    let mut figures = Figures(NpzReader::new(File::open(figures).unwrap()).unwrap());
+    let names = figures.names();
+    let has = |name: &str| names.iter().any(|known| known == name);
+    for (operator, result) in checkpoint.module.operators().unwrap() {
+        assert!(!torchscript::refused(&operator, &result), "{name}: an export calls {operator} for {result}");
+    }
+    let found = run(&checkpoint.module, &pattern());
+    let has_both =
+        checkpoint.module.tensors().unwrap().iter().any(|(path, _)| path.contains(".cv3.")) && has("pred.one2many");
+    let expected = match (has_both, has("pred.one2one")) {
+        (true, _) => figures.get("pred.one2many"),
+        (false, true) => by_centre(&figures.get("pred.one2one")),
+        (false, false) => figures.get("pred"),
+    };
+    let mut worst = vec![("pred".to_owned(), difference(&found[0], &expected))];
+    if has("proto") {
+        worst.push(("proto".to_owned(), difference(&found[1], &figures.get("proto"))));
+    }
+    worst.extend(raw_differences(&checkpoint, &mut figures, &names));
+    eprintln!("{name}: {worst:?}");
+    for (what, difference) in worst {
+        assert!(difference <= tolerance, "{name}: {what} differs by {difference:e}");
+    }
+    note("compared", name);
+}
+
+/// For each raw output that there are figures of, how much it differs.
+fn raw_differences(checkpoint: &Checkpoint, figures: &mut Figures, names: &[String]) -> Vec<(String, f64)> {
+    let tensors = checkpoint.module.tensors().unwrap();
+    let head = &checkpoint.origin.head;
+    let is_end_to_end = tensors.iter().any(|(path, _)| path.contains(".one2one_cv3."));
+    let mut paths = Vec::new();
+    for name in names {
+        let Some((branch, part)) = name.split_once('.') else { continue };
+        let Some(level) = branch.strip_prefix("head").or_else(|| branch.strip_prefix("many")) else { continue };
+        let prefix = if is_end_to_end && branch.starts_with("head") { "one2one_" } else { "" };
+        let Some((_, list)) = [("box", "cv2"), ("cls", "cv3"), ("mask", "cv4")].into_iter().find(|(of, _)| *of == part)
+        else {
+            continue;
+        };
+        paths.push((name, format!("{head}.{prefix}{list}.{level}.2")));
+    }
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    let outputs: Vec<&str> = paths.iter().map(|(_, path)| path.as_str()).collect();
+    let mut graph = TappedGraph::new(&checkpoint.module, &outputs, &[], Tap::Observe).unwrap();
+    let found = tch::no_grad(|| graph.run(&pattern())).unwrap().outputs;
+    let compared = paths.iter().zip(&found);
+    compared.map(|((name, _), found)| ((*name).clone(), difference(found, &figures.get(name)))).collect()
+}
+
+#[test]
+fn networks_of_yolov8_and_before_are_pytorchs() {
+    for name in ["tiny/v5u", "tiny/v8", "tiny/v8-p2"] {
+        compare(name, Task::Detect, 1e-4);
+    }
+    compare("tiny/v8-seg", Task::Segment, 1e-4);
+    compare("tiny/v5-cls", Task::Classify, 1e-4);
+}
+
+#[test]
+fn checkpoints_of_early_releases_are_pytorchs() {
+    for name in ["legacy/v8-8.0.0", "legacy/v8-8.2.50-unstripped"] {
+        compare(name, Task::Detect, 1e-4);
+    }
+    compare("legacy/v8-seg-8.0.100", Task::Segment, 1e-4);
+}
