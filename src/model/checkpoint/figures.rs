@@ -168,3 +168,8 @@ fn checkpoints_of_early_releases_are_pytorchs() {
     }
     compare("legacy/v8-seg-8.0.100", Task::Segment, 1e-4);
 }
+
+#[test]
+fn networks_of_yolov9_are_pytorchs() {
+    compare("tiny/v9e", Task::Detect, 1e-4);
+}

@@ -49,6 +49,11 @@ impl Block {
         Self { parts: None, ..Self::new("", "", forward) }
     }
 
+    /// With other parameters than its inputs.
+    const fn taking(self, parameters: fn(&ModuleView) -> Vec<String>) -> Self {
+        Self { parameters, ..self }
+    }
+
     /// As a head.
     const fn head(self, task: Task) -> Self {
         Self { task: Some(task), ..self }

@@ -3,11 +3,12 @@
 
 mod head;
 mod yolov8;
+mod yolov9;
 
 use super::Block;
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 2] = [yolov8::BLOCKS, head::BLOCKS];
+const GENERATIONS: [&[Block]; 3] = [yolov8::BLOCKS, yolov9::BLOCKS, head::BLOCKS];
 
 /// The class `name`.
 pub(super) fn find(name: &str) -> Option<Block> {
