@@ -2,13 +2,14 @@
 //! brought. Their Python modules have moved between releases, so that a class goes by its name alone.
 
 mod head;
+mod yolov10;
 mod yolov8;
 mod yolov9;
 
 use super::Block;
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 3] = [yolov8::BLOCKS, yolov9::BLOCKS, head::BLOCKS];
+const GENERATIONS: [&[Block]; 4] = [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, head::BLOCKS];
 
 /// The class `name`.
 pub(super) fn find(name: &str) -> Option<Block> {
