@@ -179,3 +179,9 @@ fn networks_of_yolov10_are_pytorchs() {
     // Normalisations that are fused into sums move this one more than others.
     compare("tiny/v10b", Task::Detect, 3e-4);
 }
+
+#[test]
+fn networks_of_yolo11_are_pytorchs() {
+    compare("tiny/11", Task::Detect, 1e-4);
+    compare("tiny/11-cls", Task::Classify, 1e-4);
+}

@@ -2,6 +2,7 @@
 //! brought. Their Python modules have moved between releases, so that a class goes by its name alone.
 
 mod head;
+mod yolo11;
 mod yolov10;
 mod yolov8;
 mod yolov9;
@@ -9,7 +10,7 @@ mod yolov9;
 use super::Block;
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 4] = [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, head::BLOCKS];
+const GENERATIONS: [&[Block]; 5] = [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, yolo11::BLOCKS, head::BLOCKS];
 
 /// The class `name`.
 pub(super) fn find(name: &str) -> Option<Block> {
