@@ -185,3 +185,8 @@ fn networks_of_yolo11_are_pytorchs() {
     compare("tiny/11", Task::Detect, 1e-4);
     compare("tiny/11-cls", Task::Classify, 1e-4);
 }
+
+#[test]
+fn networks_of_yolo12_are_pytorchs() {
+    compare("tiny/12", Task::Detect, 1e-4);
+}
