@@ -190,3 +190,77 @@ fn networks_of_yolo11_are_pytorchs() {
 fn networks_of_yolo12_are_pytorchs() {
     compare("tiny/12", Task::Detect, 1e-4);
 }
+
+#[test]
+fn networks_of_yolo26_are_pytorchs() {
+    compare("tiny/26", Task::Detect, 1e-4);
+    compare("tiny/26-seg", Task::Segment, 1e-4);
+    compare("legacy/26-fused", Task::Detect, 1e-4);
+}
+
+#[test]
+fn a_checkpoint_says_what_it_is() {
+    let origin = |name: &str| Some(load(&material(&format!("families/{name}.pt"))?, Device::Cpu).unwrap().origin);
+    if let Some(origin) = origin("legacy/26-fused") {
+        assert_eq!((origin.package, origin.version.as_deref()), (Package::Ultralytics, Some("8.4.190")));
+        assert_eq!((origin.head.as_str(), origin.head_class.as_str()), ("model.23", "Detect"));
+        assert_eq!(origin.network, "ultralytics.nn.tasks.DetectionModel");
+        assert_eq!((origin.strides.as_slice(), origin.task), ([8.0, 16.0, 32.0].as_slice(), Task::Detect));
+    }
+    if let Some(origin) = origin("tiny/v5-cls") {
+        assert_eq!((origin.package, origin.version), (Package::YoloV5, None));
+        assert_eq!((origin.head_class.as_str(), origin.strides.len()), ("Classify", 0));
+    }
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tiny/v7-seg.pt");
+    let origin = load(&own, Device::Cpu).unwrap().origin;
+    assert_eq!((origin.package, origin.task), (Package::YoloV5, Task::Segment));
+    assert_eq!((origin.head_class.as_str(), origin.strides), ("Segment", vec![8.0, 16.0, 32.0]));
+}
+
+#[test]
+fn boxes_are_made_for_any_size_of_the_input() {
+    for name in ["v8", "26", "12"] {
+        let Some(path) = material(&format!("families/tiny/{name}.pt")) else { continue };
+        let module = load(&path, Device::Cpu).unwrap().module;
+        let input = pattern().narrow(2, 0, 128).narrow(3, 0, 160).repeat([2, 1, 1, 1]);
+        let rows = (16 * 20) + (8 * 10) + (4 * 5);
+        assert_eq!(run(&module, &input)[0].size(), [2, 7, rows], "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_refused_by_its_name() {
+    for (name, reason) in [
+        ("families/tiny/12-fork", "model.6.m.0.0.attn: ultralytics.nn.modules.block.AAttn with \"qk\""),
+        (
+            "families/tiny/11-pose",
+            "a network that finds the keypoints of poses (its head is ultralytics.nn.modules.head.Pose)",
+        ),
+        ("families/tiny/v8-obb", "detects rotated boxes (its head is ultralytics.nn.modules.head.OBB)"),
+        ("families/tiny/26-obb", "detects rotated boxes (its head is ultralytics.nn.modules.head.OBB26)"),
+        ("families/tiny/rtdetr", "is an RT-DETR, a transformer (its head is"),
+        ("zoo/50-v8n-ghost", "ultralytics.nn.modules.block.GhostBottleneck without \"shortcut\""),
+        ("zoo/55-11n-pruned", "model.2: ultralytics.nn.modules.block_pruned.C3k2Pruned,"),
+    ] {
+        let Some(path) = material(&format!("{name}.pt")) else { continue };
+        let error = load(&path, Device::Cpu).err().unwrap_or_else(|| panic!("{name} loads"));
+        eprintln!("{name}: {error}");
+        assert!(error.contains(reason), "{name}: {error}");
+    }
+}
+
+#[test]
+fn networks_that_strangers_trained_are_built() {
+    for (name, shapes) in [
+        ("zoo/59-v8n-cls", vec![vec![1, 4]]),
+        ("zoo/60-11n-cls", vec![vec![1, 2]]),
+        ("zoo/63-v8s-fall", vec![vec![1, 6, 1008]]),
+        ("zoo/65-11n-seg-official", vec![vec![1, 116, 1008], vec![1, 32, 48, 64]]),
+    ] {
+        let Some(path) = material(&format!("{name}.pt")) else { continue };
+        let checkpoint = load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{name}: {error}"));
+        eprintln!("{name}: {:?}", checkpoint.origin);
+        let found: Vec<Vec<i64>> = run(&checkpoint.module, &pattern()).iter().map(Tensor::size).collect();
+        assert_eq!(found, shapes, "{name}");
+    }
+}

@@ -4,6 +4,7 @@
 mod head;
 mod yolo11;
 mod yolo12;
+mod yolo26;
 mod yolov10;
 mod yolov8;
 mod yolov9;
@@ -11,8 +12,8 @@ mod yolov9;
 use super::Block;
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 6] =
-    [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, yolo11::BLOCKS, yolo12::BLOCKS, head::BLOCKS];
+const GENERATIONS: [&[Block]; 7] =
+    [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, yolo11::BLOCKS, yolo12::BLOCKS, yolo26::BLOCKS, head::BLOCKS];
 
 /// The class `name`.
 pub(super) fn find(name: &str) -> Option<Block> {
