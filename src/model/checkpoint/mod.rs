@@ -594,4 +594,44 @@ mod tests {
         let pickle = Pickle::read(data).unwrap();
         assert_eq!(content(&pickle), Content::NoDetector("models.yolo.Model".into()));
     }
+
+    /// A network of the Ultralytics package with the attribute `key` of a Conv made by `value`, opcodes that may recall the
+    /// Conv as number 1.
+    fn with_attribute(key: &str, value: &[u8]) -> Vec<u8> {
+        let mut data = b"cultralytics.nn.tasks\nDetectionModel\n)\x81}(X\x08\0\0\0_modules}X\x05\0\0\0model\
+            ctorch.nn\nSequential\n)\x81}X\x08\0\0\0_modules}X\x01\0\0\x000\
+            cultralytics.nn.modules.conv\nConv\n)\x81q\x01}(X\x08\0\0\0_modules}(X\x04\0\0\0conv\
+            ctorch.nn\nConv2d\n)\x81}X\x08\0\0\0_modules}sbX\x03\0\0\0actctorch.nn\nSiLU\n)\x81}X\x08\0\0\0_modules}sbuX"
+            .to_vec();
+        data.extend((key.len() as u32).to_le_bytes());
+        data.extend(key.as_bytes());
+        data.extend(value);
+        // The Conv's state, the blocks, the list's state, the network's modules and its state.
+        data.extend(b"ubssbsub.");
+        data
+    }
+
+    #[test]
+    fn lookups_are_accepted_in_two_forms_alone() {
+        let no_head = Content::NoDetector("ultralytics.nn.tasks.DetectionModel".into());
+        let found = |key: &str, value: &[u8]| content(&Pickle::read(&with_attribute(key, value)).unwrap());
+        assert_eq!(found("f", b"K\x01"), no_head);
+        let fused = b"c__builtin__\ngetattr\nh\x01X\x0c\0\0\0forward_fuse\x86R";
+        assert_eq!(found("forward", fused), no_head);
+        let of_class = b"cbuiltins\ngetattr\ncultralytics.nn.modules.head\nDetect\nX\x07\0\0\0forward\x86R";
+        assert_eq!(found("detect", of_class), no_head);
+
+        // Of another module than the one that calls it, of another class, of another name, and without any.
+        assert_eq!(found("detect", fused), Content::Lookup("\"forward_fuse\"".into()));
+        for (value, name) in [
+            (&b"c__builtin__\ngetattr\nctorch\nDetect\nX\x07\0\0\0forward\x86R"[..], "\"forward\""),
+            (b"c__builtin__\ngetattr\ncos\nsystem\nX\x08\0\0\0__call__\x86R", "\"__call__\""),
+            (b"c__builtin__\ngetattr\nh\x01X\x03\0\0\0\x1b[2\x86R", "something"),
+            (b"c__builtin__\ngetattr\n)R", "something"),
+        ] {
+            assert_eq!(found("forward", value), Content::Lookup(name.into()));
+        }
+        let Content::UnknownBlocks { blocks, .. } = found("forward", b"cos\nsystem\n") else { panic!("is known") };
+        assert_eq!(blocks, ["model.0: ultralytics.nn.modules.conv.Conv with \"forward\""]);
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     blocks::{self, Block},
     pickle::{Id, Pickle},
     tensors::Tensors,
-    view::{ModuleView, PRUNED, is_name},
+    view::{Key, ModuleView, PRUNED, is_name},
 };
 use crate::{
     limits::Limits,
@@ -64,9 +64,9 @@ pub(super) fn build<R: Read + Seek>(
 struct Assembly<'r, 'p, 'a, R> {
     tensors: Tensors<'r, 'p, 'a, R>,
     builder: Builder,
-    /// Numbers of modules that were made: one activation may serve all convolutions. With the normalisation that was
-    /// fused into them.
-    made: HashMap<(Id, Option<Id>), usize>,
+    /// Numbers of modules that were made: one activation may serve all convolutions. With what was fused
+    /// into them.
+    made: HashMap<Key, usize>,
     /// How many modules lie in each that was made, itself included, and each as often as it is reached: libtorch walks
     /// through all of them.
     sizes: Vec<usize>,
@@ -184,7 +184,7 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         work(&mut self.builder).map_err(|error| error.to_string())
     }
 
-    /// Reads parameters and buffers; of a convolution with its normalisation fused into them.
+    /// Reads parameters and buffers; of a convolution with what is fused into it.
     fn tensors(&mut self, view: &ModuleView<'p, 'a>) -> Result<Vec<Named<'a>>, String> {
         let mut tensors = view
             .tensors()
@@ -197,10 +197,12 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         apply_masks(&mut tensors)?;
         if let Some(norm) = view.fused_norm() {
             let norm_tensors = self.tensors(&norm)?;
-            let (weight, bias) = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
-            tensors.retain(|(name, ..)| !matches!(*name, "weight" | "bias"));
-            tensors.push(("weight", weight, TensorRole::Parameter));
-            tensors.push(("bias", bias, TensorRole::Parameter));
+            let fused = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
+            replace_convolution(&mut tensors, fused);
+        }
+        if let Some(addend) = view.addend() {
+            let sum = added(&tensors, &self.tensors(&addend)?)?;
+            replace_convolution(&mut tensors, sum);
         }
         Ok(tensors)
     }
@@ -224,6 +226,45 @@ fn apply_masks(tensors: &mut Vec<Named>) -> Result<(), String> {
     }
     tensors.retain(|(name, ..)| !name.strip_suffix(MASK).is_some_and(|plain| applied.contains(plain)));
     Ok(())
+}
+
+fn replace_convolution(tensors: &mut Vec<Named>, (weight, bias): (Tensor, Tensor)) {
+    tensors.retain(|(name, ..)| !matches!(*name, "weight" | "bias"));
+    tensors.push(("weight", weight, TensorRole::Parameter));
+    tensors.push(("bias", bias, TensorRole::Parameter));
+}
+
+/// A tensor by its name.
+fn named(tensors: &[Named], wanted: &str) -> Option<Tensor> {
+    tensors.iter().find(|(name, ..)| *name == wanted).map(|(_, tensor, _)| tensor.shallow_clone())
+}
+
+/// Weight and bias of the convolution that gives the sum of two, of which `small` has a kernel that is no larger.
+fn added(large: &[Named], small: &[Named]) -> Result<(Tensor, Tensor), String> {
+    let (Some(weight), Some(addend)) = (named(large, "weight"), named(small, "weight")) else {
+        return Err("lacks the tensor \"weight\"".into());
+    };
+    let (shape, inner) = (weight.size(), addend.size());
+    let (&[channels, _, height, width], &[_, _, inner_height, inner_width]) = (shape.as_slice(), inner.as_slice())
+    else {
+        return Err(format!("adds convolutions with weights of shapes {shape:?} and {inner:?}"));
+    };
+    let (rows, columns) = ((height - inner_height) / 2, (width - inner_width) / 2);
+    let sum = || {
+        let addend = addend.f_constant_pad_nd([columns, columns, rows, rows])?;
+        if addend.size() != shape {
+            return Ok(None);
+        }
+        let mut bias = Tensor::f_zeros([channels], (Kind::Float, weight.device()))?;
+        for tensors in [large, small] {
+            if let Some(addend) = named(tensors, "bias") {
+                bias = bias.f_add(&addend)?;
+            }
+        }
+        Ok(Some((weight.f_add(&addend)?, bias)))
+    };
+    let sum = sum().map_err(|error: tch::TchError| crate::Error::from(error).to_string())?;
+    sum.ok_or_else(|| format!("adds convolutions with weights of shapes {shape:?} and {inner:?}"))
 }
 
 /// Weight `[C, K, h, w]` and bias `[C]` of the convolution that does what `conv` and then the normalisation `norm` do,
@@ -286,6 +327,19 @@ mod tests {
         let (scaled, offset) = fused(&conv, &plain, 1.0).unwrap();
         assert_eq!(values(scaled), [0.5, 1.0 / 3.0]);
         assert_eq!(values(offset), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_convolution_is_added_to_a_larger_one_in_its_centre() {
+        let large = [tensor("weight", &[1.0; 9], &[1, 1, 3, 3]), tensor("bias", &[2.0], &[1])];
+        let small = [tensor("weight", &[5.0], &[1, 1, 1, 1]), tensor("bias", &[3.0], &[1])];
+        let (weight, bias) = added(&large, &small).unwrap();
+        assert_eq!(values(weight), [1.0, 1.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(values(bias), [5.0]);
+        for misfit in [[1, 2, 1, 1].as_slice(), &[1, 1, 1, 2], &[2]] {
+            let small = [tensor("weight", &[5.0, 6.0], misfit)];
+            assert!(added(&large, &small).unwrap_err().contains("adds convolutions"), "{misfit:?}");
+        }
     }
 
     #[test]

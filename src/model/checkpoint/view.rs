@@ -41,16 +41,20 @@ pub(super) struct ModuleView<'p, 'a> {
     id: Id,
     /// The batch normalisation that is fused into this convolution.
     norm: Option<Id>,
+    /// The convolution that is added to this one, with the normalisation that is fused into it.
+    addend: Option<(Id, Option<Id>)>,
 }
+
+/// What tells a module from others: a convolution with others fused into it is another one than without.
+pub(super) type Key = (Id, Option<Id>, Option<(Id, Option<Id>)>);
 
 impl<'p, 'a> ModuleView<'p, 'a> {
     pub fn new(pickle: &'p Pickle<'a>, id: Id) -> Self {
-        Self { pickle, id, norm: None }
+        Self { pickle, id, norm: None, addend: None }
     }
 
-    /// What tells it from others: a convolution with its normalisation fused is another one than without.
-    pub fn key(&self) -> (Id, Option<Id>) {
-        (self.id, self.norm)
+    pub fn key(&self) -> Key {
+        (self.id, self.norm, self.addend)
     }
 
     /// The Python module of the class, and its name.
@@ -86,13 +90,20 @@ impl<'p, 'a> ModuleView<'p, 'a> {
             .filter_map(move |&(name, id)| Some((pickle.str(name)?, Self::new(pickle, id))))
     }
 
-    /// The modules inside. A batch normalisation behind a convolution is fused into it, as Ultralytics does.
+    fn pickled_module(&self, wanted: &str) -> Option<Self> {
+        self.pickled_modules().find(|(name, _)| *name == wanted).map(|(_, module)| module)
+    }
+
+    /// The modules inside. What is linear is fused, as Ultralytics does: a batch normalisation into the convolution before
+    /// it, and two convolutions side by side into one.
     pub fn modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
-        let norm = self.fusible_norm();
-        self.pickled_modules().filter(move |(name, _)| norm.is_none() || *name != "bn").map(move |(name, module)| {
+        let (norm, sum) = (self.fusible_norm(), self.fusible_sum());
+        let is_fused = move |name: &str| norm.is_some() && name == "bn" || sum.is_some() && name != "act";
+        let others = self.pickled_modules().filter(move |(name, _)| !is_fused(name)).map(move |(name, module)| {
             let norm = norm.filter(|_| name == "conv");
             (name, Self { norm, ..module })
-        })
+        });
+        sum.map(|convolution| ("conv", convolution)).into_iter().chain(others)
     }
 
     /// The batch normalisation that is fused into this convolution.
@@ -100,16 +111,50 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         self.norm.map(|id| Self::new(self.pickle, id))
     }
 
+    /// The convolution that is added to this one.
+    pub fn addend(&self) -> Option<Self> {
+        self.addend.map(|(id, norm)| Self { norm, ..Self::new(self.pickle, id) })
+    }
+
     fn fusible_norm(&self) -> Option<Id> {
         if !matches!(self.class_name(), "Conv" | "DWConv") {
             return None;
         }
-        let child = |wanted: &str| self.pickled_modules().find(|(name, _)| *name == wanted).map(|(_, module)| module);
-        let (conv, norm) = (child("conv")?, child("bn")?);
+        let (conv, norm) = (self.pickled_module("conv")?, self.pickled_module("bn")?);
         let fits = conv.class_name() == "Conv2d"
             && matches!(norm.class_name(), "BatchNorm2d" | "SyncBatchNorm")
             && norm.has_tensor("running_mean");
         fits.then_some(norm.id)
+    }
+
+    /// The one convolution that gives the sum of the two of a block that trains with both: the larger, with the smaller added.
+    fn fusible_sum(&self) -> Option<Self> {
+        let (large, small) = match self.class_name() {
+            "RepConv" => ("conv1", "conv2"),
+            "RepVGGDW" => ("conv", "conv1"),
+            _ => return None,
+        };
+        if self.pickled_module("bn").is_some() {
+            return None;
+        }
+        let inner = |name: &str| {
+            let block = self.pickled_module(name).filter(|block| matches!(block.class_name(), "Conv" | "DWConv"))?;
+            let is_plain = block.child_class("act") == Some("Identity") && !block.has_child("bn");
+            block.child("conv").filter(|conv| is_plain && conv.class_name() == "Conv2d" && conv.is_centred())
+        };
+        let (large, small) = (inner(large)?, inner(small)?);
+        let [larger, smaller] = [large, small].map(|conv| conv.pair("kernel_size"));
+        let is_larger = larger.ok()?.iter().zip(smaller.ok()?).all(|(&larger, smaller)| larger >= smaller);
+        let is_alike = ["stride", "dilation", "groups"].into_iter().all(|name| large.ints(name) == small.ints(name));
+        (is_larger && is_alike).then_some(Self { addend: Some((small.id, small.norm)), ..large })
+    }
+
+    /// Whether each value of a convolution is computed from what lies around its place, as far to one side as to the other.
+    fn is_centred(&self) -> bool {
+        let [kernel, padding, dilation] = ["kernel_size", "padding", "dilation"].map(|name| self.pair(name));
+        let (Ok(kernel), Ok(padding), Ok(dilation)) = (kernel, padding, dilation) else { return false };
+        let is_centred = |(&kernel, padding): (&i64, i64)| kernel % 2 == 1 && kernel / 2 == padding;
+        kernel.iter().zip(padding).all(is_centred) && dilation == [1, 1]
     }
 
     /// Names of the modules, parameters and buffers directly inside, as they are pickled.
@@ -171,7 +216,8 @@ impl<'p, 'a> ModuleView<'p, 'a> {
 
     pub fn has_tensor(&self, name: &str) -> bool {
         // A fused normalisation gives its convolution a bias.
-        self.norm.is_some() && name == "bias" || self.tensor(name).is_some()
+        let is_fused = self.norm.is_some() || self.addend.is_some();
+        is_fused && name == "bias" || self.tensor(name).is_some()
     }
 
     fn tensor(&self, name: &str) -> Option<Id> {

@@ -15,7 +15,7 @@ pub(super) const BLOCKS: &[Block] = &[
     Block::new("PSA", "cv1 cv2 attn ffn", psa),
 ];
 
-/// The sum of a depthwise 7×7 and a 3×3 convolution; or the one convolution that they were fused into.
+/// The sum of a depthwise 7×7 and a 3×3 convolution, which are fused into one where that is the same.
 fn rep_vgg(module: &ModuleView) -> Result<String, String> {
     let beside = if module.has_child("conv1") { " + self.conv1.forward(x)" } else { "" };
     Ok(format!("return self.act.forward(self.conv.forward(x){beside})"))

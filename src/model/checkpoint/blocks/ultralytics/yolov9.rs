@@ -17,7 +17,7 @@ pub(super) const BLOCKS: &[Block] = &[
     Block::new("CBFuse", "", cb_fuse).taking(cb_fuse_parameters),
 ];
 
-/// The sum of a 3×3 and a 1×1 convolution; or the one convolution that they were fused into.
+/// The sum of a 3×3 and a 1×1 convolution, which are fused into one where that is the same.
 fn rep_conv(module: &ModuleView) -> Result<String, String> {
     let parts = ["conv", "conv1", "conv2", "bn"].into_iter().filter(|part| module.has_child(part));
     let terms: Vec<String> = parts.map(|part| format!("self.{part}.forward(x)")).collect();
