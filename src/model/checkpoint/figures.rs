@@ -172,6 +172,10 @@ fn checkpoints_of_early_releases_are_pytorchs() {
 #[test]
 fn networks_of_yolov9_are_pytorchs() {
     compare("tiny/v9e", Task::Detect, 1e-4);
+    let Some(path) = material("families/tiny/v9e.pt") else { return };
+    let tensors = load(&path, Device::Cpu).unwrap().module.tensors().unwrap();
+    let twofold = tensors.iter().find(|(path, _)| path.contains(".conv1.") || path.contains(".conv2."));
+    assert!(twofold.is_none(), "{twofold:?} is not fused");
 }
 
 #[test]

@@ -175,16 +175,21 @@ pub(super) fn proto(_: &ModuleView) -> Result<String, String> {
 }
 
 /// Logits `[N, classes]`.
-pub(super) fn classify(module: &ModuleView) -> Result<String, String> {
+fn classify(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return {}", logits(module)))
+}
+
+/// The logits `[N, classes]` of a classifier's head.
+pub(super) fn logits(module: &ModuleView) -> String {
     let input = match module.inputs().as_slice() {
         [input] => input.clone(),
         inputs => format!("torch.cat([{}], 1)", inputs.join(", ")),
     };
-    let drop = if module.has_child("drop") { "x = self.drop.forward(x)\n" } else { "" };
-    Ok(format!(
-        "x = self.pool.forward(self.conv.forward({input})).flatten(1)
-         {drop}return self.linear.forward(x)"
-    ))
+    let features = format!("self.pool.forward(self.conv.forward({input})).flatten(1)");
+    match module.has_child("drop") {
+        true => format!("self.linear.forward(self.drop.forward({features}))"),
+        false => format!("self.linear.forward({features})"),
+    }
 }
 
 /// Boxes `[N, rows, 5 + classes]` in a tuple, as exported models give them: centre, width and height in pixels of the

@@ -33,8 +33,7 @@ pub(super) fn segment(module: &ModuleView, proto_inputs: &[String]) -> Result<St
 
 /// Probabilities `[N, classes]`.
 fn classify(module: &ModuleView) -> Result<String, String> {
-    Ok(yolov5::classify(module)?
-        .replace("return self.linear.forward(x)", "return torch.softmax(self.linear.forward(x), 1)"))
+    Ok(format!("return torch.softmax({}, 1)", yolov5::logits(module)))
 }
 
 /// The two sets of convolutions that a head may have, by what stands before their names: for many boxes of an object, and for
