@@ -268,3 +268,40 @@ fn networks_that_strangers_trained_are_built() {
         assert_eq!(found, shapes, "{name}");
     }
 }
+
+/// A picture as the Ultralytics package gives it to a classifier: the short side resized to `side`, the centre cut out.
+fn classifier_input(name: &str, side: u32) -> Tensor {
+    let picture = image::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("images").join(name)).unwrap().to_rgb8();
+    let (width, height) = picture.dimensions();
+    let short = width.min(height);
+    let [new_width, new_height] = [width, height].map(|length| side * length / short);
+    let mut resized = image::RgbImage::new(new_width, new_height);
+    let filter = fast_image_resize::ResizeAlg::Convolution(fast_image_resize::FilterType::Bilinear);
+    let options = fast_image_resize::ResizeOptions::new().resize_alg(filter);
+    fast_image_resize::Resizer::new().resize(&picture, &mut resized, &options).unwrap();
+    let (left, top) = ((new_width - side) / 2, (new_height - side) / 2);
+    let cut = image::imageops::crop_imm(&resized, left, top, side, side).to_image();
+    let side = i64::from(side);
+    let values = Tensor::from_slice(cut.as_raw()).view([1, side, side, 3]).permute([0, 3, 1, 2]);
+    values.to_kind(tch::Kind::Float) / 255.0
+}
+
+#[test]
+fn classifiers_that_strangers_trained_are_as_sure_as_in_pytorch() {
+    let Some(expected) = material("zoo/expected.json") else { return };
+    let expected: serde_json::Value = serde_json::from_reader(File::open(expected).unwrap()).unwrap();
+    for name in ["59-v8n-cls.pt", "60-11n-cls.pt"] {
+        let Some(path) = material(&format!("zoo/{name}")) else { continue };
+        let module = load(&path, Device::Cpu).unwrap().module;
+        for picture in ["dog.jpg", "horses.jpg", "person.jpg", "eagle.jpg"] {
+            let found = &run(&module, &classifier_input(picture, 224))[0];
+            for class in expected[name][picture].as_array().unwrap() {
+                let probability = found.double_value(&[0, class[0].as_i64().unwrap()]);
+                let difference = probability - class[1].as_f64().unwrap();
+                assert!(difference.abs() < 0.02, "{name}, {picture}: {class}, found {probability}");
+                eprintln!("{name}, {picture}: {difference:+.5}");
+            }
+        }
+        note("compared", name);
+    }
+}
