@@ -15,6 +15,8 @@ pub(super) struct Metadata {
     pub shape: Option<[i64; 4]>,
     /// The version of the `ultralytics` package, which YOLOv8 and later name.
     pub ultralytics_version: Option<String>,
+    /// What the network is for, `detect` or `pose`, which they name too.
+    pub task: Option<String>,
 }
 
 impl Metadata {
@@ -26,6 +28,7 @@ impl Metadata {
             classes: None,
             shape: shape(&config["shape"]).or_else(|| traced_size(&config)),
             ultralytics_version: config["version"].as_str().map(str::to_owned),
+            task: config["task"].as_str().map(str::to_owned),
         }
     }
 }

@@ -24,7 +24,7 @@ use tch::{Device, Kind, Tensor};
 
 pub(crate) use self::names::by_number;
 use self::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Task},
     ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
     metadata::Metadata,
@@ -124,42 +124,11 @@ impl Model {
         let path = path.as_ref();
         let unusable = |problem: String| Error::model(path, problem);
         let kind = FileKind::of(path)?;
-        let mut warnings = Vec::new();
-        let (module, metadata) = match kind {
-            FileKind::TorchScript => {
-                if !options.trust {
-                    torchscript::check(path).map_err(&unusable)?;
-                }
-                let (module, config) = ScriptModule::load(path, device).map_err(|error| {
-                    unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error)))
-                })?;
-                check_operators(&module, path, options)?;
-                (module, config.as_deref().map(Metadata::parse).unwrap_or_default())
-            }
-            FileKind::Checkpoint => {
-                let Checkpoint { module, names, classes, warning } =
-                    checkpoint::load(path, device).map_err(unusable)?;
-                warnings.extend(warning);
-                (module, Metadata { names, classes, ..Metadata::default() })
-            }
-        };
+        let Opened { module, metadata, mut warnings } = open(path, kind, device, options)?;
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
-        let network =
-            Network { tensors: &tensors, branch: options.branch, version: metadata.ultralytics_version.as_deref() };
-        let mut head = find_head(&network).map_err(|problem| {
-            let exporter = metadata.ultralytics_version.as_ref();
-            unusable(match exporter {
-                Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
-                None => problem,
-            })
-        })?;
+        let mut head = head_of(&tensors, &metadata, options).map_err(&unusable)?;
         let classes = head.classes();
-        if let Some(said) = metadata.classes.filter(|&said| said != classes) {
-            let found = head.values_per_box();
-            let problem = format!("has a head of its own kind: {found} values for each box");
-            return Err(unusable(format!("{problem}, expected {} for {said} classes", found - classes + said)));
-        }
         let (outputs, starts) = (head.outputs(), head.starts());
         let (output_paths, start_paths) = (borrowed(&outputs), borrowed(&starts));
         let ends = Ends { outputs: &output_paths, starts: &start_paths };
@@ -169,15 +138,7 @@ impl Model {
         let shapes = probe(&module, &ends, device).map_err(unusable)?;
         head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
         if kind == FileKind::TorchScript {
-            let names = metadata.names.as_ref().map_or(0, Names::len);
-            // A few names too few are an oversight. More are channels that are no classes.
-            if names > 0 && classes > 2 * names {
-                return Err(unusable(format!(
-                    "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of \
-                     {} are explained",
-                    head.family()
-                )));
-            }
+            check_names(head.as_ref(), &metadata).map_err(unusable)?;
             warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
         }
         let (names, misfit) = Names::fit(metadata.names, classes);
@@ -486,6 +447,79 @@ impl Model {
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
         self.with_ends(|ends| TappedGraph::new(&self.module, ends, &taps, Tap::Gradient))
     }
+}
+
+/// A file that was opened, before anything is known of its head.
+struct Opened {
+    module: ScriptModule,
+    metadata: Metadata,
+    warnings: Vec<String>,
+}
+
+fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Result<Opened> {
+    let unusable = |problem: String| Error::model(path, problem);
+    match kind {
+        FileKind::TorchScript => {
+            if !options.trust {
+                torchscript::check(path).map_err(&unusable)?;
+            }
+            let (module, config) = ScriptModule::load(path, device)
+                .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error))))?;
+            check_operators(&module, path, options)?;
+            let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
+            Ok(Opened { module, metadata, warnings: Vec::new() })
+        }
+        FileKind::Checkpoint => {
+            let Checkpoint { module, names, classes, warning, origin } =
+                checkpoint::load(path, device).map_err(&unusable)?;
+            if origin.task == Task::Classify {
+                let network = &origin.network;
+                let problem = "which has no detection head, so there are no boxes to explain";
+                return Err(unusable(format!("is a checkpoint of {network}, {problem}")));
+            }
+            let metadata = Metadata { names, classes, ultralytics_version: origin.version, ..Metadata::default() };
+            Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
+        }
+    }
+}
+
+/// The head of a network, if it is what the file says that it is.
+fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptions) -> Result<Box<dyn Head>, String> {
+    let version = metadata.ultralytics_version.as_deref();
+    let network = Network { tensors, branch: options.branch, version };
+    let head = find_head(&network).map_err(|problem| match (&metadata.task, version) {
+        (Some(task), _) if task != "detect" => {
+            format!("is a network for the task {task:?}, and only those that give boxes or masks are explained")
+        }
+        (_, Some(version)) => format!("{problem}; it was exported by ultralytics {version}"),
+        _ => problem,
+    })?;
+    let classes = head.classes();
+    match metadata.classes.filter(|&said| said != classes) {
+        None => Ok(head),
+        Some(said) => {
+            let found = head.values_per_box();
+            let expected = found - classes + said;
+            Err(format!(
+                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes"
+            ))
+        }
+    }
+}
+
+/// Whether the head of a trace has about as many classes as the file has names.
+fn check_names(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
+    let (names, classes) = (metadata.names.as_ref().map_or(0, Names::len), head.classes());
+    // A few names too few are an oversight of YOLOv5's users. More are channels that are no classes.
+    let most = if metadata.ultralytics_version.is_some() { names } else { 2 * names };
+    if names > 0 && classes > most {
+        return Err(format!(
+            "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of {} are \
+             explained",
+            head.family()
+        ));
+    }
+    Ok(())
 }
 
 /// Whether the network calls only what detectors call, and not too often.

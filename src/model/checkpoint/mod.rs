@@ -1,9 +1,12 @@
 //! PyTorch checkpoints: a network pickled as Python objects, read as data and built anew. No code in it ever runs.
 
 mod blocks;
+#[cfg(test)]
+mod figures;
 mod network;
 pub(super) mod pickle;
 mod tensors;
+mod view;
 
 use std::{
     collections::HashSet,
@@ -14,7 +17,12 @@ use std::{
 
 use tch::Device;
 
-use self::pickle::{Id, Pickle, Value};
+use self::{
+    blocks::Block,
+    pickle::{Id, Pickle, Value},
+    view::ModuleView,
+};
+pub(super) use self::{blocks::Task, view::Package};
 use super::{
     archive,
     ffi::ScriptModule,
@@ -31,21 +39,46 @@ pub(super) struct Checkpoint {
     pub classes: Option<usize>,
     /// What is odd about the file, in one line.
     pub warning: Option<String>,
+    /// What the file says of its network.
+    pub origin: Origin,
+}
+
+/// What a checkpoint says of its network.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Origin {
+    /// Who wrote its classes.
+    pub package: Package,
+    /// The version of the package that wrote the file, `8.3.0`. YOLOv5 names none.
+    pub version: Option<String>,
+    /// The class of the network, `ultralytics.nn.tasks.DetectionModel`.
+    pub network: String,
+    pub task: Task,
+    /// Path of the head, `model.22`.
+    pub head: String,
+    /// The class of the head without its Python module, `Detect`.
+    pub head_class: String,
+    /// The strides that the head states, level by level; none of a classifier.
+    pub strides: Vec<f64>,
+    /// The side of the input in training.
+    pub img_size: Option<u32>,
 }
 
 /// What stands in a checkpoint's place of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Content {
-    /// A YOLOv5 detector, made of blocks that YOLOv5 has.
-    Detector {
+    /// A network made of blocks that are known.
+    Network {
         network: Id,
-        /// How many classes its head says it has.
-        classes: Option<usize>,
+        head: Head,
         /// How many networks the file holds, this one included.
         networks: usize,
     },
-    /// A network with blocks that YOLOv5 has not: each class with its first path, in order.
-    UnknownBlocks(Vec<String>),
+    /// A network with blocks that its package has not: each class with its first path, in order.
+    UnknownBlocks { package: Package, blocks: Vec<String> },
+    /// A network of a known package for something that is not explained: the class of its head, and what it does.
+    OtherTask { head: String, does: &'static str },
+    /// A network of the Ultralytics package that wants something looked up while it is read.
+    Lookup(String),
     /// A network of another kind, by its class.
     NoDetector(String),
     /// A network of more modules than can be run.
@@ -58,6 +91,18 @@ enum Content {
     Other,
 }
 
+/// The head of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    id: Id,
+    path: String,
+    class: String,
+    package: Package,
+    task: Task,
+    /// How many classes it says it has.
+    classes: Option<usize>,
+}
+
 /// Loads the checkpoint at `path` onto `device`. The error says what it is instead of a detector that can be run, and
 /// the way out.
 pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
@@ -68,17 +113,67 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let entry = entry.ok_or("has no data.pkl")?;
     let data = read_pickle(&mut archive, &entry)?;
     let pickle = Pickle::read(&data)?;
-    let (network, classes, networks) = match content(&pickle) {
-        Content::Detector { network, classes, networks } => (network, classes, networks),
+    let (network, head, networks) = match content(&pickle) {
+        Content::Network { network, head, networks } => (network, head, networks),
         other => return Err(refusal(other)),
     };
     let prefix = entry.trim_end_matches("data.pkl");
-    let module = network::build(&mut archive, prefix, &pickle, network, device)
-        .map_err(|problem| format!("is a YOLOv5 checkpoint that cannot be run: {problem}; {EXPORT}"))?;
+    let built = network::build(&mut archive, prefix, &pickle, (network, head.id), device).map_err(|problem| {
+        format!("is {} that cannot be run: {problem}; {}", described(head.package), way_out(head.package))
+    })?;
     let warning = (networks > 1).then(|| {
         format!("it holds {networks} networks under names that YOLOv5 does not use; the first detector is taken")
     });
-    Ok(Checkpoint { module, names: names(&pickle, network), classes, warning })
+    let origin = Origin {
+        package: head.package,
+        version: version(&pickle),
+        network: class_name(&pickle, network),
+        task: head.task,
+        head: head.path,
+        head_class: head.class,
+        strides: if head.task == Task::Classify { Vec::new() } else { built.strides },
+        img_size: img_size(&pickle, network),
+    };
+    Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warning, origin })
+}
+
+fn described(package: Package) -> &'static str {
+    match package {
+        Package::YoloV5 => "a YOLOv5 checkpoint",
+        Package::Ultralytics => "a checkpoint of the Ultralytics package",
+    }
+}
+
+fn way_out(package: Package) -> &'static str {
+    match package {
+        Package::YoloV5 => EXPORT,
+        Package::Ultralytics => "export it with 'yolo export model=FILE format=torchscript'",
+    }
+}
+
+/// The version of the package that wrote the file.
+fn version(pickle: &Pickle) -> Option<String> {
+    /// More letters than any version has.
+    const MOST: usize = 40;
+    let version = pickle.str(pickle.entry(pickle.root(), "version")?)?;
+    let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+    (version.len() <= MOST && version.bytes().all(is_sound)).then(|| version.to_owned())
+}
+
+/// The side of the input in training: of the file's arguments, or the network's.
+fn img_size(pickle: &Pickle, network: Id) -> Option<u32> {
+    /// More than any network is trained with.
+    const MOST: u32 = 1 << 14;
+    let arguments = [pickle.entry(pickle.root(), "train_args"), pickle.attribute(network, "args")];
+    arguments.into_iter().flatten().find_map(|arguments| match pickle.get(pickle.entry(arguments, "imgsz")?) {
+        &Value::Int(side) => u32::try_from(side).ok().filter(|side| (1..=MOST).contains(side)),
+        _ => None,
+    })
+}
+
+fn class_name(pickle: &Pickle, id: Id) -> String {
+    let (module, name) = pickle.class(id).unwrap_or(("?", "?"));
+    format!("{module}.{name}")
 }
 
 /// The way out for a file that cannot be run.
@@ -100,15 +195,28 @@ fn refusal(content: Content) -> String {
     /// How many unknown blocks are named.
     const MOST: usize = 6;
     match content {
-        Content::Detector { .. } => "can be run".into(),
-        Content::UnknownBlocks(blocks) => {
+        Content::Network { .. } => "can be run".into(),
+        Content::UnknownBlocks { package, blocks } => {
             let more = if blocks.len() > MOST { ", ..." } else { "" };
             let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+            let (owner, export) = match package {
+                Package::YoloV5 => ("YOLOv5", "python export.py --weights FILE --include torchscript"),
+                Package::Ultralytics => ("the Ultralytics package", "yolo export model=FILE format=torchscript"),
+            };
             format!(
-                "is a checkpoint with blocks that YOLOv5 does not have ({named}{more}); a TorchScript export works: run \
-                 'python export.py --weights FILE --include torchscript' of the code that it was trained with"
+                "is a checkpoint with blocks that {owner} does not have ({named}{more}); a TorchScript export works: run \
+                 '{export}' of the code that it was trained with"
             )
         }
+        Content::OtherTask { head, does } => format!(
+            "is a checkpoint of a network that {does} (its head is {head}); those that detect, segment or classify are \
+             explained"
+        ),
+        Content::Lookup(what) => format!(
+            "is a checkpoint that wants {what} looked up while it is read, which networks of the Ultralytics package do \
+             not; {}",
+            way_out(Package::Ultralytics)
+        ),
         Content::NoDetector(class) => {
             format!("is a checkpoint of {class}, which has no detection head, so there are no boxes to explain")
         }
@@ -171,43 +279,112 @@ fn content(pickle: &Pickle) -> Content {
         Ok(network) => network,
         Err(members) => return Content::Ensemble(members),
     };
-    let modules = modules(pickle, network);
+    let mut modules = modules(pickle, network);
     if modules.len() > Limits::CALLS {
         return Content::TooLarge;
     }
-    let heads: Vec<_> = modules.iter().filter(|module| module.is_head()).collect();
-    if heads.is_empty() {
-        let (module, name) = pickle.class(place).unwrap_or(("?", "?"));
-        return Content::NoDetector(format!("{module}.{name}"));
+    let package = pickle.class(network).and_then(|(module, _)| Package::of(module));
+    if package == Some(Package::Ultralytics) {
+        if let Some(lookup) = foreign_lookup(pickle) {
+            return Content::Lookup(lookup);
+        }
+        // Losses may lie beside the layers, and are no part of what is run.
+        modules.retain(|module| module.path == "model" || module.path.starts_with("model."));
     }
-    // Each class at its first place.
-    let mut seen = HashSet::new();
-    let unknown = modules.iter().filter(|module| blocks::find(module.package, module.name).is_none());
-    let unknown = unknown.filter(|module| seen.insert((module.package, module.name)));
-    let unknown = unknown.map(|module| format!("{}: {}.{}", module.path, module.package, module.name));
-    // A fork's own head may go by the known name.
-    let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
-    let parts = heads.iter().flat_map(|head| {
-        let inside = modules.iter().filter_map(|module| module.path.strip_prefix(&head.path)?.strip_prefix('.'));
-        inside.map(|part| (head.path.as_str(), part)).filter(is_addition)
-    });
-    let unknown: Vec<String> =
-        unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect();
-    if unknown.is_empty() {
-        Content::Detector { network, classes: head_classes(pickle, &heads), networks: places.len() }
-    } else {
-        Content::UnknownBlocks(unknown)
+    let heads: Vec<_> = modules.iter().filter(|module| module.is_head()).collect();
+    if let Some((head, does)) = heads.iter().find_map(|head| Some((head, head.other_task()?))) {
+        return Content::OtherTask { head: format!("{}.{}", head.package, head.name), does };
+    }
+    let unknown = unknown_blocks(pickle, &modules, &heads);
+    if heads.is_empty() && (unknown.is_empty() || package != Some(Package::Ultralytics)) {
+        return Content::NoDetector(class_name(pickle, place));
+    }
+    let package = heads.first().and_then(|head| Package::of(head.package)).or(package).unwrap_or(Package::YoloV5);
+    match heads.first().and_then(|head| Some((head, head.block()?.task?))) {
+        Some((head, task)) if unknown.is_empty() => {
+            let classes = if heads.len() == 1 { head_classes(pickle, head, task) } else { None };
+            let (path, class) = (head.path.clone(), head.name.to_owned());
+            let head = Head { id: head.id, path, class, package, task, classes };
+            Content::Network { network, head, networks: places.len() }
+        }
+        _ => Content::UnknownBlocks { package, blocks: unknown },
     }
 }
 
+/// The blocks that are not known, each class at its first place, with what is unknown about it.
+fn unknown_blocks(pickle: &Pickle, modules: &[Module], heads: &[&Module]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let unknown = modules.iter().filter_map(|module| Some((module, module.misfit(pickle)?)));
+    let unknown = unknown.filter(|(module, misfit)| seen.insert((module.package, module.name, misfit.clone())));
+    let unknown =
+        unknown.map(|(module, misfit)| format!("{}: {}.{}{misfit}", module.path, module.package, module.name));
+    // A fork's own head may go by the known name.
+    let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
+    let unchecked = heads.iter().filter(|head| head.block().is_none_or(|block| !block.is_checked()));
+    let parts = unchecked.flat_map(|head| {
+        let inside = modules.iter().filter_map(|module| module.path.strip_prefix(&head.path)?.strip_prefix('.'));
+        inside.map(|part| (head.path.as_str(), part)).filter(is_addition)
+    });
+    unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect()
+}
+
 /// The number of classes that a head says it has. The network's own number may be that of the one it began as.
-fn head_classes(pickle: &Pickle, heads: &[&Module]) -> Option<usize> {
-    match heads {
-        [head] => match pickle.get(pickle.attribute(head.id, "nc")?) {
-            &Value::Int(classes) => usize::try_from(classes).ok(),
-            _ => None,
-        },
+fn head_classes(pickle: &Pickle, head: &Module, task: Task) -> Option<usize> {
+    let classes = match task {
+        Task::Detect | Task::Segment => pickle.attribute(head.id, "nc")?,
+        Task::Classify => {
+            let linear = ModuleView::new(pickle, head.id).child("linear")?;
+            return linear.shape("weight")?.first().and_then(|&classes| usize::try_from(classes).ok());
+        }
+    };
+    match pickle.get(classes) {
+        &Value::Int(classes) => usize::try_from(classes).ok(),
         _ => None,
+    }
+}
+
+/// What a pickle wants looked up with `getattr`, beyond the two forms that networks of the Ultralytics package have: the
+/// method of a class that a head keeps beside it, and the method of a fused block that it calls in place of another. Nothing
+/// is looked up for either.
+fn foreign_lookup(pickle: &Pickle) -> Option<String> {
+    let lookups = (0..pickle.len()).filter(|&id| is_lookup(pickle, id));
+    let foreign = lookups.filter(|&id| !is_fused_forward(pickle, id) && !is_class_forward(pickle, id));
+    foreign.map(|id| pickle.arguments(id).unwrap_or_default()).map(|arguments| lookup_name(pickle, arguments)).next()
+}
+
+fn is_lookup(pickle: &Pickle, id: Id) -> bool {
+    matches!(pickle.class(id), Some(("__builtin__" | "builtins", "getattr")))
+}
+
+/// `getattr(block, 'forward_fuse')`, which is that block's own attribute `forward`.
+fn is_fused_forward(pickle: &Pickle, id: Id) -> bool {
+    match pickle.arguments(id) {
+        Some(&[block, method]) => {
+            is_lookup(pickle, id)
+                && pickle.str(method) == Some("forward_fuse")
+                && pickle.attribute(block, "forward") == Some(id)
+        }
+        _ => false,
+    }
+}
+
+/// `getattr(ultralytics…Detect, 'forward')`.
+fn is_class_forward(pickle: &Pickle, id: Id) -> bool {
+    match pickle.arguments(id) {
+        Some(&[class, method]) => {
+            let is_head = matches!(pickle.get(class), Value::Global { module, name: "Detect" }
+                if Package::of(module) == Some(Package::Ultralytics));
+            is_head && pickle.str(method) == Some("forward")
+        }
+        _ => false,
+    }
+}
+
+/// The attribute that is looked up, for a message.
+fn lookup_name(pickle: &Pickle, arguments: &[Id]) -> String {
+    match arguments.get(1).and_then(|&name| pickle.str(name)) {
+        Some(name) if view::is_name(name) => format!("{name:?}"),
+        _ => "something".to_owned(),
     }
 }
 
@@ -289,6 +466,29 @@ struct Module<'a> {
 impl Module<'_> {
     fn is_head(&self) -> bool {
         matches!(self.name, "Detect" | "Segment")
+            || self.block().is_some_and(|block| block.task.is_some())
+            || self.other_task().is_some()
+    }
+
+    fn block(&self) -> Option<Block> {
+        blocks::find(self.package, self.name)
+    }
+
+    fn other_task(&self) -> Option<&'static str> {
+        blocks::other_task(self.package, self.name)
+    }
+
+    /// What is unknown about it, to be told behind its class; `None` if it is known.
+    fn misfit(&self, pickle: &Pickle) -> Option<String> {
+        let Some(block) = self.block() else { return Some(String::new()) };
+        let view = ModuleView::new(pickle, self.id);
+        let changed = || match pickle.attribute(self.id, "forward") {
+            // It skips the normalisation.
+            Some(forward) if is_fused_forward(pickle, forward) && !view.part_names().any(|part| part == "bn") => None,
+            Some(_) if Package::of(self.package) == Some(Package::Ultralytics) => Some("with \"forward\"".to_owned()),
+            _ => None,
+        };
+        block.misfit(&view).or_else(changed).map(|misfit| format!(" {misfit}"))
     }
 }
 
@@ -327,17 +527,17 @@ mod tests {
     /// Builds what a pickle describes, with the tensors of the file it came from.
     fn build(archive: &mut zip::ZipArchive<File>, entry: &str, data: &[u8]) -> Result<(), String> {
         let pickle = Pickle::read(data)?;
-        let network = match content(&pickle) {
-            Content::Detector { network, .. } => network,
+        let (network, head) = match content(&pickle) {
+            Content::Network { network, head, .. } => (network, head.id),
             other => return Err(refusal(other)),
         };
         names(&pickle, network);
-        network::build(archive, entry.trim_end_matches("data.pkl"), &pickle, network, Device::Cpu).map(drop)
+        network::build(archive, entry.trim_end_matches("data.pkl"), &pickle, (network, head), Device::Cpu).map(drop)
     }
 
-    /// A small checkpoint: the archive, its pickle's name, and the pickle.
-    fn checkpoint() -> (zip::ZipArchive<File>, String, Vec<u8>) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/blocks.pt");
+    /// A checkpoint of tests/data: the archive, its pickle's name, and the pickle.
+    fn checkpoint(name: &str) -> (zip::ZipArchive<File>, String, Vec<u8>) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
         let file = File::open(path).unwrap();
         let mut archive = zip::ZipArchive::new(file).unwrap();
         let entry = archive.file_names().flatten().find(|name| name.ends_with("/data.pkl")).unwrap().into_owned();
@@ -345,12 +545,12 @@ mod tests {
         (archive, entry, data)
     }
 
-    #[test]
-    fn a_damaged_pickle_is_an_error_and_nothing_worse() {
-        let (mut archive, entry, data) = checkpoint();
+    /// How many of so many damaged forms of a checkpoint are refused.
+    fn refused(name: &str, rounds: usize) -> usize {
+        let (mut archive, entry, data) = checkpoint(name);
         assert_eq!(build(&mut archive, &entry, &data), Ok(()));
         let mut refused = 0;
-        for round in 0..300 {
+        for round in 0..rounds {
             // A fixed walk over the whole pickle: one byte changed, or all from there on gone.
             let at = round * 7919 % data.len();
             let mut damaged = data.clone();
@@ -361,12 +561,19 @@ mod tests {
             }
             refused += usize::from(build(&mut archive, &entry, &damaged).is_err());
         }
-        assert!(refused > 50, "only {refused} of 300 were refused");
+        refused
+    }
+
+    #[test]
+    fn a_damaged_pickle_is_an_error_and_nothing_worse() {
+        let (yolov5, ultralytics) = (refused("blocks.pt", 300), refused("families/legacy/26-fused.pt", 60));
+        assert!(yolov5 > 50, "only {yolov5} of 300 were refused");
+        assert!(ultralytics > 10, "only {ultralytics} of 60 were refused");
     }
 
     #[test]
     fn names_of_modules_cannot_smuggle_code_in() {
-        let (mut archive, entry, data) = checkpoint();
+        let (mut archive, entry, data) = checkpoint("blocks.pt");
         let (name, hostile) = (b"X\x04\0\0\0conv", b"X\x04\0\0\0\");x");
         let at = data.windows(name.len()).position(|window| window == name).unwrap();
         let mut damaged = data.clone();
@@ -393,5 +600,45 @@ mod tests {
         let data = b"cmodels.yolo\nModel\n)\x81q\0}(X\x08\0\0\0_modules}X\x05\0\0\0modelh\0sub.";
         let pickle = Pickle::read(data).unwrap();
         assert_eq!(content(&pickle), Content::NoDetector("models.yolo.Model".into()));
+    }
+
+    /// A network of the Ultralytics package with the attribute `key` of a Conv made by `value`, opcodes that may recall the
+    /// Conv as number 1.
+    fn with_attribute(key: &str, value: &[u8]) -> Vec<u8> {
+        let mut data = b"cultralytics.nn.tasks\nDetectionModel\n)\x81}(X\x08\0\0\0_modules}X\x05\0\0\0model\
+            ctorch.nn\nSequential\n)\x81}X\x08\0\0\0_modules}X\x01\0\0\x000\
+            cultralytics.nn.modules.conv\nConv\n)\x81q\x01}(X\x08\0\0\0_modules}(X\x04\0\0\0conv\
+            ctorch.nn\nConv2d\n)\x81}X\x08\0\0\0_modules}sbX\x03\0\0\0actctorch.nn\nSiLU\n)\x81}X\x08\0\0\0_modules}sbuX"
+            .to_vec();
+        data.extend((key.len() as u32).to_le_bytes());
+        data.extend(key.as_bytes());
+        data.extend(value);
+        // The Conv's state, the blocks, the list's state, the network's modules and its state.
+        data.extend(b"ubssbsub.");
+        data
+    }
+
+    #[test]
+    fn lookups_are_accepted_in_two_forms_alone() {
+        let no_head = Content::NoDetector("ultralytics.nn.tasks.DetectionModel".into());
+        let found = |key: &str, value: &[u8]| content(&Pickle::read(&with_attribute(key, value)).unwrap());
+        assert_eq!(found("f", b"K\x01"), no_head);
+        let fused = b"c__builtin__\ngetattr\nh\x01X\x0c\0\0\0forward_fuse\x86R";
+        assert_eq!(found("forward", fused), no_head);
+        let of_class = b"cbuiltins\ngetattr\ncultralytics.nn.modules.head\nDetect\nX\x07\0\0\0forward\x86R";
+        assert_eq!(found("detect", of_class), no_head);
+
+        // Of another module than the one that calls it, of another class, of another name, and without any.
+        assert_eq!(found("detect", fused), Content::Lookup("\"forward_fuse\"".into()));
+        for (value, name) in [
+            (&b"c__builtin__\ngetattr\nctorch\nDetect\nX\x07\0\0\0forward\x86R"[..], "\"forward\""),
+            (b"c__builtin__\ngetattr\ncos\nsystem\nX\x08\0\0\0__call__\x86R", "\"__call__\""),
+            (b"c__builtin__\ngetattr\nh\x01X\x03\0\0\0\x1b[2\x86R", "something"),
+            (b"c__builtin__\ngetattr\n)R", "something"),
+        ] {
+            assert_eq!(found("forward", value), Content::Lookup(name.into()));
+        }
+        let Content::UnknownBlocks { blocks, .. } = found("forward", b"cos\nsystem\n") else { panic!("is known") };
+        assert_eq!(blocks, ["model.0: ultralytics.nn.modules.conv.Conv with \"forward\""]);
     }
 }

@@ -8,243 +8,40 @@ use std::{
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    blocks,
-    pickle::{Id, Pickle, Value},
+    blocks::{self, Block},
+    pickle::{Id, Pickle},
     tensors::Tensors,
+    view::{Key, ModuleView, PRUNED, is_name},
 };
 use crate::{
     limits::Limits,
-    model::{
-        ffi::{Builder, ScriptModule, TensorRole},
-        stored::StoredTensor,
-    },
+    model::ffi::{Builder, ScriptModule, TensorRole},
 };
 
-/// A pickled `nn.Module`, and what its forward is written from.
-#[derive(Clone, Copy)]
-pub(super) struct ModuleView<'p, 'a> {
-    pickle: &'p Pickle<'a>,
-    id: Id,
-    /// The batch normalisation that is fused into this convolution.
-    norm: Option<Id>,
-}
-
-impl<'p, 'a> ModuleView<'p, 'a> {
-    /// The class without its Python module, `Conv`.
-    pub fn class_name(&self) -> &'a str {
-        self.pickle.class(self.id).map_or("?", |(_, name)| name)
-    }
-
-    /// The class with its Python module, `models.common.Conv`.
-    pub fn class(&self) -> String {
-        self.pickle.class(self.id).map_or_else(|| "?".to_owned(), |(module, name)| format!("{module}.{name}"))
-    }
-
-    /// The class as it stands in the source of an exported file.
-    fn type_name(&self) -> String {
-        let class = self.class();
-        if class.split('.').all(is_name) && class.len() <= Limits::PATH_LETTERS { class } else { "Module".to_owned() }
-    }
-
-    fn new(pickle: &'p Pickle<'a>, id: Id) -> Self {
-        Self { pickle, id, norm: None }
-    }
-
-    /// The modules inside as they are pickled.
-    fn pickled_modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
-        let pickle = self.pickle;
-        let modules = pickle.attribute(self.id, "_modules");
-        let entries = modules.map_or(&[][..], |modules| pickle.entries(modules));
-        let is_module = move |id: Id| pickle.attribute(id, "_modules").is_some();
-        entries
-            .iter()
-            .filter(move |(_, id)| is_module(*id))
-            .filter_map(move |&(name, id)| Some((pickle.str(name)?, Self::new(pickle, id))))
-    }
-
-    /// The modules inside. A batch normalisation behind a convolution is fused into it, as Ultralytics does.
-    fn modules(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'p, 'a> {
-        let norm = self.fusible_norm();
-        self.pickled_modules().filter(move |(name, _)| norm.is_none() || *name != "bn").map(move |(name, module)| {
-            let norm = norm.filter(|_| name == "conv");
-            (name, Self { norm, ..module })
-        })
-    }
-
-    fn fusible_norm(&self) -> Option<Id> {
-        if !matches!(self.class_name(), "Conv" | "DWConv") {
-            return None;
-        }
-        let child = |wanted: &str| self.pickled_modules().find(|(name, _)| *name == wanted).map(|(_, module)| module);
-        let (conv, norm) = (child("conv")?, child("bn")?);
-        let fits = conv.class_name() == "Conv2d"
-            && matches!(norm.class_name(), "BatchNorm2d" | "SyncBatchNorm")
-            && norm.has_tensor("running_mean");
-        fits.then_some(norm.id)
-    }
-
-    /// Names of the modules inside.
-    pub fn children(&self) -> impl Iterator<Item = &'a str> {
-        self.modules().map(|(name, _)| name)
-    }
-
-    pub fn has_child(&self, name: &str) -> bool {
-        self.children().any(|child| child == name)
-    }
-
-    pub fn child(&self, name: &str) -> Option<Self> {
-        self.modules().find(|(child, _)| *child == name).map(|(_, module)| module)
-    }
-
-    /// The class of the module `name` inside, without its Python module.
-    pub fn child_class(&self, name: &str) -> Option<&'a str> {
-        self.child(name).map(|child| child.class_name())
-    }
-
-    /// Names of the modules inside the module `name`.
-    pub fn children_of(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let names: Vec<&str> = self.child(name).map(|child| child.children().collect()).unwrap_or_default();
-        names.into_iter()
-    }
-
-    /// Parameters and buffers that are there, with what they are.
-    fn tensors(&self) -> impl Iterator<Item = (&'a str, Id, TensorRole)> {
-        [("_parameters", TensorRole::Parameter), ("_buffers", TensorRole::Buffer)]
-            .into_iter()
-            .flat_map(|(kind, role)| {
-                let tensors = self.pickle.attribute(self.id, kind);
-                let entries = tensors.map_or(&[][..], |tensors| self.pickle.entries(tensors));
-                entries.iter().filter(|(_, id)| *self.pickle.get(*id) != Value::None).map(move |entry| (entry, role))
-            })
-            .filter_map(|(&(name, id), role)| Some((self.pickle.str(name)?, id, role)))
-            .chain(self.stride())
-    }
-
-    /// The strides of a head are a plain attribute, and decoding needs them.
-    fn stride(&self) -> Option<(&'a str, Id, TensorRole)> {
-        let id = self.pickle.attribute(self.id, "stride")?;
-        let is_head = matches!(self.class_name(), "Detect" | "Segment");
-        is_head.then_some(("stride", id, TensorRole::Buffer))
-    }
-
-    pub fn has_tensor(&self, name: &str) -> bool {
-        // A fused normalisation gives its convolution a bias.
-        self.norm.is_some() && name == "bias" || self.tensor(name).is_some()
-    }
-
-    fn tensor(&self, name: &str) -> Option<Id> {
-        let is_wanted = |tensor: &str| tensor == name || tensor.strip_suffix(PRUNED) == Some(name);
-        self.tensors().find(|(tensor, ..)| is_wanted(tensor)).map(|(_, id, _)| id)
-    }
-
-    /// The shape of a tensor as the file has it.
-    pub fn shape(&self, name: &str) -> Option<Vec<u64>> {
-        StoredTensor::of(self.pickle, self.tensor(name)?).ok().map(|stored| stored.size)
-    }
-
-    fn attribute(&self, name: &str) -> Result<&'p Value<'a>, String> {
-        let id = self.pickle.attribute(self.id, name);
-        id.map(|id| self.pickle.get(id)).ok_or_else(|| format!("{} has no {name:?}", self.class()))
-    }
-
-    fn misfit(&self, name: &str, value: &Value) -> String {
-        let kind = match value {
-            Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_) => format!("{value:?}"),
-            Value::List(_) | Value::Tuple(_) => "a list of something else than numbers".to_owned(),
-            _ => "something that is no number".to_owned(),
-        };
-        format!("{} has {name:?} = {kind}, which is not understood", self.class())
-    }
-
-    pub fn int(&self, name: &str) -> Result<i64, String> {
-        match self.attribute(name)? {
-            Value::Int(value) => Ok(*value),
-            other => Err(self.misfit(name, other)),
-        }
-    }
-
-    pub fn bool(&self, name: &str) -> Result<bool, String> {
-        match self.attribute(name)? {
-            Value::Bool(value) => Ok(*value),
-            other => Err(self.misfit(name, other)),
-        }
-    }
-
-    /// A finite number.
-    pub fn float(&self, name: &str) -> Result<f64, String> {
-        match self.attribute(name)? {
-            Value::Int(value) => Ok(*value as f64),
-            Value::Float(value) if value.is_finite() => Ok(*value),
-            other => Err(self.misfit(name, other)),
-        }
-    }
-
-    pub fn text(&self, name: &str) -> Option<&'a str> {
-        match self.attribute(name) {
-            Ok(Value::Str(text)) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// A number or several.
-    pub fn ints(&self, name: &str) -> Result<Vec<i64>, String> {
-        let value = self.attribute(name)?;
-        let numbers = match value {
-            Value::Int(number) => Some(vec![*number]),
-            Value::Tuple(items) | Value::List(items) => items.iter().map(|&id| int(self.pickle, id)).collect(),
-            _ => None,
-        };
-        numbers.ok_or_else(|| self.misfit(name, value))
-    }
-
-    /// Two numbers, or one for both.
-    pub fn pair(&self, name: &str) -> Result<[i64; 2], String> {
-        match self.ints(name)?.as_slice() {
-            &[both] => Ok([both, both]),
-            &[first, second] => Ok([first, second]),
-            other => Err(format!("{} has {} values for {name:?}, expected 1 or 2", self.class(), other.len())),
-        }
-    }
-
-    /// Where the outermost block takes its inputs from: relative to itself if negative, else by index.
-    fn from(&self) -> Result<Vec<i64>, String> {
-        self.ints("f")
-    }
-
-    /// Names of the inputs in the forward: `x`, or `x0`, `x1`, … for a block that takes a list.
-    pub fn inputs(&self) -> Vec<String> {
-        match self.attribute("f") {
-            Ok(Value::List(from) | Value::Tuple(from)) => (0..from.len()).map(|index| format!("x{index}")).collect(),
-            _ => vec!["x".to_owned()],
-        }
-    }
+fn find(view: &ModuleView) -> Option<Block> {
+    let (module, name) = view.class_parts();
+    blocks::find(module, name)
 }
 
 fn too_many_modules() -> String {
     format!("has more than {} modules, each counted as often as it is used; detectors have some hundred", Limits::CALLS)
 }
 
-/// Whether a name may stand in source code.
-fn is_name(name: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    (1..=Limits::PATH_LETTERS).contains(&name.len()) && name.bytes().all(is_letter)
+/// A network that was built.
+pub(super) struct Built {
+    pub module: ScriptModule,
+    /// The strides that its head states.
+    pub strides: Vec<f64>,
 }
 
-fn int(pickle: &Pickle, id: Id) -> Option<i64> {
-    match pickle.get(id) {
-        Value::Int(number) => Some(*number),
-        _ => None,
-    }
-}
-
-/// Builds the network `id`. `prefix` is the folder of the tensors in the archive.
+/// Builds the network `id` with the head `head`. `prefix` is the folder of the tensors in the archive.
 pub(super) fn build<R: Read + Seek>(
     archive: &mut zip::ZipArchive<R>,
     prefix: &str,
     pickle: &Pickle,
-    id: Id,
+    (id, head): (Id, Id),
     device: Device,
-) -> Result<ScriptModule, String> {
+) -> Result<Built, String> {
     let builder = Builder::new().map_err(|error| error.to_string())?;
     let tensors = Tensors::new(archive, prefix, pickle);
     let mut assembly = Assembly {
@@ -254,20 +51,22 @@ pub(super) fn build<R: Read + Seek>(
         sizes: Vec::new(),
         modules_left: Limits::CALLS,
         inputs_left: Limits::BLOCK_INPUTS + Limits::CALLS,
+        code_left: Limits::CODE_BYTES,
     };
     let root = assembly.network(ModuleView::new(pickle, id))?;
+    let strides = assembly.strides(pickle.attribute(head, "stride"));
     let module = assembly.builder.finish(root, device).map_err(|error| error.to_string())?;
     // A module may call one inside it several times: a few in each other make millions of calls.
     module.operators().map_err(|error| error.to_string())?;
-    Ok(module)
+    Ok(Built { module, strides })
 }
 
 struct Assembly<'r, 'p, 'a, R> {
     tensors: Tensors<'r, 'p, 'a, R>,
     builder: Builder,
-    /// Numbers of modules that were made: one activation may serve all convolutions. With the normalisation that was
-    /// fused into them.
-    made: HashMap<(Id, Option<Id>), usize>,
+    /// Numbers of modules that were made: one activation may serve all convolutions. With what was fused
+    /// into them.
+    made: HashMap<Key, usize>,
     /// How many modules lie in each that was made, itself included, and each as often as it is reached: libtorch walks
     /// through all of them.
     sizes: Vec<usize>,
@@ -275,6 +74,8 @@ struct Assembly<'r, 'p, 'a, R> {
     modules_left: usize,
     /// How many more inputs blocks may take, all together.
     inputs_left: usize,
+    /// How many more bytes of forwards may be written: one list of modules may be part of many blocks.
+    code_left: u64,
 }
 
 impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
@@ -292,7 +93,11 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
                     _ => Err(format!("block {name} takes its input from block {from}, which is not before it")),
                 }
             });
-            let inputs = inputs.collect::<Result<Vec<_>, String>>()?.join(", ");
+            let mut inputs = inputs.collect::<Result<Vec<_>, String>>()?;
+            if find(&block).is_some_and(|known| known.sees_picture) {
+                inputs.push("x".to_owned());
+            }
+            let inputs = inputs.join(", ");
             source += &format!("y{index} = getattr(self.model, {name:?}).forward({inputs})\n");
         }
         source += &format!("return y{}", blocks.modules().count().checked_sub(1).ok_or("has no blocks")?);
@@ -304,23 +109,23 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
 
     /// A module with all inside it and its forward. `path` is its place.
     fn module(&mut self, view: &ModuleView<'p, 'a>, path: &str, depth: usize) -> Result<usize, String> {
-        let key = (view.id, view.norm);
+        let key = view.key();
         if let Some(&made) = self.made.get(&key) {
             return Ok(made);
         }
         let at_path = |problem: String| format!("{path}: {problem}");
-        let (module, name) = view.pickle.class(view.id).unwrap_or(("?", "?"));
-        let forward =
-            blocks::find(module, name).ok_or_else(|| at_path(format!("{module}.{name} is no known block")))?;
+        let block = find(view).ok_or_else(|| at_path(format!("{} is no known block", view.class())))?;
         let number = self.parts(view, path, depth)?;
-        let inputs = view.inputs();
+        let inputs = block.parameters(view);
         if inputs.len() > Limits::BLOCK_INPUTS {
             return Err(at_path(format!("takes {} inputs; at most {} are read", inputs.len(), Limits::BLOCK_INPUTS)));
         }
         // One for each module, and some more.
         self.inputs_left =
             self.inputs_left.checked_sub(inputs.len()).ok_or_else(|| at_path("has too many inputs".to_owned()))?;
-        let body = forward(view).map_err(at_path)?;
+        let body = (block.forward)(view).map_err(at_path)?;
+        self.code_left = (self.code_left.checked_sub(body.len() as u64))
+            .ok_or_else(|| at_path("has blocks of too many parts".to_owned()))?;
         if !body.is_empty() {
             self.forward(number, &inputs, &body).map_err(at_path)?;
         }
@@ -367,11 +172,19 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
         self.call(|builder| builder.define(number, &source))
     }
 
+    /// The numbers in a head's attribute `stride`; none if it has no such.
+    fn strides(&mut self, stride: Option<Id>) -> Vec<f64> {
+        let tensor = stride.and_then(|stride| self.tensors.read(stride).ok());
+        let few = tensor.filter(|tensor| tensor.numel() <= Limits::BLOCK_INPUTS);
+        few.and_then(|tensor| Vec::try_from(tensor.f_view(-1).ok()?.f_to_kind(Kind::Double).ok()?).ok())
+            .unwrap_or_default()
+    }
+
     fn call<T>(&mut self, work: impl FnOnce(&mut Builder) -> crate::Result<T>) -> Result<T, String> {
         work(&mut self.builder).map_err(|error| error.to_string())
     }
 
-    /// Reads parameters and buffers; of a convolution with its normalisation fused into them.
+    /// Reads parameters and buffers; of a convolution with what is fused into it.
     fn tensors(&mut self, view: &ModuleView<'p, 'a>) -> Result<Vec<Named<'a>>, String> {
         let mut tensors = view
             .tensors()
@@ -382,19 +195,20 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             })
             .collect::<Result<Vec<_>, String>>()?;
         apply_masks(&mut tensors)?;
-        if let Some(norm) = view.norm.map(|id| ModuleView::new(view.pickle, id)) {
+        if let Some(norm) = view.fused_norm() {
             let norm_tensors = self.tensors(&norm)?;
-            let (weight, bias) = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
-            tensors.retain(|(name, ..)| !matches!(*name, "weight" | "bias"));
-            tensors.push(("weight", weight, TensorRole::Parameter));
-            tensors.push(("bias", bias, TensorRole::Parameter));
+            let fused = fused(&tensors, &norm_tensors, norm.float("eps")?)?;
+            replace_convolution(&mut tensors, fused);
+        }
+        if let Some(addend) = view.addend() {
+            let sum = added(&tensors, &self.tensors(&addend)?)?;
+            replace_convolution(&mut tensors, sum);
         }
         Ok(tensors)
     }
 }
 
-/// What a parameter that was pruned with torch.nn.utils.prune is called until it is made permanent, and its mask.
-const PRUNED: &str = "_orig";
+/// What the mask of a parameter is called that was pruned with torch.nn.utils.prune, until that is made permanent.
 const MASK: &str = "_mask";
 
 /// Puts the product with its mask into the place of each parameter that was pruned.
@@ -412,6 +226,45 @@ fn apply_masks(tensors: &mut Vec<Named>) -> Result<(), String> {
     }
     tensors.retain(|(name, ..)| !name.strip_suffix(MASK).is_some_and(|plain| applied.contains(plain)));
     Ok(())
+}
+
+fn replace_convolution(tensors: &mut Vec<Named>, (weight, bias): (Tensor, Tensor)) {
+    tensors.retain(|(name, ..)| !matches!(*name, "weight" | "bias"));
+    tensors.push(("weight", weight, TensorRole::Parameter));
+    tensors.push(("bias", bias, TensorRole::Parameter));
+}
+
+/// A tensor by its name.
+fn named(tensors: &[Named], wanted: &str) -> Option<Tensor> {
+    tensors.iter().find(|(name, ..)| *name == wanted).map(|(_, tensor, _)| tensor.shallow_clone())
+}
+
+/// Weight and bias of the convolution that gives the sum of two, of which `small` has a kernel that is no larger.
+fn added(large: &[Named], small: &[Named]) -> Result<(Tensor, Tensor), String> {
+    let (Some(weight), Some(addend)) = (named(large, "weight"), named(small, "weight")) else {
+        return Err("lacks the tensor \"weight\"".into());
+    };
+    let (shape, inner) = (weight.size(), addend.size());
+    let (&[channels, _, height, width], &[_, _, inner_height, inner_width]) = (shape.as_slice(), inner.as_slice())
+    else {
+        return Err(format!("adds convolutions with weights of shapes {shape:?} and {inner:?}"));
+    };
+    let (rows, columns) = ((height - inner_height) / 2, (width - inner_width) / 2);
+    let sum = || {
+        let addend = addend.f_constant_pad_nd([columns, columns, rows, rows])?;
+        if addend.size() != shape {
+            return Ok(None);
+        }
+        let mut bias = Tensor::f_zeros([channels], (Kind::Float, weight.device()))?;
+        for tensors in [large, small] {
+            if let Some(addend) = named(tensors, "bias") {
+                bias = bias.f_add(&addend)?;
+            }
+        }
+        Ok(Some((weight.f_add(&addend)?, bias)))
+    };
+    let sum = sum().map_err(|error: tch::TchError| crate::Error::from(error).to_string())?;
+    sum.ok_or_else(|| format!("adds convolutions with weights of shapes {shape:?} and {inner:?}"))
 }
 
 /// Weight `[C, K, h, w]` and bias `[C]` of the convolution that does what `conv` and then the normalisation `norm` do,
@@ -474,6 +327,19 @@ mod tests {
         let (scaled, offset) = fused(&conv, &plain, 1.0).unwrap();
         assert_eq!(values(scaled), [0.5, 1.0 / 3.0]);
         assert_eq!(values(offset), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_convolution_is_added_to_a_larger_one_in_its_centre() {
+        let large = [tensor("weight", &[1.0; 9], &[1, 1, 3, 3]), tensor("bias", &[2.0], &[1])];
+        let small = [tensor("weight", &[5.0], &[1, 1, 1, 1]), tensor("bias", &[3.0], &[1])];
+        let (weight, bias) = added(&large, &small).unwrap();
+        assert_eq!(values(weight), [1.0, 1.0, 1.0, 1.0, 6.0, 1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(values(bias), [5.0]);
+        for misfit in [[1, 2, 1, 1].as_slice(), &[1, 1, 1, 2], &[2]] {
+            let small = [tensor("weight", &[5.0, 6.0], misfit)];
+            assert!(added(&large, &small).unwrap_err().contains("adds convolutions"), "{misfit:?}");
+        }
     }
 
     #[test]

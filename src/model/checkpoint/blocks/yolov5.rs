@@ -1,0 +1,262 @@
+//! The blocks of YOLOv5 v3 to v7: `models/common.py`, `models/experimental.py`, `models/yolo.py`, `utils/activations.py`.
+
+use super::{Block, Forward, Task, pytorch};
+use crate::model::checkpoint::view::ModuleView;
+
+/// The class `name`.
+pub(super) fn find(package: &str, name: &str) -> Option<Block> {
+    let block = match (package, name) {
+        ("models", "Detect") => Block::unchecked(detect).head(Task::Detect),
+        ("models", "Segment") => Block::unchecked(segment).head(Task::Segment),
+        ("models", "Classify") => Block::new("Classify", "conv pool drop? linear", classify).head(Task::Classify),
+        _ => Block::unchecked(forward(package, name)?),
+    };
+    Some(block)
+}
+
+/// The forward of the class `name`, which is no head.
+fn forward(package: &str, name: &str) -> Option<Forward> {
+    let forward: Forward = match (package, name) {
+        ("models", "Conv" | "DWConv") => conv,
+        ("models", "DWConvTranspose2d") => pytorch::conv_transpose2d,
+        ("models", "MixConv2d") => mix_conv2d,
+        ("models", "Focus") => focus,
+        ("models", "Bottleneck" | "CrossConv") => bottleneck,
+        ("models", "BottleneckCSP") => bottleneck_csp,
+        ("models", "C3" | "C3x" | "C3TR" | "C3SPP" | "C3Ghost") => c3,
+        ("models", "SPP") => spp,
+        ("models", "SPPF") => sppf,
+        ("models", "GhostConv") => ghost_conv,
+        ("models", "GhostBottleneck") => ghost_bottleneck,
+        ("models", "TransformerBlock") => transformer_block,
+        ("models", "TransformerLayer") => transformer_layer,
+        ("models", "Contract") => contract,
+        ("models", "Expand") => expand,
+        ("models", "Concat") => concat,
+        ("models", "Sum") => sum,
+        ("models", "Proto") => proto,
+        (_, "FReLU") => frelu,
+        (_, "AconC") => acon,
+        (_, "MetaAconC") => meta_acon,
+        (_, name) => return pytorch::activation(name),
+    };
+    Some(forward)
+}
+
+/// Funnel activation: Ma, Zhang and Sun, ECCV 2020, <https://arxiv.org/abs/2007.11824>.
+fn frelu(_: &ModuleView) -> Result<String, String> {
+    Ok("return torch.max(x, self.bn.forward(self.conv.forward(x)))".into())
+}
+
+/// Activate or not: Ma, Zhang, Liu and Sun, CVPR 2021, <https://arxiv.org/abs/2009.04759>.
+fn acon(_: &ModuleView) -> Result<String, String> {
+    Ok(format!("beta = self.beta\n{ACON}"))
+}
+
+/// The same, which learns from the picture whether to activate. Early versions normalise what it learns from.
+fn meta_acon(module: &ModuleView) -> Result<String, String> {
+    let steps = ["fc1", "bn1", "fc2", "bn2"].into_iter().filter(|step| module.has_child(step));
+    let means = "x.mean([2], True).mean([3], True)".to_owned();
+    let beta = steps.fold(means, |input, step| format!("self.{step}.forward({input})"));
+    Ok(format!("beta = torch.sigmoid({beta})\n{ACON}"))
+}
+
+const ACON: &str = "d = (self.p1 - self.p2) * x
+    return d * torch.sigmoid(beta * d) + self.p2 * x";
+
+/// A convolution, its normalisation unless that is fused into it, its activation.
+pub(super) fn conv(module: &ModuleView) -> Result<String, String> {
+    let steps = ["conv", "bn", "act"].into_iter().filter(|step| module.has_child(step));
+    Ok(format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))))
+}
+
+/// Of v5.0 with LeakyReLU it adds its input, of later versions with SiLU it does not.
+fn mix_conv2d(module: &ModuleView) -> Result<String, String> {
+    let shortcut = if module.child_class("act") == Some("LeakyReLU") { "x + " } else { "" };
+    let convolutions = calls(module.children_of("m"), "x");
+    Ok(format!("return {shortcut}self.act.forward(self.bn.forward(torch.cat([{convolutions}], 1)))"))
+}
+
+pub(super) fn focus(_: &ModuleView) -> Result<String, String> {
+    let corners = ["::2, ::2", "1::2, ::2", "::2, 1::2", "1::2, 1::2"].map(|corner| format!("x[:, :, {corner}]"));
+    Ok(format!("return self.conv.forward(torch.cat([{}], 1))", corners.join(", ")))
+}
+
+pub(super) fn bottleneck(module: &ModuleView) -> Result<String, String> {
+    let shortcut = if module.bool("add")? { "x + " } else { "" };
+    Ok(format!("return {shortcut}self.cv2.forward(self.cv1.forward(x))"))
+}
+
+pub(super) fn bottleneck_csp(_: &ModuleView) -> Result<String, String> {
+    Ok("y1 = self.cv3.forward(self.m.forward(self.cv1.forward(x)))
+        y2 = self.cv2.forward(x)
+        return self.cv4.forward(self.act.forward(self.bn.forward(torch.cat([y1, y2], 1))))"
+        .into())
+}
+
+pub(super) fn c3(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))".into())
+}
+
+pub(super) fn spp(module: &ModuleView) -> Result<String, String> {
+    let pools = calls(module.children_of("m"), "x");
+    Ok(format!("x = self.cv1.forward(x)\nreturn self.cv2.forward(torch.cat([x, {pools}], 1))"))
+}
+
+fn sppf(_: &ModuleView) -> Result<String, String> {
+    Ok("x = self.cv1.forward(x)
+        y1 = self.m.forward(x)
+        y2 = self.m.forward(y1)
+        return self.cv2.forward(torch.cat([x, y1, y2, self.m.forward(y2)], 1))"
+        .into())
+}
+
+pub(super) fn ghost_conv(_: &ModuleView) -> Result<String, String> {
+    Ok("y = self.cv1.forward(x)
+        return torch.cat([y, self.cv2.forward(y)], 1)"
+        .into())
+}
+
+pub(super) fn ghost_bottleneck(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.conv.forward(x) + self.shortcut.forward(x)".into())
+}
+
+pub(super) fn transformer_block(module: &ModuleView) -> Result<String, String> {
+    let conv = if module.has_child("conv") { "x = self.conv.forward(x)\n" } else { "" };
+    Ok(format!(
+        "{conv}p = x.flatten(2).permute([2, 0, 1])
+         p = self.tr.forward(p + self.linear.forward(p))
+         return p.permute([1, 2, 0]).reshape([x.size(0), {}, x.size(2), x.size(3)])",
+        module.int("c2")?
+    ))
+}
+
+pub(super) fn transformer_layer(_: &ModuleView) -> Result<String, String> {
+    Ok("x = self.ma.forward(torch.cat([self.q.forward(x), self.k.forward(x), self.v.forward(x)], 2)) + x
+        return self.fc2.forward(self.fc1.forward(x)) + x"
+        .into())
+}
+
+/// Moves pixels into channels.
+fn contract(module: &ModuleView) -> Result<String, String> {
+    let s = module.int("gain")?;
+    Ok(format!(
+        "x = x.reshape([x.size(0), x.size(1), x.size(2) // {s}, {s}, x.size(3) // {s}, {s}]).permute([0, 3, 5, 1, 2, 4])
+         return x.reshape([x.size(0), x.size(1) * x.size(2) * x.size(3), x.size(4), x.size(5)])"
+    ))
+}
+
+/// Moves channels into pixels.
+fn expand(module: &ModuleView) -> Result<String, String> {
+    let s = module.int("gain")?;
+    Ok(format!(
+        "x = x.reshape([x.size(0), {s}, {s}, x.size(1) // {s} // {s}, x.size(2), x.size(3)]).permute([0, 3, 4, 1, 5, 2])
+         return x.reshape([x.size(0), x.size(1), x.size(2) * {s}, x.size(4) * {s}])"
+    ))
+}
+
+pub(super) fn concat(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.cat([{}], {})", module.inputs().join(", "), module.int("d")?))
+}
+
+/// Weighted, if it has weights: all inputs but the first.
+fn sum(module: &ModuleView) -> Result<String, String> {
+    let is_weighted = module.bool("weight")?;
+    let inputs = module.inputs();
+    let terms = inputs.iter().enumerate().map(|(index, input)| match index.checked_sub(1) {
+        Some(weight) if is_weighted => format!("{input} * torch.sigmoid(self.w[{weight}]) * 2"),
+        _ => input.clone(),
+    });
+    Ok(format!("return {}", terms.collect::<Vec<_>>().join(" + ")))
+}
+
+pub(super) fn proto(_: &ModuleView) -> Result<String, String> {
+    Ok("return self.cv3.forward(self.cv2.forward(self.upsample.forward(self.cv1.forward(x))))".into())
+}
+
+/// Logits `[N, classes]`.
+fn classify(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return {}", logits(module)))
+}
+
+/// The logits `[N, classes]` of a classifier's head.
+pub(super) fn logits(module: &ModuleView) -> String {
+    let input = match module.inputs().as_slice() {
+        [input] => input.clone(),
+        inputs => format!("torch.cat([{}], 1)", inputs.join(", ")),
+    };
+    let features = format!("self.pool.forward(self.conv.forward({input})).flatten(1)");
+    match module.has_child("drop") {
+        true => format!("self.linear.forward(self.drop.forward({features}))"),
+        false => format!("self.linear.forward({features})"),
+    }
+}
+
+/// Boxes `[N, rows, 5 + classes]` in a tuple, as exported models give them: centre, width and height in pixels of the
+/// input, then objectness and classes.
+fn detect(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("{}return (torch.cat([{}], 1),)", decoded(module, 0)?, module.inputs().join(", ")))
+}
+
+/// The same with mask coefficients behind the classes, and the masks' prototypes.
+fn segment(module: &ModuleView) -> Result<String, String> {
+    let inputs = module.inputs();
+    let first = inputs.first().ok_or("a head without input")?;
+    let decoded = decoded(module, module.int("nm")?)?;
+    Ok(format!("p = self.proto.forward({first})\n{decoded}return (torch.cat([{}], 1), p)", inputs.join(", ")))
+}
+
+/// Statements that make each input of a head the boxes decoded from it, `[N, rows, channels]`. The last `masks` channels
+/// of a box stay as they are.
+///
+/// The grid is made from the size of the input, so that any will do; a trace holds the grid of one.
+fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
+    let (anchors, channels) = (module.int("na")?, module.int("no")?);
+    fits_convolutions(module, anchors, channels)?;
+    // Up to v5.0 the sizes in pixels are a buffer of their own, which counts.
+    let heads = module.inputs().len() as u64;
+    let in_pixels = module.shape("anchor_grid") == Some(vec![heads, 1, anchors as u64, 1, 1, 2]);
+    let anchor_sizes = |head| match in_pixels {
+        true => format!("self.anchor_grid[{head}]"),
+        false => format!("(self.anchors[{head}] * self.stride[{head}]).view([1, {anchors}, 1, 1, 2])"),
+    };
+    let classes_end = channels.checked_sub(masks).filter(|&end| end > 4).ok_or("a head without objectness")?;
+    let decode = |(head, x): (usize, &String)| {
+        format!(
+            "{x} = getattr(self.m, \"{head}\").forward({x})
+             n, h, w = {x}.size(0), {x}.size(2), {x}.size(3)
+             {x} = {x}.reshape([n, {anchors}, {channels}, h, w]).permute([0, 1, 3, 4, 2])
+             s = {x}[..., 0:{classes_end}].sigmoid()
+             u = torch.arange(w, dtype={x}.dtype, device={x}.device).view([1, 1, 1, w, 1]) - 0.5
+             v = torch.arange(h, dtype={x}.dtype, device={x}.device).view([1, 1, h, 1, 1]) - 0.5
+             cx = (s[..., 0:1] * 2.0 + u) * self.stride[{head}]
+             cy = (s[..., 1:2] * 2.0 + v) * self.stride[{head}]
+             wh = (s[..., 2:4] * 2.0) ** 2 * {}
+             {x} = torch.cat([cx, cy, wh, s[..., 4:], {x}[..., {classes_end}:]], -1).reshape([n, -1, {channels}])
+             ",
+            anchor_sizes(head)
+        )
+    };
+    Ok(module.inputs().iter().enumerate().map(decode).collect())
+}
+
+/// Whether a head's attributes are those of its convolutions, as its own forward needs.
+fn fits_convolutions(module: &ModuleView, anchors: i64, channels: i64) -> Result<(), String> {
+    let list = module.child("m").ok_or("a head without convolutions")?;
+    for head in 0..module.inputs().len() {
+        let shape = list.child(&head.to_string()).and_then(|convolution| convolution.shape("weight"));
+        let found = shape.and_then(|shape| shape.first().copied());
+        if found != anchors.checked_mul(channels).map(|values| values as u64) {
+            let found = found.map_or("no".to_owned(), |found| found.to_string());
+            return Err(format!(
+                "its head says na = {anchors} and no = {channels}, but convolution {head} of it has {found} channels"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What each module of the list `m` gives for `input`, separated by commas.
+fn calls<'a>(names: impl Iterator<Item = &'a str>, input: &str) -> String {
+    names.map(|name| format!("getattr(self.m, \"{name}\").forward({input})")).collect::<Vec<_>>().join(", ")
+}
