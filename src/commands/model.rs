@@ -67,6 +67,6 @@ pub fn warn_of_target(target: Target, mut methods: impl Iterator<Item = Method>,
 /// What the model is, and how long it took to load since `start`.
 pub fn tell_model(model: &Model, start: Instant) {
     let heads: Vec<String> = model.levels().iter().map(|head| head.name()).collect();
-    say!("model: {:?}, {} classes, heads {}", model.path(), model.names().len(), heads.join(" "));
+    say!("heads: {}", heads.join(" "));
     say!("time: model load {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
 }

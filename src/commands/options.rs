@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
-    ExplainOptions, Model, TargetLayer,
+    ExplainOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Query},
     explain::check_target,
 };
@@ -82,7 +82,7 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
         ("program", concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("command", std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")),
         ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
-        ("method", command.method.name.to_owned()),
+        ("method", method_of(command, model).name.to_owned()),
         ("target", command.target.of(model).name.to_owned()),
         ("layers", layers),
         ("longest side of the input", format!("{} pixels", model.input_side(Some(command.detection.img_size)))),
@@ -105,7 +105,7 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
         model.names(),
         detection,
         command.query,
-        command.method,
+        method_of(command, model),
         method_options,
         command.target,
         command.contrast,
@@ -119,6 +119,11 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
         command.shape,
     );
     hex::encode(Sha256::digest(text))
+}
+
+/// The method that explains the boxes of this model.
+pub fn method_of(command: &ExplainCommand, model: &Model) -> Method {
+    command.method.of(model, command.target_layers.is_some())
 }
 
 /// The box that is asked for, of the class that is asked for.

@@ -4,7 +4,7 @@
 use std::{fs, io, iter, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Error, Result, anyhow};
-use yolo_cam::{Model, files::sweep};
+use yolo_cam::{Method, Model, files::sweep};
 
 use super::{
     interrupt,
@@ -50,6 +50,23 @@ impl<'a> Session<'a> {
     /// Whether more than warnings and errors is wanted.
     pub fn is_talkative(&self) -> bool {
         self.verbosity >= Verbosity::Normal
+    }
+
+    /// Says what the model is, and what was chosen for it where the user did not.
+    pub fn tell_choices(&self, method: Method, layers: Option<&[String]>, iou_threshold: Option<f32>) {
+        let model = &self.model;
+        let suppression = match iou_threshold {
+            Some(iou) => format!("NMS from IoU {iou} on"),
+            None => "no NMS, it gives one box for each object".to_owned(),
+        };
+        say!(
+            "model: {:?}, {}, {} classes; {suppression}; method {} at {}",
+            model.path(),
+            model.head().family(),
+            model.names().len(),
+            method.name,
+            layers.map_or_else(|| method.auto_layers.summary().to_owned(), |layers| layers.join(", "))
+        );
     }
 
     /// All inputs, in order.

@@ -55,7 +55,7 @@ pub struct ExplainOptions {
     pub detect: DetectOptions,
     /// A box to explain instead of the detections. Default: none.
     pub query: Option<Query>,
-    /// Default: Grad-CAM.
+    /// Default: what suits the model.
     pub method: Method,
     /// Default: no smoothing.
     pub method_options: MethodOptions,
@@ -81,6 +81,13 @@ with_fields!(ExplainOptions {
     with_target_layer => target_layer: TargetLayer,
     with_fuse => fuse: Fuse,
 });
+
+impl ExplainOptions {
+    /// The method that explains the boxes of this model.
+    pub fn method_of(&self, model: &Model) -> Method {
+        self.method.of(model, self.target_layer != TargetLayer::Auto)
+    }
+}
 
 /// A detection and what it depends on.
 #[derive(Debug, Clone)]
@@ -178,7 +185,7 @@ const TRIAL_CHANNELS: usize = 32;
 /// # Errors
 /// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
-    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
+    let plan = Plan::new(model, &options.target_layer, options.method_of(model).auto_layers)?;
     if options.target_layer == TargetLayer::Auto {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
@@ -270,6 +277,7 @@ pub fn explain_found(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
+    let options = &options.clone().with_method(options.method_of(model));
     let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let forward = plan.forward(model, input)?;
     let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
@@ -285,6 +293,7 @@ struct Found {
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
+    let options = &options.clone().with_method(options.method_of(model));
     let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
@@ -322,7 +331,13 @@ fn explain_detections(
             explain_once(picture.model, picture.forward, plan, detections, options)
         }
         Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, options, detections, watch),
+        Run::Choice(_) => unchosen(options.method),
     }
+}
+
+/// A choice was made before anything is explained.
+fn unchosen<T>(method: Method) -> Result<T> {
+    Err(Error::Libtorch(format!("the method {} chooses another that chooses again", method.name)))
 }
 
 /// By methods that run the network once.
@@ -457,7 +472,7 @@ impl<'a> Gradients<'a> {
                     .collect()
             }
             Run::Activations(map) => taps.iter().map(|&tap| map(self.activations(tap)?, &method_options)).collect(),
-            Run::Channels(_) | Run::Pictures(_) => Vec::new(),
+            Run::Channels(_) | Run::Pictures(_) | Run::Choice(_) => Vec::new(),
         };
         maps.into_iter().map(|map| map.map(Heatmap::new)).collect()
     }
@@ -483,7 +498,7 @@ fn find_working_layers(
     let max_trials = match options.method.run {
         Run::Gradient(_) | Run::Activations(_) => MAX_TRIALS,
         Run::Channels(_) => 1,
-        Run::Pictures(_) => 0,
+        Run::Pictures(_) | Run::Choice(_) => 0,
     };
     let channels = options.method_options.max_channels.map_or(TRIAL_CHANNELS, |most| most.min(TRIAL_CHANNELS));
     let method_options = MethodOptions { max_channels: Some(channels), ..options.method_options };

@@ -7,6 +7,7 @@ mod line_file;
 mod lines;
 mod lock;
 mod maps;
+mod namer;
 mod names;
 pub mod reports;
 mod result;
@@ -18,7 +19,8 @@ pub use self::{
     lines::JsonLines,
     lock::FolderLock,
     maps::write_maps,
-    names::{FORMATS, Namer, ResultNames},
+    namer::Namer,
+    names::{FORMATS, ResultNames},
     result::{Explained, Finished, group_name},
     shapes::write_shapes,
 };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use image::RgbImage;
+use serde_json::Value;
 use yolo_cam::{
     Explanation, Model,
     explain::{Group, Grouping},
@@ -10,7 +11,7 @@ use yolo_cam::{
     report::Record,
 };
 
-use super::{ResultNames, reports::Kept};
+use super::ResultNames;
 
 /// A picture that was explained, of which files are to be made.
 pub struct Explained<'a> {
@@ -26,6 +27,9 @@ pub struct Explained<'a> {
     /// Of JPEG pictures.
     pub quality: u8,
 }
+
+/// What a report keeps of one result: the report's name, and the value.
+pub type Kept = (&'static str, Value);
 
 /// A result that is written.
 pub struct Finished {

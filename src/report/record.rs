@@ -187,7 +187,7 @@ impl Record {
                 pad_x: map.pad_x,
                 pad_y: map.pad_y,
             },
-            method: options.method.name,
+            method: options.method_of(model).name,
             target: options.target.of(model).name,
             query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),

@@ -175,6 +175,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
     for choice in &command.choices {
         let options = eval_options(command, choice, model)?;
         let EvalChoice { method, layers } = choice;
+        let method = method.of(model, layers.is_some());
         let layers = match layers {
             None => "auto".to_owned(),
             // As the model has it, however it was spelled.
@@ -183,7 +184,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
                 names.iter().map(path).collect::<Result<Vec<_>>>()?.join(",")
             }
         };
-        let flags = Some(command.flags(*method, &layers));
+        let flags = Some(command.flags(method, &layers));
         let explainer = Explainer::Method { name: method.name.to_owned(), layers };
         if !subjects.iter().any(|subject: &Subject| subject.explainer == explainer) {
             subjects.push(Subject { explainer, flags, options });

@@ -20,7 +20,7 @@ use self::{
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{explain_options, result_settings, settings},
+    options::{explain_options, iou_threshold, method_of, result_settings, settings},
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };
@@ -43,7 +43,12 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
     let model = &session.model;
     let kinds = result_kinds(explain_options(command, model)?, command.fuse.is_some(), model);
-    warn_of_target(command.target, iter::once(command.method), model);
+    let method = method_of(command, model);
+    warn_of_target(command.target, iter::once(method), model);
+    if session.is_talkative() {
+        let layers = command.target_layers.as_deref();
+        session.tell_choices(method, layers, iou_threshold(&command.detection, model));
+    }
     let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
     let plan = move |journal: &Journal| {

@@ -1,6 +1,7 @@
 //! How a box is explained. A method is one file here and one line in `METHODS`.
 
 mod ablation_cam;
+mod auto;
 mod best;
 mod d_rise;
 mod eigen_cam;
@@ -19,6 +20,7 @@ use ndarray::{Array2, ArrayView3};
 
 pub use self::{
     ablation_cam::{ABLATION_CAM, ablation_cam},
+    auto::AUTO,
     best::BEST,
     d_rise::{D_RISE, DRise, random_masks},
     eigen_cam::{EIGEN_CAM, eigen_cam},
@@ -38,11 +40,13 @@ pub use super::plan::AutoLayers;
 use crate::{
     detect::Detection,
     error::{Error, Result},
+    model::Model,
     registry::{Listed, Registry, Spec},
 };
 
 /// All methods, in the order in which they are listed.
 static METHODS: Registry<MethodSpec> = Registry::new(&[
+    &auto::SPEC,
     &grad_cam::SPEC,
     &grad_cam_pp::SPEC,
     &xgrad_cam::SPEC,
@@ -128,6 +132,8 @@ pub enum Run {
     Channels(ChannelMaps),
     /// Runs the network on changed pictures.
     Pictures(PictureMaps),
+    /// Another method, which depends on the model, and on whether it is told where to look.
+    Choice(fn(&Model, bool) -> Method),
 }
 
 /// Makes a map `[h, w]`, before the ReLU, of a layer's activations and the target's gradient there, `[K, h, w]` each.
@@ -170,6 +176,16 @@ impl Method {
             Run::Gradient(_) => "gradient",
             Run::Activations(_) => "activations",
             Run::Channels(_) | Run::Pictures(_) => "forwards",
+            Run::Choice(_) => "-",
+        }
+    }
+
+    /// What explains the boxes of this model: the method itself, or what it chooses. `has_layers`: whether it is told where to
+    /// look.
+    pub fn of(self, model: &Model, has_layers: bool) -> Self {
+        match self.run {
+            Run::Choice(choose) => choose(model, has_layers),
+            Run::Gradient(_) | Run::Activations(_) | Run::Channels(_) | Run::Pictures(_) => self,
         }
     }
 
@@ -180,7 +196,7 @@ impl Method {
 
     /// Whether it takes the gradient of a target.
     pub fn takes_gradient(self) -> bool {
-        matches!(self.run, Run::Gradient(_))
+        matches!(self.run, Run::Gradient(_) | Run::Choice(_))
     }
 
     /// Whether it runs the network again and again, for which it tracks the confidence of boxes.
@@ -191,7 +207,7 @@ impl Method {
 
 impl Default for Method {
     fn default() -> Self {
-        GRAD_CAM
+        AUTO
     }
 }
 

@@ -63,9 +63,6 @@ pub trait PictureReport: Send + Sync {
     fn write(&self, explained: &Explained, record: &Record, written: &mut Vec<PathBuf>) -> Result<Value>;
 }
 
-/// What a report keeps of one result: the report's name, and the value.
-pub type Kept = (&'static str, Value);
-
 /// What a report writes once all pictures are done. It is told of each, in the order of the inputs.
 pub type RunReport = dyn for<'a> Sink<Told<'a>>;
 
