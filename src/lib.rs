@@ -1,4 +1,4 @@
-//! What a YOLOv5 detector looked at: for each box that it draws, a heatmap of what made it say so.
+//! What a YOLO detector looked at: for each box that it draws, a heatmap of what made it say so.
 //!
 //! Load a model, explain a picture, and take detections and maps as numbers, or draw them:
 //!

@@ -1,4 +1,5 @@
-//! Where a model file comes from: where it is said to be, weights/, the user's cache, or YOLOv5's release.
+//! Where a model file comes from: where it is said to be, weights/, the user's cache, or a release of the package that trained
+//! it.
 
 use std::{
     env, fs,
@@ -21,8 +22,10 @@ use crate::progress::Bar;
 /// Where models are looked for that do not stand where they are said to.
 const WEIGHTS_DIR: &str = "weights";
 
-/// Where official models come from, unless [`MIRROR_VARIABLE`] names another place.
-const RELEASE: &str = "https://github.com/ultralytics/yolov5/releases/download/v7.0";
+/// Where official models come from, unless [`MIRROR_VARIABLE`] names another place: YOLOv5's, and those of later families, of
+/// which each release has all.
+const YOLOV5_RELEASE: &str = "https://github.com/ultralytics/yolov5/releases/download/v7.0";
+const ULTRALYTICS_RELEASE: &str = "https://github.com/ultralytics/assets/releases/download/v8.4.0";
 const MIRROR_VARIABLE: &str = "YOLO_CAM_WEIGHTS_URL";
 const CACHE_VARIABLE: &str = "YOLO_CAM_CACHE";
 
@@ -35,23 +38,23 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// More than any official model has.
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A file of YOLOv5's release v7.0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A file of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Official {
-    name: &'static str,
+    name: String,
+    release: &'static str,
     /// Size in bytes and SHA-256, where they are known.
     known: Option<(u64, &'static str)>,
 }
 
-const fn known(name: &'static str, size: u64, sha256: &'static str) -> Official {
-    Official { name, known: Some((size, sha256)) }
+/// Name, size in bytes and SHA-256.
+type Known = (&'static str, u64, &'static str);
+
+const fn known(name: &'static str, size: u64, sha256: &'static str) -> Known {
+    (name, size, sha256)
 }
 
-const fn unknown(name: &'static str) -> Official {
-    Official { name, known: None }
-}
-
-const OFFICIAL: [Official; 15] = [
+const YOLOV5: [Known; 10] = [
     known("yolov5n.pt", 4_062_133, "4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3"),
     known("yolov5s.pt", 14_808_437, "8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee"),
     known("yolov5m.pt", 42_806_829, "61d933360ba5a7733a36764996c800287d973889d875227f5beedd2473a97a56"),
@@ -62,12 +65,30 @@ const OFFICIAL: [Official; 15] = [
     known("yolov5m6.pt", 72_308_357, "7afe7fa0f29a8351467200a2a5a33c7996d1155ed6636c7edd8ca70b14951c64"),
     known("yolov5l6.pt", 154_521_589, "b357b77f646b0190912985937c44e2923441369d5fda69ba86da2aa919212618"),
     known("yolov5x6.pt", 282_720_357, "257c991b216d625427dc4d9c7c76d6c6d93cf3732797538da34bdc02f97bfef0"),
-    unknown("yolov5n-seg.pt"),
-    unknown("yolov5s-seg.pt"),
-    unknown("yolov5m-seg.pt"),
-    unknown("yolov5l-seg.pt"),
-    unknown("yolov5x-seg.pt"),
 ];
+
+/// All official models that can be explained. Of most neither size nor sum is known here.
+fn official_models() -> Vec<Official> {
+    let of = |release: &'static str| move |name: String| Official { name, release, known: None };
+    let sized = |before: &'static str, sizes: &'static str, behind: &'static [&'static str]| {
+        sizes.chars().flat_map(move |size| behind.iter().map(move |behind| format!("{before}{size}{behind}.pt")))
+    };
+    let yolov5 = YOLOV5
+        .iter()
+        .map(|&(name, size, sha256)| Official { known: Some((size, sha256)), ..of(YOLOV5_RELEASE)(name.to_owned()) });
+    let later = ["yolov3u.pt", "yolov3-sppu.pt", "yolov3-tinyu.pt"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(sized("yolov5", "nsmlx", &["u", "6u"]))
+        .chain(sized("yolov8", "nsmlx", &["", "-seg"]))
+        .chain(sized("yolov9", "tsmce", &[""]))
+        .chain(sized("yolov10", "nsmblx", &[""]))
+        .chain(sized("yolo11", "nsmlx", &["", "-seg"]))
+        .chain(sized("yolo12", "nsmlx", &[""]))
+        .chain(sized("yolo26", "nsmlx", &["", "-seg"]));
+    let segmenting = sized("yolov5", "nsmlx", &["-seg"]).map(of(YOLOV5_RELEASE));
+    yolov5.chain(segmenting).chain(later.map(of(ULTRALYTICS_RELEASE))).collect()
+}
 
 /// How a model file may be looked for.
 #[derive(Debug, Clone, Copy)]
@@ -88,25 +109,25 @@ pub fn find(path: &Path, search: Lookup) -> Result<PathBuf> {
         return Ok(path.to_owned());
     }
     let name = path.file_name();
-    let official = OFFICIAL.iter().find(|official| name.is_some_and(|name| name == official.name));
+    let official = official_models().into_iter().find(|official| name.is_some_and(|name| name == &*official.name));
     let bundled = name.map(|name| Path::new(WEIGHTS_DIR).join(name));
     let mut places: Vec<PathBuf> =
         bundled.iter().flat_map(|same| [same.clone(), same.with_extension("torchscript")]).collect();
-    places.extend(official.and_then(|official| Some(cache_dir()?.join(official.name))));
+    places.extend(official.as_ref().and_then(|official| Some(cache_dir()?.join(&official.name))));
     places.retain(|place| place != path);
     if let Some(found) = places.iter().find(|place| place.exists()) {
         return Ok(found.clone());
     }
     let missing = || format!("model file {path:?} not found, nor {places:?}");
     let Some(official) = official else {
-        bail!("{}; give --model-path a YOLOv5 checkpoint or TorchScript file", missing());
+        bail!("{}; give --model-path a YOLO checkpoint or TorchScript file", missing());
     };
     let url = official.url();
     let advice = || format!("get it elsewhere, or take another model{}", bundled_advice());
     if search.offline {
         bail!("{}; --offline forbids to download it from {url}; {}", missing(), advice());
     }
-    download(official, &url, search)
+    download(&official, &url, search)
         .map_err(|error| anyhow!("{}; the download from {url} failed: {}; {}", missing(), one_line(&error), advice()))
 }
 
@@ -129,7 +150,7 @@ fn cache_dir() -> Option<PathBuf> {
 impl Official {
     fn url(&self) -> String {
         let mirror = env::var(MIRROR_VARIABLE).ok().filter(|url| !url.is_empty());
-        format!("{}/{}", mirror.as_deref().unwrap_or(RELEASE).trim_end_matches('/'), self.name)
+        format!("{}/{}", mirror.as_deref().unwrap_or(self.release).trim_end_matches('/'), self.name)
     }
 
     /// Whether the file at `path`, of which `length` bytes with the sum `sha256` came, is the model.
@@ -167,7 +188,7 @@ fn download(official: &Official, url: &str, search: Lookup) -> Result<PathBuf> {
     }
 
     fs::create_dir_all(&folder).with_context(|| format!("the folder {folder:?} cannot be created"))?;
-    let target = folder.join(official.name);
+    let target = folder.join(&official.name);
     if !search.quiet {
         say!("note: downloading {url} to {}", target.display());
     }
@@ -239,12 +260,20 @@ mod tests {
 
     #[test]
     fn official_models_are_those_of_the_release() {
-        for official in OFFICIAL {
-            let stem = official.name.strip_suffix(".pt").and_then(|name| name.strip_prefix("yolov5")).unwrap();
-            let (size, kind) = stem.split_at(1);
-            assert!("nsmlx".contains(size) && ["", "6", "-seg"].contains(&kind), "{}", official.name);
-            assert!(official.known.is_none_or(|(_, sha256)| sha256.len() == 64));
+        let models = official_models();
+        let release =
+            |name: &str| models.iter().find(|official| official.name == name).map(|official| official.release);
+        for name in ["yolov5s.pt", "yolov5x6.pt", "yolov5n-seg.pt"] {
+            assert_eq!(release(name), Some(YOLOV5_RELEASE), "{name}");
         }
+        for name in
+            ["yolov5su.pt", "yolov8n.pt", "yolov9c.pt", "yolov10b.pt", "yolo11x-seg.pt", "yolo12n.pt", "yolo26x.pt"]
+        {
+            assert_eq!(release(name), Some(ULTRALYTICS_RELEASE), "{name}");
+        }
+        // What is not explained is not downloaded.
+        assert_eq!(["yolo11n-pose.pt", "yolov8n-obb.pt", "yolov10c.pt", "best.pt"].map(release), [None; 4]);
+        assert!(models.iter().filter_map(|official| official.known).all(|(_, sha256)| sha256.len() == 64));
     }
 
     #[test]

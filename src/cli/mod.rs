@@ -43,7 +43,7 @@ Examples:
 
 Exit codes: 0 all fine; 1 some pictures failed or a report could not be written, the rest is done; 2 wrong use or \
 unusable model; 130 interrupted, what was under way is done.")]
-/// Shows what a YOLOv5 detector looked at: for every box that it draws, a heatmap of what made it say so
+/// Shows what a YOLO detector looked at: for every box that it draws, a heatmap of what made it say so
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -61,7 +61,7 @@ enum Subcommands {
     Eval(EvalArgs),
     /// Measure several methods at several layers on the same pictures, and recommend one
     Compare(CompareArgs),
-    /// Save a checkpoint as TorchScript, as YOLOv5's export.py does: decoded boxes, names and stride in config.txt
+    /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
     /// Describe the largest region of masks or maps: contour, convex hull, moments, Fourier descriptors
     Shape(ShapeCommandArgs),

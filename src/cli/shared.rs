@@ -18,8 +18,8 @@ use super::values::{device, fraction, img_size, smooth, target};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// A YOLOv5 model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the
-    /// same stem with .torchscript there; an official model (yolov5n, s, m, l, x, with 6 or -seg behind) is downloaded
+    /// A YOLO model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the same stem
+    /// with .torchscript there; an official model (yolov5s.pt, yolov8n-seg.pt, yolo11n.pt, yolo26x.pt, ...) is downloaded
     #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
     model_path: PathBuf,
     /// Of models with two heads, one box or many boxes for each object: which to run [default: as the version that wrote the

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 pub fn methods() -> Result<Exit> {
     let mut rows = vec![["METHOD", "NEEDS", "EXTRA COST", "AUTO LAYERS", "SOURCE", "THE MAP"].map(str::to_owned)];
     for method in Method::all() {
-        let auto = method.auto_layers.summary();
+        let auto = if method.is_choice() { "-" } else { method.auto_layers.summary() };
         let cells = [method.name, method.needs(), method.cost, auto, method.source, method.summary];
         rows.push(cells.map(str::to_owned));
     }

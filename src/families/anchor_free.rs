@@ -108,7 +108,7 @@ impl<D: Distances> AnchorFreeHead<D> {
         let (prefix, boxes, classes) = if prefers_one { one.or(many)? } else { many.or(one)? };
         let per_side = boxes[0].1 / 4;
         // Further branches are for masks, whose prototypes stand beside them; or for what is no part of this family.
-        let masks = ends(network, &format!("{path}.cv4")).map(|ends| ends[0].1);
+        let masks = ends(network, &format!("{path}.{prefix}cv4")).map(|ends| ends[0].1);
         let has_prototypes = network.tensor(&format!("{path}.proto.cv3.conv.weight")).is_some();
         if !D::fits(per_side) || masks.is_some() != has_prototypes {
             return None;
@@ -188,8 +188,9 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
         }
     }
 
-    fn rows(&self, output: &Tensor) -> Result<Tensor> {
-        Ok(output.f_transpose(1, 2)?)
+    fn rows(&self, output: &Tensor) -> Result<Option<Tensor>> {
+        let is_chosen = self.prefix == ONE_TO_ONE && output.size().get(1) != Some(&(self.values_per_box() as i64));
+        Ok(if is_chosen { None } else { Some(output.f_transpose(1, 2)?) })
     }
 
     fn classes(&self) -> usize {

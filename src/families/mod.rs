@@ -117,12 +117,13 @@ pub trait Head: Send + Sync {
         Habits::default()
     }
 
-    /// The network's own output as rows `[N, rows, values]`, if it holds all predictions. Default: as it is.
+    /// The network's own output as rows `[N, rows, values]`; `None` if it holds only the best of its predictions. Default: as it
+    /// is.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if it has another form.
-    fn rows(&self, output: &Tensor) -> Result<Tensor> {
-        Ok(output.shallow_clone())
+    fn rows(&self, output: &Tensor) -> Result<Option<Tensor>> {
+        Ok(Some(output.shallow_clone()))
     }
 
     /// The number of classes.
@@ -340,9 +341,8 @@ pub(crate) fn find_head(network: &Network) -> std::result::Result<Box<dyn Head>,
 }
 
 fn no_head() -> String {
-    let names: Vec<&str> = all().iter().map(|family| family.name()).collect();
-    let structures: Vec<&str> = all().iter().map(|family| family.structure()).collect();
-    format!("has no {} detection head ({})", names.join(" or "), structures.join("; "))
+    let known = all().iter().map(|family| format!("{} ({})", family.name(), family.structure())).collect::<Vec<_>>();
+    format!("has no detection head of a family that is known: {}", known.join("; "))
 }
 
 /// The logistic function: from a logit to a probability.

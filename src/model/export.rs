@@ -27,9 +27,12 @@ with_fields!(ExportOptions {
 });
 
 impl Model {
-    /// Writes a checkpoint's network as TorchScript to `path`, in the form that YOLOv5's `export.py` gives: it returns
-    /// decoded boxes `[N, rows, 5 + classes]` in a tuple (with the masks' prototypes behind them if it segments), and
-    /// `config.txt` inside holds `shape`, `stride` and `names`. Batch normalisation is fused.
+    /// Writes a checkpoint's network as TorchScript to `path`, in the form that its own package gives. Batch normalisation is
+    /// fused.
+    ///
+    /// YOLOv5's `export.py`: it returns decoded boxes `[N, rows, 5 + classes]` in a tuple (with the masks' prototypes behind them
+    /// if it segments), and `config.txt` inside holds `shape`, `stride` and `names`. The Ultralytics package's `model.export`:
+    /// decoded boxes `[N, 4 + classes, rows]`, and `config.txt` holds `version`, `stride`, `task`, `batch`, `imgsz` and `names`.
     ///
     /// # Errors
     /// [`Error::Model`] if the model is TorchScript already, [`Error::Io`] or [`Error::Libtorch`] if it can't be written;
@@ -40,8 +43,16 @@ impl Model {
         }
         let side = self.input_side(options.img_size);
         let stride = self.levels().iter().map(|level| level.stride).max().unwrap_or_default();
-        let config = Config { shape: [1, 3, side, side], stride, names: self.names() };
-        let config = serde_json::to_string(&config).expect("numbers and text are JSON");
+        let names = self.names();
+        let config = match &self.ultralytics_version {
+            None => serde_json::to_string(&Config { shape: [1, 3, side, side], stride, names }),
+            Some(version) => {
+                let task = if self.head.values_per_box() > 4 + names.len() { "segment" } else { "detect" };
+                let imgsz = [side, side];
+                serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, names })
+            }
+        };
+        let config = config.expect("numbers and text are JSON");
         create_atomically(path.as_ref(), |path| self.module.save(path, &config, options.half))
     }
 }
@@ -51,6 +62,19 @@ impl Model {
 struct Config<'a> {
     shape: [u32; 4],
     stride: u32,
+    #[serde(serialize_with = "by_index")]
+    names: &'a [String],
+}
+
+/// The same of the Ultralytics package.
+#[derive(Debug, Serialize)]
+struct LaterConfig<'a> {
+    version: &'a str,
+    stride: u32,
+    task: &'static str,
+    batch: u32,
+    /// Height and width.
+    imgsz: [u32; 2],
     #[serde(serialize_with = "by_index")]
     names: &'a [String],
 }

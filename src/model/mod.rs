@@ -49,6 +49,8 @@ pub struct Model {
     kind: FileKind,
     device: Device,
     names: Vec<String>,
+    /// The version of the Ultralytics package that wrote the file; `None` of YOLOv5's own.
+    ultralytics_version: Option<String>,
     warnings: Vec<String>,
     head: Arc<dyn Head>,
     /// Paths of the calls that give the raw outputs.
@@ -133,18 +135,22 @@ impl Model {
         let (output_paths, start_paths) = (borrowed(&outputs), borrowed(&starts));
         let ends = Ends { outputs: &output_paths, starts: &start_paths };
         let calls = module.calls(&ends).map_err(|error| {
-            unusable(format!("cannot be explained: {}; export the whole network again with YOLOv5", reason(&error)))
+            unusable(format!("cannot be explained: {}; export the whole network again", reason(&error)))
         })?;
         let shapes = probe(&module, &ends, device).map_err(unusable)?;
         head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
         if kind == FileKind::TorchScript {
             check_names(head.as_ref(), &metadata).map_err(unusable)?;
-            warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
+            // The file decodes the branch that it runs by itself.
+            if options.branch.is_none() {
+                warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
+            }
         }
         let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
         Ok(Self {
             names,
+            ultralytics_version: metadata.ultralytics_version,
             warnings,
             pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
             branches: RefCell::default(),
@@ -185,6 +191,7 @@ impl Model {
             kind: self.kind,
             device: self.device,
             names: self.names.clone(),
+            ultralytics_version: self.ultralytics_version.clone(),
             warnings: self.warnings.clone(),
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
@@ -463,8 +470,7 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
             if !options.trust {
                 torchscript::check(path).map_err(&unusable)?;
             }
-            let (module, config) = ScriptModule::load(path, device)
-                .map_err(|error| unusable(format!("is TorchScript that libtorch cannot load: {}", reason(&error))))?;
+            let (module, config) = ScriptModule::load(path, device).map_err(|error| unusable(unloadable(&error)))?;
             check_operators(&module, path, options)?;
             let metadata = config.as_deref().map(Metadata::parse).unwrap_or_default();
             Ok(Opened { module, metadata, warnings: Vec::new() })
@@ -483,16 +489,28 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
     }
 }
 
+/// Why libtorch can't load a file, and the way out.
+fn unloadable(error: &Error) -> String {
+    let reason = reason(error);
+    if reason.contains("torchvision::nms") {
+        return "has non-maximum suppression inside, which plain libtorch cannot run; export it without, as 'yolo export \
+                model=FILE.pt format=torchscript' does"
+            .to_owned();
+    }
+    format!("is TorchScript that libtorch cannot load: {reason}")
+}
+
 /// The head of a network, if it is what the file says that it is.
 fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptions) -> Result<Box<dyn Head>, String> {
     let version = metadata.ultralytics_version.as_deref();
     let network = Network { tensors, branch: options.branch, version };
-    let head = find_head(&network).map_err(|problem| match (&metadata.task, version) {
-        (Some(task), _) if task != "detect" => {
-            format!("is a network for the task {task:?}, and only those that give boxes or masks are explained")
-        }
-        (_, Some(version)) => format!("{problem}; it was exported by ultralytics {version}"),
-        _ => problem,
+    // Rotated boxes have the same structure as masks.
+    if let Some(task) = metadata.task.as_ref().filter(|task| !["detect", "segment"].contains(&task.as_str())) {
+        return Err(format!("is a network for the task {task:?}; only those that detect or segment are explained"));
+    }
+    let head = find_head(&network).map_err(|problem| match version {
+        Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
+        None => problem,
     })?;
     let classes = head.classes();
     match metadata.classes.filter(|&said| said != classes) {

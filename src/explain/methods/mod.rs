@@ -194,6 +194,11 @@ impl Method {
         self.settings.contains(&setting)
     }
 
+    /// Whether it only chooses another method.
+    pub fn is_choice(self) -> bool {
+        matches!(self.run, Run::Choice(_))
+    }
+
     /// Whether it takes the gradient of a target.
     pub fn takes_gradient(self) -> bool {
         matches!(self.run, Run::Gradient(_) | Run::Choice(_))

@@ -7,9 +7,14 @@ pub const CONF: Target = Target::new(&SPEC);
 
 pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "conf",
-    summary: "The confidence: objectness times class probability",
+    summary: "The confidence: objectness, where there is one, times class probability",
     explains_class: true,
     value: Value::Scalar(|subject| {
-        Ok(subject.presence_logit()?.f_sigmoid()?.f_mul(&subject.class_logit()?.f_sigmoid()?)?)
+        let class = subject.class_logit()?.f_sigmoid()?;
+        // A family that does not say how sure it is that there is something is sure.
+        Ok(match subject.prediction().presence_logit()? {
+            Some(presence) => presence.f_sigmoid()?.f_mul(&class)?,
+            None => class,
+        })
     }),
 };

@@ -36,8 +36,16 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
         if archive.has(pickle) {
             let bytes = archive.read(pickle, Limits::PICKLE_BYTES)?;
             pickles::check(&bytes, |key| archive.size(&format!("{storages}/{key}")))
-                .map_err(|problem| format!("has a damaged {pickle}: {problem}"))?;
+                .map_err(|problem| unreadable(pickle, &problem))?;
         }
     }
     Ok(())
+}
+
+/// Why a pickle is not read. Of mobile exports it is sound, but made for another libtorch.
+fn unreadable(pickle: &str, problem: &str) -> String {
+    if problem.contains(".torch.classes.") {
+        return "is a mobile or quantized export, which plain libtorch cannot run; export it again as plain TorchScript".into();
+    }
+    format!("has a damaged {pickle}: {problem}")
 }
