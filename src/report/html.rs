@@ -148,12 +148,6 @@ impl HtmlPictures {
     }
 }
 
-/// Text for inside an element or an attribute of HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let replaced = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    replaced.replace('"', "&quot;").replace('\'', "&#39;")
-}
-
 /// All bytes but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -189,7 +183,7 @@ pub fn write_html(path: &Path, settings: &[(String, String)], entries: &[HtmlEnt
     })
 }
 
-pub(super) fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
+fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
     text.split_once(mark).ok_or_else(|| io::Error::other(format!("the template has no {mark}")))
 }
 
