@@ -147,7 +147,7 @@ fn is_of_no_process(rest: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Io`]; then nothing is left behind, and what was at `path` is still there.
-pub(crate) fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
     let fill = || {
         let file = temporary_file(folder_of(path)?)?;
         let mut out = BufWriter::new(file.as_file());

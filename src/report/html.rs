@@ -21,6 +21,8 @@ use crate::{
 
 const TEMPLATE: &str = include_str!("html/gallery.html");
 const STYLE: &str = concat!(include_str!("html/base.css"), include_str!("html/gallery.css"));
+/// What all pages of the program look like.
+pub const BASE_STYLE: &str = include_str!("html/base.css");
 const SCRIPT: &str = include_str!("html/gallery.js");
 
 /// Folder of the page's pictures, beside the page.

@@ -1,7 +1,6 @@
 //! From an explanation to files: one file here for each output format.
 
 mod csv;
-mod eval_page;
 mod html;
 mod json;
 mod picture;
@@ -19,7 +18,4 @@ pub use self::{
 
 // What the program's pages are made of. It is nobody else's, and may change at any time.
 #[doc(hidden)]
-pub use self::{
-    eval_page::{CaseGroup, EvalPage, ModuleMean, write_eval_page},
-    html::{HtmlPictures, url_segment},
-};
+pub use self::html::{BASE_STYLE, HtmlPictures, url_segment};

@@ -11,10 +11,10 @@ use image::RgbImage;
 use sha2::{Digest, Sha256};
 use yolo_cam::{
     eval::{Case, Explainer},
-    report::{CaseGroup, url_segment, write_picture},
+    report::{url_segment, write_picture},
 };
 
-use super::measure::SHOWN;
+use super::{measure::SHOWN, reports::CaseGroup};
 
 /// Digits of the hash in their names.
 const HASH_LENGTH: usize = 16;

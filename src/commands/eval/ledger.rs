@@ -7,7 +7,6 @@ use image::RgbImage;
 use yolo_cam::{
     Model, Target,
     eval::{Cost, Explainer, Randomized, Sample, Summary, bootstrap},
-    report::ModuleMean,
 };
 
 use super::{
@@ -15,7 +14,7 @@ use super::{
     cases::CasePictures,
     journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
-    reports::{CaseEntry, Findings, REPORTS},
+    reports::{CaseEntry, Findings, ModuleMean, REPORTS},
     table,
 };
 use crate::{

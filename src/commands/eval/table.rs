@@ -6,12 +6,11 @@ use anyhow::Result;
 use yolo_cam::{
     Target,
     eval::{CurveOptions, Explainer, Mean},
-    report::ModuleMean,
 };
 
 use super::{
     super::stdout::{print, write_table},
-    reports::Findings,
+    reports::{Findings, ModuleMean},
 };
 
 /// The columns of the table on stdout.

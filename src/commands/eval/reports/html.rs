@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::{CaseEntry, EvalReportSpec, Findings, Sink};
+use super::{
+    CaseGroup,
+    page::{EvalPage, write_eval_page},
+};
 use anyhow::Result;
 use serde_json::Value;
-use yolo_cam::report::{CaseGroup, EvalPage, write_eval_page};
-
-use super::{CaseEntry, EvalReportSpec, Findings, Sink};
 
 pub const SPEC: EvalReportSpec =
     EvalReportSpec { extension: "html", open: |path, findings| Box::new(Page { path, findings }) };

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use yolo_cam::{
     eval::{Explainer, Row},
-    report::{ModuleMean, write_value},
+    report::write_value,
 };
 
-use super::{CaseEntry, EvalReportSpec, Findings, Sink};
+use super::{CaseEntry, EvalReportSpec, Findings, ModuleMean, Sink};
 
 pub const SPEC: EvalReportSpec =
     EvalReportSpec { extension: "json", open: |path, findings| Box::new(Json { path, findings, cases: Vec::new() }) };

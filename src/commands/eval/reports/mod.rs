@@ -3,16 +3,15 @@
 mod csv;
 mod html;
 mod json;
+mod page;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use yolo_cam::{
-    eval::{Case, Explainer, Summary},
-    report::ModuleMean,
-};
+use yolo_cam::eval::{Case, Explainer, Summary};
 
+pub use self::page::{CaseGroup, ModuleMean};
 use super::cases::CasePictures;
 use crate::output::Sink;
 

@@ -4,13 +4,14 @@ use std::{io::Write as _, path::Path};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::{
-    error::Result,
+use yolo_cam::{
+    Result,
     eval::{Band, Case, Explainer, LocalizationMeans, Mean, Row, Summary},
     files::write_atomically,
+    report::BASE_STYLE,
 };
 
-const STYLE: &str = concat!(include_str!("html/base.css"), include_str!("html/eval.css"));
+const STYLE: &str = include_str!("page.css");
 
 /// The page loads nothing from anywhere, and runs nothing.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' file:";
@@ -59,7 +60,7 @@ pub struct ModuleMean {
 /// Writes the page.
 ///
 /// # Errors
-/// [`crate::Error::Io`].
+/// [`yolo_cam::Error::Io`].
 pub fn write_eval_page(path: &Path, page: &EvalPage) -> Result<()> {
     write_atomically(path, |out| out.write_all(page.markup().into_string().as_bytes()))
 }
@@ -75,7 +76,7 @@ impl EvalPage<'_> {
                     meta name="color-scheme" content="light dark";
                     meta http-equiv="Content-Security-Policy" content=(POLICY);
                     title { "yolo-cam: how far maps can be trusted" }
-                    style { (PreEscaped(STYLE)) }
+                    style { (PreEscaped(BASE_STYLE)) (PreEscaped(STYLE)) }
                 }
                 body {
                     header {
@@ -391,7 +392,7 @@ fn case_list(title: &str, cases: &[(Case, Option<String>)]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::{Cost, Curve, Curves, Figures, Localization, Sample};
+    use yolo_cam::eval::{Cost, Curve, Curves, Figures, Localization, Sample};
 
     const HOSTILE: &str = r#"</td><script>alert("1")</script>&amp;'"#;
 
@@ -441,7 +442,7 @@ mod tests {
         write_eval_page(&path, &page).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains("<script") && !text.contains("alert(\""), "{text}");
-        assert!(text.contains(STYLE));
+        assert!(text.contains(STYLE) && text.contains(BASE_STYLE));
         // A method and the Gaussian; one case; labels have columns of their own.
         assert_eq!(text.matches("<figure>").count(), 2);
         assert_eq!(text.matches("<img ").count(), 1);
