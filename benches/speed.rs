@@ -11,7 +11,7 @@ use std::{
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::explain::methods;
 use yolo_cam::{
-    ExplainOptions, Method, Model, TargetLayer,
+    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Letterbox, detect},
     eval::{Candidate, Crew, CurveOptions, Objects, Scene, evaluate, random_map},
     explain::{MapSize, MethodOptions, explain, unwatched},
@@ -24,6 +24,8 @@ const MODEL: &str = "weights/yolov5s.torchscript";
 /// The picture that the limits were set for, and one that is always there.
 const PICTURES: [&str; 2] = ["../shared/images/bus.jpg", "images/dog.jpg"];
 const ROUNDS: usize = 25;
+/// Checkpoints of later families, where they are there.
+const FAMILIES: [&str; 2] = ["../shared/zoo/63-v8s-fall.pt", "../shared/zoo/65-11n-seg-official.pt"];
 /// The bundled weights as a checkpoint.
 const CHECKPOINT: &str = "../shared/weights/yolov5s.pt";
 
@@ -69,6 +71,9 @@ fn main() {
     }
     if wants("evaluation") {
         evaluation(&model, path);
+    }
+    if wants("families") {
+        families(path);
     }
     if wants("stages") {
         stages(path, picture_dir.path(), forward);
@@ -161,7 +166,7 @@ fn methods(model: &Model, path: &str) {
     let target_layer = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
     let with = |method| ExplainOptions::default().with_method(method).with_target_layer(target_layer.clone());
     for method in Method::all().into_iter().filter(|method| method.takes_gradient()) {
-        if method == methods::GRAD_CAM || !method.takes_layers() {
+        if method == methods::GRAD_CAM || !method.takes_layers() || method.is_choice() {
             continue;
         }
         let (this, gradcam) = alternate(
@@ -233,6 +238,55 @@ fn perturbations(model: &Model, path: &str) {
             format!("{ablation:.2}"),
             "more than 1",
         );
+    }
+}
+
+/// Later families: what an explanation costs at the input of the box's level, and how fast their networks run and load, beside the
+/// same weights as TorchScript.
+fn families(path: &str) {
+    let picture = picture::read(path).expect("the picture is sound");
+    for file in FAMILIES.into_iter().filter(|file| Path::new(file).exists()) {
+        let model = Model::load(file, Device::Cpu).expect("it loads");
+        println!("{file}: {}, {} classes", model.head().family(), model.names().len());
+        let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
+        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+        let mut options = ExplainOptions::default().with_method(methods::GRAD_CAM);
+        let mut boxes = 0;
+        let (explained, bare) = alternate(
+            || boxes = explain_fully(&model, &picture, &options),
+            || drop(model.forward(&input, &[]).expect("it runs")),
+        );
+        let ratio = format!("{:.3}", explained / bare);
+        show(&format!("explain (gradcam, {boxes} boxes) / bare forward"), ratio, "at most 1.25");
+        options.detect.conf_threshold = 0.001;
+        options.detect.max_det = 1;
+        let mut many = options.clone();
+        many.detect.max_det = 21;
+        let found = explain_fully(&model, &picture, &many);
+        let (t_one, t_many) =
+            alternate(|| _ = explain_fully(&model, &picture, &options), || _ = explain_fully(&model, &picture, &many));
+        let share = (t_many - t_one) / (found as f64 - 1.0) / bare;
+        show(
+            &format!("each further box / bare forward (of {found})"),
+            format!("{:.1} %", share * 100.0),
+            "at most 3 %",
+        );
+
+        let exported = tempfile::Builder::new().suffix(".torchscript").tempfile().expect("a temporary file");
+        model.export(exported.path(), &ExportOptions::default()).expect("it is written");
+        let mut cmodule = CModule::load(exported.path()).expect("it loads");
+        cmodule.f_set_eval().expect("it can be set");
+        let plain = input.contiguous();
+        let (ours, theirs) = alternate(
+            || drop(model.forward(&input, &[]).expect("it runs")),
+            || drop(tch::no_grad(|| cmodule.forward_is(&[IValue::Tensor(plain.shallow_clone())])).expect("it runs")),
+        );
+        show("forward / CModule::forward of its export", format!("{:.3}", ours / theirs), "at most 0.95");
+        let (checkpoint, script) = alternate(
+            || drop(Model::load(file, Device::Cpu).expect("it loads")),
+            || drop(Model::load(exported.path(), Device::Cpu).expect("it loads")),
+        );
+        show("loading the checkpoint / its TorchScript", format!("{:.3}", checkpoint / script), "at most 1.5");
     }
 }
 

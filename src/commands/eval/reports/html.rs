@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{CaseEntry, EvalReportSpec, Findings, Sink};
-use super::{
-    CaseGroup,
-    page::{EvalPage, write_eval_page},
-};
 use anyhow::Result;
 use serde_json::Value;
+
+use super::{
+    CaseEntry, CaseGroup, EvalReportSpec, Findings, Sink,
+    page::{EvalPage, write_eval_page},
+};
 
 pub const SPEC: EvalReportSpec =
     EvalReportSpec { extension: "html", open: |path, findings| Box::new(Page { path, findings }) };
