@@ -4,12 +4,14 @@ mod common;
 
 use common::{Npz, compared, material};
 use ndarray::{Array1, Array2, Array3, ArrayD};
+use serde_json::Value;
 use tch::{Device, Tensor};
 use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
-    detect::{DetectOptions, Detection, detect, to_tensor},
+    detect::{DetectOptions, Detection, Letterbox, detect, to_tensor},
     explain::{explain_found, methods, unwatched},
     families::{Branch, Place},
+    picture,
 };
 
 /// A file of `families/tiny`, and which branch of its head is looked at.
@@ -347,6 +349,40 @@ fn a_strangers_yolov8_gives_pytorchs_detections_and_maps() {
         let mut opened = Opened { case: &STRANGER, model: model.share().expect("it is shared"), golden, input };
         let count = compare_maps(&mut opened, &found);
         assert!(count >= 4, "{picture}: only {count} maps were compared");
+    }
+}
+
+/// The official YOLO11n-seg on pictures, through our own decoder and letterbox.
+#[test]
+fn an_official_model_finds_what_its_package_finds() {
+    const FILE: &str = "65-11n-seg-official.pt";
+    let Some(file) = material(&format!("zoo/{FILE}")) else { return };
+    let Some(expected) = material("zoo/expected.json").map(|path| common::report(&path)) else { return };
+    let model = Model::load(file, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
+    for picture in ["dog.jpg", "horses.jpg", "person.jpg", "eagle.jpg"] {
+        compared(&format!("zoo/{FILE}: {picture}"));
+        let pixels = picture::read(format!("images/{picture}")).expect("the picture is sound");
+        let letterbox = Letterbox::new(&pixels, model.input_side(None), model.max_stride()).expect("it has pixels");
+        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+        let outputs = model.forward(&input, &[]).expect("it runs").outputs;
+        // One of the package's lies at its threshold of 0.25.
+        let options = DetectOptions::default().with_conf_threshold(0.23);
+        let found = detect(&model, &outputs, &options).expect("they are read");
+        let expected = expected[FILE][picture].as_array().expect("the package found something");
+        let sure = found.iter().filter(|found| found.confidence > 0.27).count();
+        assert!(sure <= expected.len(), "{picture}: {sure} instead of {}", expected.len());
+        // In any order: some are equally sure.
+        for expected in expected {
+            let of = |value: &Value| value.as_f64().expect("a number") as f32;
+            let is_it = |found: &&Detection| {
+                let corners: [f32; 4] = letterbox.map.to_image(&found.box_input).into();
+                let expected_corners = expected["xyxy"].as_array().expect("four numbers");
+                Some(found.class_id as u64) == expected["cls"].as_u64()
+                    && (found.confidence - of(&expected["conf"])).abs() <= 0.02
+                    && corners.iter().zip(expected_corners).all(|(own, expected)| (own - of(expected)).abs() <= 2.0)
+            };
+            assert_eq!(found.iter().filter(is_it).count(), 1, "{picture}: {expected} in {found:?}");
+        }
     }
 }
 
