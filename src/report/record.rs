@@ -100,7 +100,7 @@ pub struct DetectionEntry {
     pub box_input: BBox,
     /// The head; 0 is the finest.
     pub head: usize,
-    /// Row in YOLOv5's concatenated prediction.
+    /// Row in the concatenated prediction of all levels.
     pub anchor_row: usize,
     /// The layers whose maps were fused.
     pub layers: Vec<String>,
