@@ -4,7 +4,7 @@
 use std::{fs, io, iter, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Error, Result, anyhow};
-use yolo_cam::{Method, Model, files::sweep};
+use yolo_cam::{Method, Model, explain::methods::AutoLayers, files::sweep};
 
 use super::{
     interrupt,
@@ -59,14 +59,13 @@ impl<'a> Session<'a> {
             Some(iou) => format!("NMS from IoU {iou} on"),
             None => "no NMS, it gives one box for each object".to_owned(),
         };
-        say!(
-            "model: {:?}, {}, {} classes; {suppression}; method {} at {}",
-            model.path(),
-            model.head().family(),
-            model.names().len(),
-            method.name,
-            layers.map_or_else(|| method.auto_layers.summary().to_owned(), |layers| layers.join(", "))
-        );
+        let place = match layers {
+            Some(layers) => format!(" at {}", layers.join(", ")),
+            None if method.auto_layers == AutoLayers::None => String::new(),
+            None => format!(" at {}", method.auto_layers.summary()),
+        };
+        let (family, classes) = (model.head().family(), model.names().len());
+        say!("model: {:?}, {family}, {classes} classes; {suppression}; method {}{place}", model.path(), method.name);
     }
 
     /// All inputs, in order.
