@@ -25,11 +25,11 @@ pub struct Mask {
 
 /// Whole pixels of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Frame {
-    left: u32,
-    top: u32,
-    width: u32,
-    height: u32,
+pub(crate) struct Frame {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
 }
 
 impl Frame {
@@ -50,7 +50,7 @@ impl Frame {
 
 impl Mask {
     /// Those pixels of the frame that `is_set` says, by column and row in the whole.
-    fn new(size: Size, frame: Frame, mut is_set: impl FnMut(u32, u32) -> bool) -> Self {
+    pub(crate) fn new(size: Size, frame: Frame, mut is_set: impl FnMut(u32, u32) -> bool) -> Self {
         let pixels = frame.width as usize * frame.height as usize;
         let mut bits = vec![0; pixels.div_ceil(64)];
         for (index, (x, y)) in frame.pixels().enumerate() {
@@ -62,6 +62,11 @@ impl Mask {
     /// Width and height of what it is a part of.
     pub fn size(&self) -> Size {
         self.size
+    }
+
+    /// The rectangle that all its pixels lie in.
+    pub(crate) fn frame(&self) -> Frame {
+        self.frame
     }
 
     /// Whether the pixel in this column and row belongs to it.

@@ -14,7 +14,7 @@ pub use self::{
     query::{Answer, Query, best_match},
 };
 pub(crate) use self::{
-    mask::Prototypes,
+    mask::{Frame, Prototypes},
     tracker::{Likeness, Tracker},
 };
 use crate::{
