@@ -117,6 +117,13 @@ pub enum Error {
         family: String,
     },
 
+    /// A target explains masks, and the network gives none.
+    #[error("target {target:?} is not available for this network, which gives no masks; use a network that segments")]
+    MasksMissing {
+        /// The target.
+        target: String,
+    },
+
     /// The network's output is not finite, so there is nothing to explain or measure.
     #[error(
         "nothing can be detected because the network's output holds NaN or infinite values; use weights from before the \

@@ -140,10 +140,14 @@ impl LetterboxMap {
 
     /// A box in input pixels from one in picture pixels.
     pub fn to_input(&self, b: &BBox) -> BBox {
+        let ([x1, y1], [x2, y2]) = (self.point_to_input([b.x1, b.y1]), self.point_to_input([b.x2, b.y2]));
+        BBox { x1, y1, x2, y2 }
+    }
+
+    /// A point in input pixels from one in picture pixels.
+    pub(crate) fn point_to_input(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let (sx, sy) = self.scales();
-        let x = |v: f32| v * sx + self.pad_x as f32;
-        let y = |v: f32| v * sy + self.pad_y as f32;
-        BBox { x1: x(b.x1), y1: y(b.y1), x2: x(b.x2), y2: y(b.y2) }
+        [x * sx + self.pad_x as f32, y * sy + self.pad_y as f32]
     }
 
     /// What the resizing really did on each axis: for a very long picture the short side's rounding counts.

@@ -5,7 +5,7 @@ mod common;
 use std::{fs, path::Path};
 
 use assert_cmd::Command;
-use common::{explain, files, material, report, temp, yolo_cam};
+use common::{cards, explain, files, material, report, temp, yolo_cam};
 use ndarray::Array2;
 use ndarray_npy::ReadNpyExt;
 use predicates::{prelude::*, str::contains};
@@ -375,6 +375,44 @@ fn the_input_size_is_rounded_up_to_whole_strides_and_that_is_told() {
         .success()
         .stderr(contains("--img-size 300 rounded up to 320, a multiple of the largest stride 32"));
     assert_eq!(image::image_dimensions(output.path().join("eagle-res.jpg")).map(|size| size.0 % 320).ok(), Some(0));
+}
+
+#[test]
+fn a_network_that_segments_has_masks_in_its_reports_and_pictures() {
+    let Some(model) = material("tiny/v7-seg.pt") else { return };
+    let run = |options: &[&str]| {
+        let output = temp();
+        let mut command = explain("images/dog.jpg", &output);
+        command.arg("--model-path").arg(&model).args(["--conf-thres", "0", "--top", "2", "--target", "mask"]);
+        command.args(["--img-size", "256", "--shape", "--report", "json,csv,html", "--format", "png"]).args(options);
+        command.assert().success();
+        output
+    };
+    let plain = run(&[]);
+    let found = report(&plain.path().join("dog-res.json"));
+    assert_eq!(found["target"], "mask");
+    let detections = found["detections"].as_array().expect("it is a list");
+    assert_eq!(detections.len(), 2);
+    for detection in detections {
+        let mask = &detection["mask"];
+        assert_eq!(mask["size"], serde_json::json!([576, 768]));
+        assert!(mask["area"].as_u64().is_some() && mask["counts"].is_string(), "{mask}");
+        let compared = detection["shape"]["mask_iou"].as_f64();
+        assert!(detection["empty"] == true || compared.is_some_and(|iou| (0.0..=1.0).contains(&iou)), "{detection}");
+    }
+    let table = fs::read_to_string(plain.path().join("report.csv")).expect("it is there");
+    assert!(table.lines().next().is_some_and(|header| header.ends_with(",mask_area")), "{table}");
+    assert!(cards(&plain.path().join("report.html")).len() == 1);
+    let picture = |output: &tempfile::TempDir| fs::read(output.path().join("dog-res.png")).expect("it is there");
+    assert_ne!(picture(&plain), picture(&run(&["--fill-masks"])));
+}
+
+#[test]
+fn masks_are_no_target_of_a_network_without_them() {
+    let Some(model) = material("tiny/yolov3-tiny.pt") else { return };
+    let mut command = explain("images/dog.jpg", &temp());
+    command.arg("--model-path").arg(&model).args(["--target", "mask"]);
+    fails_with_one_line(&mut command, &["mask", "gives no masks"]);
 }
 
 #[test]

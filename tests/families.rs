@@ -5,11 +5,11 @@ mod common;
 use common::{Npz, compared, material};
 use ndarray::{Array1, Array2, Array3, ArrayD};
 use serde_json::Value;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 use yolo_cam::{
-    ExplainOptions, Method, Model, TargetLayer,
+    Error, ExplainOptions, LoadOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect, to_tensor},
-    explain::{explain_found, methods, unwatched},
+    explain::{explain_found, methods, targets, unwatched},
     families::{Branch, Place},
     picture,
 };
@@ -127,16 +127,37 @@ impl Opened {
             confidence: confidences[at],
             logit: 0.0,
             place: place(at),
+            mask: None,
         };
         (0..rows.len()).map(detection).collect()
+    }
+
+    /// Whether a raw output is PyTorch's.
+    fn check_output(&mut self, found: &Tensor, name: &str) {
+        let expected: ArrayD<f32> = self.golden.get(name);
+        let shape: Vec<usize> = found.size().iter().map(|&side| side as usize).collect();
+        assert_eq!(shape, expected.shape(), "{}: {name}", self.case.file);
+        let values = Vec::<f32>::try_from(found.contiguous().view(-1)).expect("f32 on the CPU");
+        let found = ArrayD::from_shape_vec(shape, values).expect("of this shape");
+        let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let worst = (&found - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+        let limit = self.case.tolerance * most;
+        assert!(worst <= limit, "{}: {name}: off by {worst}, largest {most}", self.case.file);
+    }
+
+    /// The outputs that boxes are made of, and what masks are made of.
+    fn outputs(&self) -> (Vec<Tensor>, Vec<Tensor>) {
+        let mut outputs = self.model.forward(&self.input, &[]).expect("it runs").outputs;
+        let masks = outputs.split_off(self.model.head().outputs().len());
+        (outputs, masks)
     }
 }
 
 #[test]
 fn raw_outputs_are_pytorchs() {
     for mut opened in Opened::all() {
-        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
-        for (level, of_level) in opened.model.levels().iter().enumerate() {
+        let (outputs, _) = opened.outputs();
+        for (level, of_level) in opened.model.levels().to_vec().iter().enumerate() {
             for (&output, kind) in of_level.outputs.iter().zip(["box", "cls"]) {
                 let name = format!("{}{level}.{kind}", opened.case.branch);
                 if !opened.golden.names().contains(&name) {
@@ -144,18 +165,143 @@ fn raw_outputs_are_pytorchs() {
                     assert_eq!(kind, "box", "{}: PyTorch has no {name}", opened.case.figures);
                     continue;
                 }
-                let expected: ArrayD<f32> = opened.golden.get(&name);
-                let shape: Vec<usize> = outputs[output].size().iter().map(|&side| side as usize).collect();
-                assert_eq!(shape, expected.shape(), "{}: {name}", opened.case.file);
-                let values = Vec::<f32>::try_from(outputs[output].contiguous().view(-1)).expect("f32 on the CPU");
-                let found = ArrayD::from_shape_vec(shape, values).expect("of this shape");
-                let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
-                let worst = (&found - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
-                let limit = opened.case.tolerance * most;
-                assert!(worst <= limit, "{}: {name}: off by {worst}, largest {most}", opened.case.file);
+                opened.check_output(&outputs[output], &name);
             }
         }
     }
+}
+
+#[test]
+fn coefficients_and_prototypes_of_masks_are_pytorchs() {
+    for mut opened in Opened::all() {
+        let (_, masks) = opened.outputs();
+        let file = opened.case.file;
+        assert_eq!(!masks.is_empty(), file.contains("-seg"), "{file}: whether it gives masks");
+        let Some((prototypes, coefficients)) = masks.split_last() else { continue };
+        assert_eq!(coefficients.len(), opened.model.levels().len(), "{file}");
+        for (level, coefficients) in coefficients.iter().enumerate() {
+            opened.check_output(coefficients, &format!("{}{level}.mask", opened.case.branch));
+        }
+        // Those of the early release were not kept.
+        if !file.starts_with("legacy/") {
+            opened.check_output(prototypes, "proto");
+        }
+    }
+}
+
+/// Files whose masks PyTorch's figures have: of YOLO26 those of its one-to-one branch.
+const MASK_CASES: &[(Case, Branch)] = &[
+    (unfused("tiny/v8-seg.pt", "tiny/v8-seg", "head"), Branch::Many),
+    (traced("tiny/v8-seg.torchscript", "tiny/v8-seg", "head"), Branch::Many),
+    (unfused("tiny/26-seg.pt", "tiny/26-seg", "head"), Branch::One),
+];
+
+#[test]
+fn masks_are_the_packages() {
+    for (case, branch) in MASK_CASES {
+        let Some(mut opened) = Opened::of(std::slice::from_ref(case)).next() else { continue };
+        let file = case.file;
+        let path = material(&format!("families/{file}")).expect("it was opened");
+        let options = LoadOptions::default().with_branch(Some(*branch));
+        opened.model = Model::load_with(path, Device::Cpu, options).expect("it loads");
+        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let expected: Array2<f32> = opened.golden.get("det");
+        // [3, H, W] of the most confident.
+        let masks: Array3<u8> = opened.golden.get("det.mask");
+        let options = DetectOptions::default().with_conf_threshold(0.25);
+        let found = detect(&opened.model, &outputs, &options).expect("they are read");
+        assert!(found.iter().all(|found| found.mask.as_ref().is_some_and(|mask| mask.area() > 0)), "{file}");
+        let boxes = &outputs[..opened.model.head().outputs().len()];
+        let all = detect(&opened.model, boxes, &options).expect("they are read");
+        assert_eq!(all.len(), expected.nrows(), "{file}: number of detections before any is dropped");
+        for (index, detection) in all.iter().enumerate() {
+            let own = opened.model.head().mask_coefficients(&outputs, &detection.place).expect("they are read");
+            let own = Vec::<f32>::try_from(own.expect("it has masks")).expect("f32 on the CPU");
+            let largest = expected.iter().skip(6).fold(1.0f32, |most, value| most.max(value.abs()));
+            let is_near = |(own, expected): (&f32, &f32)| (own - expected).abs() <= case.tolerance * largest;
+            assert!(own.iter().zip(expected.row(index).iter().skip(6)).all(is_near), "{file}: coefficients of {index}");
+            if index >= masks.dim().0 {
+                continue;
+            }
+            let kept =
+                found.iter().find(|found| found.place == detection.place && found.class_id == detection.class_id);
+            let mask = masks.index_axis(ndarray::Axis(0), index);
+            let pixels = mask.iter().filter(|&&pixel| pixel > 0).count();
+            let Some(kept) = kept else {
+                assert_eq!(pixels, 0, "{file}: mask {index} was dropped");
+                continue;
+            };
+            let own = kept.mask.as_ref().expect("it has masks").pixels();
+            let wrong = own.iter().zip(mask).filter(|(own, expected)| **own != (**expected > 0)).count();
+            assert!(wrong as f64 <= 0.002 * pixels as f64, "{file}: mask {index}: {wrong} of {pixels} pixels");
+        }
+    }
+}
+
+/// Where two levels or more feed the prototypes, and where it is the finest alone.
+#[test]
+fn maps_of_masks_are_those_of_plain_gradients() {
+    for file in ["tiny/v8-seg.pt", "tiny/26-seg.pt", "tiny/26-seg.torchscript"] {
+        let case = CASES.iter().find(|case| case.file == file).expect("it is listed");
+        let Some(opened) = Opened::of(std::slice::from_ref(case)).next() else { continue };
+        let model = &opened.model;
+        let outputs = model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let options = DetectOptions::default().with_conf_threshold(0.0);
+        let found = detect(model, &outputs, &options).expect("they are read");
+        for level in 0..model.levels().len() {
+            let of_level = |found: &&Detection| {
+                found.place.level == level && found.mask.as_ref().is_some_and(|mask| mask.area() > 50)
+            };
+            let Some(detection) = found.iter().find(of_level) else { continue };
+            let feeds = (0..model.levels().len()).map(|level| model.feed_of(level).expect("layers feed it"));
+            for layer in feeds.chain([model.find_layer("9").expect("it is there")]) {
+                let seen = &model.layers()[layer];
+                if !seen.is_seen_by(level) && !seen.is_seen_by_masks() {
+                    continue;
+                }
+                let expected = plain_map(&opened, detection, layer);
+                let options = ExplainOptions::default()
+                    .with_target(targets::MASK)
+                    .with_target_layer(TargetLayer::Layers(vec![layer]))
+                    .with_method(methods::HIRES_CAM);
+                let own = explain_found(model, &opened.input, vec![detection.clone()], &options, &mut unwatched);
+                let own = own.expect("it is explained").remove(0).heatmap;
+                let peak = expected.iter().copied().fold(0.0, f32::max);
+                let worst = (own.values() - &expected).iter().fold(0.0f32, |worst, d| worst.max(d.abs()));
+                let place = format!("{file}: level {level} at {}", model.layers()[layer].path);
+                assert!(worst <= 1e-3 * peak.max(1e-5), "{place}: off by {worst}, peak {peak}");
+            }
+        }
+    }
+}
+
+/// Activation times gradient of the mean logit inside the mask, summed over channels, where positive.
+fn plain_map(opened: &Opened, detection: &Detection, layer: usize) -> Array2<f32> {
+    let forward = opened.model.forward(&opened.input, &[layer]).expect("it runs");
+    let (levels, raw) = (opened.model.levels().len(), opened.model.head().outputs().len());
+    let (coefficients, prototypes) = (&forward.outputs[raw + detection.place.level], &forward.outputs[raw + levels]);
+    let (row, column) = (detection.place.row as i64, detection.place.column as i64);
+    let coefficients = coefficients.get(0).select(2, column).select(1, row).view([-1, 1, 1]);
+    let logits = (coefficients * prototypes.get(0)).sum_dim_intlist([0i64].as_slice(), false, Kind::Float);
+    let (height, width) = (opened.input.size()[2], opened.input.size()[3]);
+    let logits = logits.unsqueeze(0).unsqueeze(0).upsample_bilinear2d([height, width], false, None, None);
+    let mask = detection.mask.as_ref().expect("it has masks").pixels();
+    let mask: Vec<bool> = mask.iter().copied().collect();
+    let mean = logits.view(-1).masked_select(&Tensor::from_slice(&mask)).mean(Kind::Float);
+    let tap = &forward.taps[0];
+    let gradient = Tensor::run_backward(&[mean], &[tap], false, false).remove(0);
+    let map = (gradient * tap).sum_dim_intlist([1i64].as_slice(), false, Kind::Float).relu().get(0);
+    let shape = (map.size()[0] as usize, map.size()[1] as usize);
+    Array2::from_shape_vec(shape, Vec::try_from(map.contiguous().view(-1)).expect("f32 on the CPU")).expect("a map")
+}
+
+#[test]
+fn a_mask_is_no_target_of_a_network_without_masks() {
+    let Some(file) = material("families/tiny/v8.pt") else { return };
+    let model = Model::load(file, Device::Cpu).expect("it loads");
+    let options = ExplainOptions::default().with_target(targets::MASK);
+    let refused = explain_found(&model, &pattern(), Vec::new(), &options, &mut unwatched);
+    assert!(matches!(refused, Err(Error::MasksMissing { target }) if target == "mask"));
 }
 
 /// Centre, width and height, or two corners, as corners.
@@ -167,7 +313,7 @@ fn corners(values: [f32; 4], are_corners: bool) -> [f32; 4] {
 #[test]
 fn predictions_are_pytorchs() {
     for mut opened in Opened::all().chain(Opened::of(HALF_CASES)) {
-        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let (outputs, _) = opened.outputs();
         let options = DetectOptions::default().with_conf_threshold(0.0);
         let options = options.with_iou_threshold(Some(1.0)).with_max_det(usize::MAX);
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
@@ -199,7 +345,7 @@ fn predictions_are_pytorchs() {
 #[test]
 fn detections_are_the_packages() {
     for mut opened in Opened::all() {
-        let outputs = opened.model.forward(&opened.input, &[]).expect("it runs").outputs;
+        let (outputs, _) = opened.outputs();
         let options = DetectOptions::default().with_conf_threshold(0.25);
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         let (file, name) = (opened.case.file, opened.prefixed("det"));
@@ -393,7 +539,7 @@ static STRANGER: Case = unfused("zoo/63-v8s-fall.pt", "golden", "head");
 fn a_branch_can_be_asked_for_and_one_that_is_missing_is_none() {
     let Some(file) = material("families/tiny/26-e2e.torchscript") else { return };
     let load = |branch| {
-        let options = yolo_cam::LoadOptions::default().with_branch(branch);
+        let options = LoadOptions::default().with_branch(branch);
         Model::load_with(&file, Device::Cpu, options).expect("it loads")
     };
     assert_eq!(load(None).head().habits().iou_threshold, None, "it has the one-to-one branch alone");

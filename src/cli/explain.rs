@@ -92,7 +92,10 @@ pub struct ExplainArgs {
     /// Boxes without class and confidence
     #[arg(long, help_heading = "Drawing")]
     no_labels: bool,
-    /// Thickness of the boxes' lines in pixels [default: 1/320 of the picture's longest side]
+    /// Fill the masks of networks that segment with the colour of their class, under the heat [default: an outline only]
+    #[arg(long, help_heading = "Drawing")]
+    fill_masks: bool,
+    /// Thickness of the lines of boxes and masks in pixels [default: 1/320 of the picture's longest side]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
     line_width: Option<u16>,
     /// Format of the result pictures [default: that of the input]
@@ -214,6 +217,7 @@ impl ExplainArgs {
                 .with_threshold(self.threshold)
                 .with_labels(!self.no_labels)
                 .with_colorbar(self.colorbar)
+                .with_fill_masks(self.fill_masks)
                 .with_line_width(self.line_width.map(u32::from)),
             format: self.format.map(Format::extension),
             quality: self.quality,

@@ -1,16 +1,21 @@
 //! From a picture to detections: letterbox, decoding, and the choice among predictions, as the model's own package does them.
 
 mod letterbox;
+mod mask;
 mod nms;
 mod query;
 mod tracker;
 
 use tch::Tensor;
 
-pub(crate) use self::tracker::{Likeness, Tracker};
 pub use self::{
     letterbox::{Letterbox, to_tensor},
+    mask::Mask,
     query::{Answer, Query, best_match},
+};
+pub(crate) use self::{
+    mask::{Frame, Prototypes},
+    tracker::{Likeness, Tracker},
 };
 use crate::{
     error::Result,
@@ -33,6 +38,8 @@ pub struct Detection {
     pub logit: f32,
     /// Where it comes from.
     pub place: Place,
+    /// Its pixels in the network's input, inside its box; `None` if the network gives no masks.
+    pub mask: Option<Mask>,
 }
 
 impl Detection {
@@ -44,6 +51,7 @@ impl Detection {
             confidence: prediction.confidence(class_id),
             logit: prediction.class_logits[class_id],
             place: prediction.place,
+            mask: None,
         }
     }
 }
@@ -84,7 +92,8 @@ const EVERYTHING: f32 = -1.0;
 
 /// Decodes the raw outputs of one picture into detections, most confident first.
 ///
-/// `outputs`: `[1, C, h, w]` f32 each, in order of the file.
+/// `outputs`: `[1, C, h, w]` f32 each, in order of the file. With what masks are made of behind them, as a forward pass gives
+/// it, each detection has its mask.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
@@ -102,10 +111,19 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
             least
         })?;
     }
-    Ok(match options.iou_threshold.or(habits.iou_threshold) {
+    let mut kept = match options.iou_threshold.or(habits.iou_threshold) {
         Some(iou_threshold) => nms::nms(candidates, iou_threshold, options),
         None => nms::most_confident(candidates, options),
-    })
+    };
+    if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
+        for found in &mut kept {
+            found.mask = Some(prototypes.mask(&found.place, &found.box_input)?);
+        }
+    }
+    if habits.drops_empty_masks {
+        kept.retain(|found| found.mask.as_ref().is_none_or(|mask| !mask.is_empty()));
+    }
+    Ok(kept)
 }
 
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out

@@ -68,6 +68,7 @@ mod tests {
             confidence,
             logit: 0.0,
             place: Place { level: 0, row: 0, column: 0, slot: 0, index: 0 },
+            mask: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{Detection, EVERYTHING, scan_level};
+use super::{Detection, EVERYTHING, Prototypes, scan_level};
 use crate::{error::Result, geometry::BBox, model::Model};
 
 /// A box and a class: what did the detector make of it?
@@ -61,5 +61,9 @@ pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Op
             EVERYTHING
         })?;
     }
-    Ok(found.map(|(iou, detection)| Answer { detection, iou, winner }))
+    let Some((iou, mut detection)) = found else { return Ok(None) };
+    if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
+        detection.mask = Some(prototypes.mask(&detection.place, &detection.box_input)?);
+    }
+    Ok(Some(Answer { detection, iou, winner }))
 }

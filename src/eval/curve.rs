@@ -94,10 +94,10 @@ pub fn curves(
 ) -> Result<Vec<Curves>> {
     // Another handle, so that its threads can have theirs meanwhile.
     let model = &crew.model().share()?;
-    let whole = model.forward(input, &[])?;
+    let whole = model.forward_boxes(input)?;
     let likeness = if options.protocol == Protocol::DRise { Likeness::Cosine } else { Likeness::SameClass };
-    let tracker = Tracker::new(model, detections, &whole.outputs, likeness)?;
-    let own = tracker.scores(&whole.outputs)?.remove(0);
+    let tracker = Tracker::new(model, detections, &whole, likeness)?;
+    let own = tracker.scores(&whole)?.remove(0);
     let deletion = options.protocol.deletion_fill().picture(input, options.seed)?;
     let insertion = options.protocol.insertion_start().picture(input, options.seed)?;
     let steps = options.steps();
@@ -121,7 +121,7 @@ pub fn curves(
             [true, false].into_iter().flat_map(change)
         })
         .collect();
-    let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward(picture, &[])?.outputs)?.remove(0));
+    let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward_boxes(picture)?)?.remove(0));
     let (deleted, begun) = (ends(&deletion)?, ends(&insertion)?);
     let state = || ThreadState {
         input: input.shallow_clone(),
@@ -134,7 +134,7 @@ pub fn curves(
     let work = |model: &Model, state: &ThreadState, batch: &[Changed]| {
         let pictures = batch.iter().map(|changed| state.picture(changed, pixels * changed.step as i64 / steps as i64));
         let pictures = Tensor::f_cat(&pictures.collect::<Result<Vec<_>>>()?, 0)?;
-        let heads = model.forward(&pictures, &[])?.outputs;
+        let heads = model.forward_boxes(&pictures)?;
         let wanted: Vec<&[usize]> = batch.iter().map(|changed| slice::from_ref(&detection_of[changed.map])).collect();
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };

@@ -183,9 +183,11 @@ const TRIAL_CHANNELS: usize = 32;
 /// Whether boxes can be explained as `options` say at all, before any picture is.
 ///
 /// # Errors
-/// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head.
+/// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head; [`Error::MasksMissing`] if masks
+/// are to be explained and there are none.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
-    let plan = Plan::new(model, &options.target_layer, options.method_of(model).auto_layers)?;
+    let options = &options.clone().with_method(options.method_of(model));
+    let plan = Plan::new(model, &options.target_layer, options)?;
     if options.target_layer == TargetLayer::Auto {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
@@ -278,7 +280,7 @@ pub fn explain_found(
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
     let options = &options.clone().with_method(options.method_of(model));
-    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
+    let plan = Plan::new(model, &options.target_layer, options)?;
     let forward = plan.forward(model, input)?;
     let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
     explain_detections(&picture, &plan, options, detections, watch)
@@ -294,7 +296,7 @@ struct Found {
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
     let options = &options.clone().with_method(options.method_of(model));
-    let plan = Plan::new(model, &options.target_layer, options.method.auto_layers)?;
+    let plan = Plan::new(model, &options.target_layer, options)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -507,7 +509,7 @@ fn find_working_layers(
     let mut trials = 0;
     for target in [TargetLayer::Auto].into_iter().chain(single) {
         // A hint must not fail a picture that is explained.
-        let Ok(plan) = Plan::new(model, &target, options.method.auto_layers) else { continue };
+        let Ok(plan) = Plan::new(model, &target, &options) else { continue };
         let is_candidate = |found: &ExplainedBox| {
             let layers = &plan.layers_of[found.detection.place.level];
             is_open(found) && !layers.is_empty() && *layers != found.layers

@@ -4,9 +4,9 @@ use std::iter;
 
 use tch::Tensor;
 
-use super::TargetLayer;
+use super::{ExplainOptions, TargetLayer};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::{Forward, Layer, Model},
 };
 
@@ -47,18 +47,27 @@ pub(super) struct Plan {
     /// The layer that feeds each level, to be tried where those asked for say nothing: none, if it is one of them, or if it
     /// shows only a single cell by this method.
     pub feed_of: Vec<Option<usize>>,
+    /// Whether masks are explained: they are made of prototypes that may come from another level than the box.
+    is_of_masks: bool,
 }
 
 impl Plan {
-    pub fn new(model: &Model, target: &TargetLayer, auto_layers: AutoLayers) -> Result<Self> {
+    /// For boxes that are explained at the layers of `target`, by the method and for the target of `options`.
+    pub fn new(model: &Model, target: &TargetLayer, options: &ExplainOptions) -> Result<Self> {
+        let auto_layers = options.method.auto_layers;
+        let is_of_masks = options.target.is_of_mask();
+        if is_of_masks && !model.gives_masks() {
+            return Err(Error::MasksMissing { target: options.target.name.to_owned() });
+        }
         if auto_layers == AutoLayers::None {
             let none = vec![Vec::new(); model.levels().len()];
             let feed_of = vec![None; model.levels().len()];
-            return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of });
+            return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of, is_of_masks });
         }
         let levels = 0..model.levels().len();
         let seen = |layers: &[usize], level: usize| -> Vec<usize> {
-            layers.iter().copied().filter(|&layer| model.layers()[layer].is_seen_by(level)).collect()
+            let is_seen = |layer: &Layer| layer.is_seen_by(level) || is_of_masks && layer.is_seen_by_masks();
+            layers.iter().copied().filter(|&layer| is_seen(&model.layers()[layer])).collect()
         };
         let layers_of: Vec<Vec<usize>> = match target {
             TargetLayer::Layers(layers) => levels.clone().map(|level| seen(layers, level)).collect(),
@@ -90,12 +99,12 @@ impl Plan {
         taps.extend(asked.first());
         taps.sort_unstable();
         taps.dedup();
-        Ok(Self { taps, layers_of, asked, feed_of })
+        Ok(Self { taps, layers_of, asked, feed_of, is_of_masks })
     }
 
     /// Runs the network with the taps of this plan.
     pub fn forward(&self, model: &Model, input: &Tensor) -> Result<Forward> {
-        match self.is_at_levels(model) {
+        match self.is_at_levels(model) && !self.is_of_masks {
             true => model.forward_to_levels(input, &self.taps),
             false => model.forward(input, &self.taps),
         }

@@ -9,7 +9,9 @@ use std::marker::PhantomData;
 
 use tch::{Kind, Tensor};
 
-use super::{Branch, CellValues, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, sigmoid};
+use super::{
+    Branch, CellValues, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, channels_at, sigmoid,
+};
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
@@ -42,8 +44,10 @@ pub(super) struct AnchorFreeHead<D> {
     /// Channels for each of the four distances.
     per_side: usize,
     classes: usize,
-    /// Channels of each level behind the classes, in rows of the network's own output.
-    extras: usize,
+    /// Paths of the convolutions that give mask coefficients, one for each level; none, if there are no masks.
+    coefficients: Vec<String>,
+    /// How many coefficients a mask has, which stand behind the classes in rows of the network's own output.
+    masks: usize,
     encoding: PhantomData<D>,
 }
 
@@ -108,9 +112,13 @@ impl<D: Distances> AnchorFreeHead<D> {
         let (prefix, boxes, classes) = if prefers_one { one.or(many)? } else { many.or(one)? };
         let per_side = boxes[0].1 / 4;
         // Further branches are for masks, whose prototypes stand beside them; or for what is no part of this family.
-        let masks = ends(network, &format!("{path}.{prefix}cv4")).map(|ends| ends[0].1);
-        let has_prototypes = network.tensor(&format!("{path}.proto.cv3.conv.weight")).is_some();
-        if !D::fits(per_side) || masks.is_some() != has_prototypes {
+        let coefficients = ends(network, &format!("{path}.{prefix}cv4")).unwrap_or_default();
+        let prototypes =
+            network.tensor(&format!("{path}.proto.cv3.conv.weight")).map(|weight| weight.size()[0] as usize);
+        let masks = prototypes.unwrap_or(0);
+        let depth = if prototypes.is_some() { boxes.len() } else { 0 };
+        let fits_prototypes = coefficients.len() == depth && coefficients.iter().all(|&(_, found)| found == masks);
+        if !D::fits(per_side) || !fits_prototypes {
             return None;
         }
         let pairs = boxes.into_iter().zip(&classes);
@@ -121,7 +129,8 @@ impl<D: Distances> AnchorFreeHead<D> {
             per_side,
             classes: classes[0].1,
             outputs: pairs.flat_map(|((boxes, _), (classes, _))| [boxes, classes.clone()]).collect(),
-            extras: masks.unwrap_or(0),
+            coefficients: coefficients.into_iter().map(|(path, _)| path).collect(),
+            masks,
             encoding: PhantomData,
         })
     }
@@ -129,6 +138,11 @@ impl<D: Distances> AnchorFreeHead<D> {
     /// The number of levels.
     fn depth(&self) -> usize {
         self.outputs.len() / OUTPUTS
+    }
+
+    /// Which output gives the mask coefficients of a level; `None` if there are no masks.
+    fn coefficient_output(&self, level: usize) -> Option<usize> {
+        (level < self.coefficients.len()).then_some(self.outputs.len() + level)
     }
 
     /// The box of a cell (row, column). `raw`: its channels, for each distance one after the other.
@@ -171,6 +185,22 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
         self.outputs.clone()
     }
 
+    fn mask_outputs(&self) -> Vec<String> {
+        match self.coefficients.as_slice() {
+            [] => Vec::new(),
+            paths => paths.iter().cloned().chain([format!("{}.proto", self.path)]).collect(),
+        }
+    }
+
+    fn mask_coefficients(&self, outputs: &[Tensor], place: &Place) -> Result<Option<Tensor>> {
+        let output = self.coefficient_output(place.level).and_then(|output| outputs.get(output));
+        output.map(|output| channels_at(output, 0..self.masks, place)).transpose()
+    }
+
+    fn level_of(&self, output: usize) -> Option<usize> {
+        (0..self.depth()).find(|&level| output / OUTPUTS == level || self.coefficient_output(level) == Some(output))
+    }
+
     fn starts(&self) -> Vec<String> {
         (0..self.depth()).map(|level| format!("{}.{}cv3.{level}", self.path, self.prefix)).collect()
     }
@@ -182,9 +212,9 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
 
     fn habits(&self) -> Habits {
         if self.prefix == ONE_TO_ONE {
-            Habits { iou_threshold: None, has_many_labels: true }
+            Habits { iou_threshold: None, has_many_labels: true, drops_empty_masks: true }
         } else {
-            Habits { iou_threshold: Some(0.7), has_many_labels: false }
+            Habits { iou_threshold: Some(0.7), has_many_labels: false, drops_empty_masks: true }
         }
     }
 
@@ -202,7 +232,7 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
     }
 
     fn values_per_box(&self) -> usize {
-        4 + self.classes + self.extras
+        4 + self.classes + self.masks
     }
 
     fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
@@ -365,5 +395,12 @@ impl<D: Distances> Traced for TracedCell<'_, D> {
             Extent::Width => self.extent_between([0, 2]),
             Extent::Height => self.extent_between([1, 3]),
         }
+    }
+
+    fn mask_coefficients(&self) -> Result<Option<Tensor>> {
+        let Place { level, row, column, .. } = self.place;
+        let Some(output) = self.head.coefficient_output(level) else { return Ok(None) };
+        let channels: Vec<usize> = (0..self.head.masks).collect();
+        (self.values)(output, &channels, (row, column)).map(Some)
     }
 }

@@ -67,12 +67,14 @@ pub struct Habits {
     pub iou_threshold: Option<f32>,
     /// Whether a cell's prediction may become several detections, of different classes.
     pub has_many_labels: bool,
+    /// Whether a box is dropped whose mask has no pixel.
+    pub drops_empty_masks: bool,
 }
 
 impl Default for Habits {
     /// YOLOv5's.
     fn default() -> Self {
-        Self { iou_threshold: Some(0.45), has_many_labels: false }
+        Self { iou_threshold: Some(0.45), has_many_labels: false, drops_empty_masks: false }
     }
 }
 
@@ -99,6 +101,29 @@ pub trait Head: Send + Sync {
 
     /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most.
     fn outputs(&self) -> Vec<String>;
+
+    /// Paths of the module calls that masks are made of besides the raw outputs: those that give coefficients alone, then the
+    /// one that gives the prototypes `[N, masks, h, w]`, which belong to no level. With [`outputs`](Self::outputs) 64 at most.
+    /// Where a forward pass gives them, they stand behind the raw outputs. Default: none, as of a network without masks.
+    fn mask_outputs(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The coefficients of the mask of the prediction at `place`, `[masks]`, for the first picture. The mask is where their
+    /// sum with the prototypes is positive. Default: `None`, as of a network without masks.
+    ///
+    /// `outputs`: of a forward pass that gave masks.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if the tensors can't be read.
+    fn mask_coefficients(&self, _outputs: &[Tensor], _place: &Place) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// The level that a raw output belongs to, or one that gives coefficients. Default: the level that lists it.
+    fn level_of(&self, output: usize) -> Option<usize> {
+        self.levels().iter().position(|level| level.outputs.contains(&output))
+    }
 
     /// Paths of module calls whose inputs the levels are predicted from, one for each level, in order of the file. The gradient
     /// of a level starts there. Default: those of [`outputs`](Self::outputs).
@@ -189,6 +214,12 @@ pub trait Head: Send + Sync {
 }
 
 impl dyn Head + '_ {
+    /// The prototypes of masks, `[N, masks, h, w]`, if these outputs of a forward pass have any.
+    pub fn prototypes<'a>(&self, outputs: &'a [Tensor]) -> Option<&'a Tensor> {
+        let masks = self.mask_outputs().len();
+        (masks > 0 && outputs.len() == self.outputs().len() + masks).then(|| outputs.last())?
+    }
+
     /// The cells of each level for these raw outputs, `[N, C, h, w]` each.
     ///
     /// # Errors
@@ -322,6 +353,14 @@ pub trait Traced {
     /// # Errors
     /// As above.
     fn extent(&self, extent: Extent) -> Result<Tensor>;
+
+    /// The coefficients of its mask, `[masks]`; `None` if the network gives no masks, which is the default.
+    ///
+    /// # Errors
+    /// As above.
+    fn mask_coefficients(&self) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
 }
 
 /// The head of a network, whichever family it is of.
@@ -343,6 +382,12 @@ pub(crate) fn find_head(network: &Network) -> std::result::Result<Box<dyn Head>,
 fn no_head() -> String {
     let known = all().iter().map(|family| format!("{} ({})", family.name(), family.structure())).collect::<Vec<_>>();
     format!("has no detection head of a family that is known: {}", known.join("; "))
+}
+
+/// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.
+fn channels_at(output: &Tensor, channels: std::ops::Range<usize>, place: &Place) -> Result<Tensor> {
+    let cell = output.f_get(0)?.f_select(2, place.column as i64)?.f_select(1, place.row as i64)?;
+    Ok(cell.f_narrow(0, channels.start as i64, channels.len() as i64)?)
 }
 
 /// The logistic function: from a logit to a probability.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, sigmoid};
+use super::{CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, channels_at, sigmoid};
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
@@ -64,8 +64,8 @@ impl AnchorHead {
     fn find(path: &str, anchors: &Tensor, by_path: &HashMap<&str, &Tensor>) -> Option<Self> {
         let get = |name: &str| by_path.get(format!("{path}.{name}").as_str()).copied();
         let &[n_levels, n_anchors, 2] = anchors.size().as_slice() else { return None };
-        // Sets of levels are kept in 64 bits.
-        if n_anchors == 0 || !(1..=64).contains(&n_levels) {
+        // Sets of outputs are kept in 64 bits, and one may be of prototypes.
+        if n_anchors == 0 || !(1..=63).contains(&n_levels) {
             return None;
         }
         let per_anchor = |level: i64| match get(&format!("m.{level}.weight"))?.size().as_slice() {
@@ -93,6 +93,11 @@ impl AnchorHead {
         })
     }
 
+    /// How many mask coefficients a box has, behind its classes.
+    fn masks(&self) -> usize {
+        self.values_per_box - CLASSES - self.classes
+    }
+
     /// The box of an anchor in a cell (row, column). `raw`: its values before the sigmoid.
     ///
     /// Ultralytics YOLOv5, `Detect.forward`: xy = (2σ − 0.5 + cell)·stride, wh = (2σ)²·anchor.
@@ -116,6 +121,17 @@ impl Head for AnchorHead {
 
     fn outputs(&self) -> Vec<String> {
         (0..self.anchors.len()).map(|level| format!("{}.m.{level}", self.path)).collect()
+    }
+
+    fn mask_outputs(&self) -> Vec<String> {
+        if self.masks() > 0 { vec![format!("{}.proto", self.path)] } else { Vec::new() }
+    }
+
+    fn mask_coefficients(&self, outputs: &[Tensor], place: &Place) -> Result<Option<Tensor>> {
+        let output = &outputs[self.levels[place.level].outputs[0]];
+        let end = (place.slot + 1) * self.values_per_box;
+        let channels = end - self.masks()..end;
+        if channels.is_empty() { Ok(None) } else { channels_at(output, channels, place).map(Some) }
     }
 
     fn classes(&self) -> usize {
@@ -239,9 +255,11 @@ impl Head for AnchorHead {
         values: Box<CellValues<'a>>,
     ) -> Result<Box<dyn Traced + 'a>> {
         let base = place.slot * self.values_per_box;
-        let channels = (0..CLASSES).chain(classes.iter().map(|class| CLASSES + class)).map(|channel| base + channel);
-        let channels: Vec<usize> = channels.collect();
+        let masks = self.values_per_box - self.masks()..self.values_per_box;
+        let channels = (0..CLASSES).chain(classes.iter().map(|class| CLASSES + class)).chain(masks);
+        let channels: Vec<usize> = channels.map(|channel| base + channel).collect();
         Ok(Box::new(TracedAnchor {
+            masks: self.masks(),
             raw: values(self.levels[place.level].outputs[0], &channels, (place.row, place.column))?,
             cell: [place.column, place.row],
             stride: self.levels[place.level].stride,
@@ -252,8 +270,10 @@ impl Head for AnchorHead {
 
 /// The prediction of an anchor in a cell, with its autograd graph.
 struct TracedAnchor {
-    /// x, y, w, h, objectness, and the classes that were asked for, before the sigmoid.
+    /// x, y, w, h, objectness, and the classes that were asked for, before the sigmoid; then the mask coefficients.
     raw: Tensor,
+    /// How many coefficients.
+    masks: usize,
     /// Column and row.
     cell: [usize; 2],
     stride: u32,
@@ -300,6 +320,12 @@ impl Traced for TracedAnchor {
             Extent::Width => self.side(0),
             Extent::Height => self.side(1),
         }
+    }
+
+    fn mask_coefficients(&self) -> Result<Option<Tensor>> {
+        let masks = self.masks as i64;
+        let first = self.raw.size()[0] - masks;
+        if masks > 0 { Ok(Some(self.raw.f_narrow(0, first, masks)?)) } else { Ok(None) }
     }
 }
 
@@ -410,7 +436,7 @@ mod tests {
         [Extent::Left, Extent::Top, Extent::Right, Extent::Bottom, Extent::Width, Extent::Height];
 
     fn traced(raw: Tensor) -> TracedAnchor {
-        TracedAnchor { raw, cell: [5, 3], stride: 16, anchor: [30.0, 61.0] }
+        TracedAnchor { raw, masks: 0, cell: [5, 3], stride: 16, anchor: [30.0, 61.0] }
     }
 
     #[test]

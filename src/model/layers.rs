@@ -16,12 +16,18 @@ pub struct Layer {
     /// Levels, as bits.
     sees: u64,
     feeds: u64,
+    feeds_prototypes: bool,
 }
 
 impl Layer {
     /// Whether level `level` (in order of the file) depends on this layer. Otherwise its gradient here is zero.
     pub fn is_seen_by(&self, level: usize) -> bool {
         self.sees >> level & 1 == 1
+    }
+
+    /// Whether the prototypes of masks depend on this layer: then the mask of any box does.
+    pub fn is_seen_by_masks(&self) -> bool {
+        self.feeds_prototypes
     }
 
     /// Whether this layer's output is what level `level` (in order of the file) is predicted from.
@@ -43,16 +49,21 @@ impl Layers {
     pub fn new(calls: Vec<Call>, head: &dyn Head) -> Self {
         let levels: Vec<u64> = head.levels().iter().map(|level| bits(&level.outputs)).collect();
         let of_levels = |outputs: u64| bits((0..levels.len()).filter(|&level| levels[level] & outputs != 0));
-        let calls = calls.into_iter().map(|call| Call { sees: of_levels(call.sees), ..call });
-        Self::outside(calls, head.path())
+        let masks = head.mask_outputs().len();
+        let prototypes = if masks > 0 { bits([head.outputs().len() + masks - 1]) } else { 0 };
+        let layer = |Call { path, class, sees, feeds }: Call| Layer {
+            path,
+            class,
+            sees: of_levels(sees),
+            feeds,
+            feeds_prototypes: sees & prototypes != 0,
+        };
+        Self::outside(calls.into_iter().map(layer), head.path())
     }
 
-    fn outside(calls: impl Iterator<Item = Call>, head_module: &str) -> Self {
+    fn outside(layers: impl Iterator<Item = Layer>, head_module: &str) -> Self {
         let inside = format!("{head_module}.");
-        let list = calls
-            .filter(|call| call.path != head_module && !call.path.starts_with(&inside))
-            .map(|Call { path, class, sees, feeds }| Layer { path, class, sees, feeds })
-            .collect();
+        let list = layers.filter(|layer| layer.path != head_module && !layer.path.starts_with(&inside)).collect();
         Self { list, head_module: head_module.to_owned() }
     }
 
@@ -129,15 +140,21 @@ mod tests {
     use super::*;
 
     fn layers() -> Layers {
-        let call = |path: &str, sees, feeds| Call { path: path.into(), class: "Conv".into(), sees, feeds };
+        let layer = |path: &str, sees, feeds| Layer {
+            path: path.into(),
+            class: "Conv".into(),
+            sees,
+            feeds,
+            feeds_prototypes: false,
+        };
         Layers::outside(
             [
-                call("model.2", 0b11, 0),
-                call("model.9", 0b11, 0b01),
-                call("model.9.cv2_x.act", 0b11, 0b01),
-                call("model.24", 0, 0),
-                call("model.24.m.0", 0b01, 0),
-                call("model.240", 0b10, 0b10),
+                layer("model.2", 0b11, 0),
+                layer("model.9", 0b11, 0b01),
+                layer("model.9.cv2_x.act", 0b11, 0b01),
+                layer("model.24", 0, 0),
+                layer("model.24.m.0", 0b01, 0),
+                layer("model.240", 0b10, 0b10),
             ]
             .into_iter(),
             "model.24",

@@ -53,8 +53,10 @@ pub struct Model {
     ultralytics_version: Option<String>,
     warnings: Vec<String>,
     head: Arc<dyn Head>,
-    /// Paths of the calls that give the raw outputs.
+    /// Paths of the calls that give the raw outputs, then those that masks are made of.
     outputs: Vec<String>,
+    /// How many of them are raw outputs.
+    n_raw: usize,
     /// Paths of the calls whose inputs are those of the levels.
     starts: Vec<String>,
     /// For each raw output the 1×1 convolution that it is computed by from the level's input, if it is.
@@ -66,6 +68,8 @@ pub struct Model {
     strides: OnceCell<Vec<Option<u32>>>,
     /// Graphs that were made, by their tapped layers.
     graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
+    /// The graph that gives no masks, of a network that can, once it was needed.
+    without_masks: RefCell<Option<TappedGraph>>,
 }
 
 /// Settings of loading a model.
@@ -86,7 +90,8 @@ with_fields!(LoadOptions {
 /// What a forward pass returns.
 #[derive(Debug)]
 pub struct Forward {
-    /// Raw outputs of the head, `[N, C, h, w]` f32, before the sigmoid, in order of the file.
+    /// Raw outputs of the head, `[N, C, h, w]` f32, before the sigmoid, in order of the file; behind them what masks are made
+    /// of ([`Head::mask_outputs`]), if the network gives masks.
     pub outputs: Vec<Tensor>,
     /// What each level is predicted from, `[N, K, h, w]` f32.
     pub level_inputs: Vec<Tensor>,
@@ -131,12 +136,15 @@ impl Model {
         warnings.extend(undefined_weights(&tensors)?);
         let mut head = head_of(&tensors, &metadata, options).map_err(&unusable)?;
         let classes = head.classes();
-        let (outputs, starts) = (head.outputs(), head.starts());
+        let (raw, masks, starts) = (head.outputs(), head.mask_outputs(), head.starts());
+        let n_raw = raw.len();
+        let outputs = [raw, masks].concat();
         let (output_paths, start_paths) = (borrowed(&outputs), borrowed(&starts));
         let ends = Ends { outputs: &output_paths, starts: &start_paths };
         let calls = module.calls(&ends).map_err(|error| {
             unusable(format!("cannot be explained: {}; export the whole network again", reason(&error)))
         })?;
+        let ends = Ends { outputs: &output_paths[..n_raw], ..ends };
         let shapes = probe(&module, &ends, device).map_err(unusable)?;
         head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
         if kind == FileKind::TorchScript {
@@ -157,6 +165,7 @@ impl Model {
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
             outputs,
+            n_raw,
             starts,
             module,
             weights_token: Arc::new(()),
@@ -165,6 +174,7 @@ impl Model {
             device,
             strides: OnceCell::new(),
             graphs: RefCell::default(),
+            without_masks: RefCell::default(),
         })
     }
 
@@ -195,10 +205,12 @@ impl Model {
             warnings: self.warnings.clone(),
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
+            n_raw: self.n_raw,
             starts: self.starts.clone(),
             layers: self.layers.clone(),
             strides: self.strides.clone(),
             graphs: RefCell::default(),
+            without_masks: RefCell::default(),
         })
     }
 
@@ -248,6 +260,11 @@ impl Model {
     /// What the raw outputs mean.
     pub fn head(&self) -> &dyn Head {
         self.head.as_ref()
+    }
+
+    /// Whether the network gives a mask for each box.
+    pub fn gives_masks(&self) -> bool {
+        self.outputs.len() > self.n_raw
     }
 
     /// The levels of the pyramid, in order of the file.
@@ -313,6 +330,26 @@ impl Model {
         if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
     }
 
+    /// Runs the network for its boxes alone, without gradients: what masks are made of is not computed.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_boxes(&self, input: &Tensor) -> Result<Vec<Tensor>> {
+        if !self.gives_masks() {
+            return Ok(self.forward(input, &[])?.outputs);
+        }
+        let mut graph = self.without_masks.borrow_mut();
+        let graph = match &mut *graph {
+            Some(graph) => graph,
+            none => {
+                let outputs = borrowed(&self.outputs[..self.n_raw]);
+                let ends = Ends { outputs: &outputs, starts: &[] };
+                none.insert(TappedGraph::new(&self.module, &ends, &[], Tap::Observe)?)
+            }
+        };
+        Ok(tch::no_grad(|| graph.run(input))?.outputs)
+    }
+
     /// Runs the network. Gradients of each level reach its own input and nothing else: less to record than with taps, where
     /// the gradient of a coarse level reaches the inputs of the finer ones too.
     ///
@@ -349,8 +386,7 @@ impl Model {
         channels: &[usize],
         cell: (usize, usize),
     ) -> Result<Tensor> {
-        let level = self.levels().iter().position(|level| level.outputs.contains(&output));
-        let (Some(level), Some(pointwise)) = (level, self.pointwise.get(output)) else {
+        let (Some(level), Some(pointwise)) = (self.head.level_of(output), self.pointwise.get(output)) else {
             return Err(Error::Libtorch(format!(
                 "raw output {output} of a level does not exist; there are {} raw outputs",
                 self.outputs.len()
@@ -436,7 +472,7 @@ impl Model {
 
     /// What lies behind layer `layer`, to be run with something else in its place.
     pub(crate) fn tail(&self, layer: usize) -> Result<Tail<'_>> {
-        Tail::new(&self.module, &borrowed(&self.outputs), &self.layers.list[layer].path)
+        Tail::new(&self.module, &borrowed(&self.outputs[..self.n_raw]), &self.layers.list[layer].path)
     }
 
     fn with_ends<T>(&self, make: impl FnOnce(&Ends) -> T) -> T {
@@ -630,7 +666,7 @@ fn pointwise_convolutions(tensors: &[(String, Tensor)], head: &dyn Head) -> Resu
         }
         _ => Ok(None),
     };
-    head.outputs().iter().map(pointwise).collect()
+    head.outputs().iter().chain(&head.mask_outputs()).map(pointwise).collect()
 }
 
 /// The values of all channels in a cell (row, column) of the first picture.

@@ -26,7 +26,12 @@ pub fn write_shapes(
         let map = explanation.map(index, MapSize::Input)?;
         let b = explained.detection.box_input.clipped(explanation.letterbox.map.input);
         // A map without signal has no shape; why is told anyway.
-        Ok(shape(map.view(), Some(&b), options).ok().filter(|_| explained.heatmap.no_signal().is_none()))
+        let found = shape(map.view(), Some(&b), options).ok().filter(|_| explained.heatmap.no_signal().is_none());
+        let mask = explained.detection.mask.as_ref();
+        Ok(found.map(|found| match mask {
+            Some(mask) => found.compared_to(mask),
+            None => found,
+        }))
     };
     let shapes = explanation.boxes.iter().enumerate().map(measure).collect::<Result<Vec<_>>>()?;
     let title = |explained: &ExplainedBox| {

@@ -6,6 +6,7 @@ mod fonts;
 mod heat;
 mod label;
 mod layout;
+mod outline;
 pub(crate) mod text;
 
 use std::borrow::Cow;
@@ -20,6 +21,7 @@ pub use self::{
 };
 use self::{heat::Painter, label::BoxLabel};
 use crate::{
+    detect::Mask,
     error::Result,
     explain::{ExplainedBox, Explanation, Group, Grouping, Normalize},
     geometry::{BBox, LetterboxMap, Size},
@@ -57,7 +59,9 @@ pub struct RenderOptions {
     pub labels: bool,
     /// A bar on the right that tells which colour stands for how much. Default: false.
     pub colorbar: bool,
-    /// Thickness of the boxes' lines in pixels; `None` is what suits the size of the picture. Default: `None`.
+    /// Whether masks are filled with the colour of their class, under the heat; else they have an outline only. Default: false.
+    pub fill_masks: bool,
+    /// Thickness of the lines of boxes and masks in pixels; `None` is what suits the size of the picture. Default: `None`.
     pub line_width: Option<u32>,
     /// The longest side that a picture may have, in pixels. Default: that of a JPEG.
     pub max_side: u32,
@@ -72,6 +76,7 @@ with_fields!(RenderOptions {
     with_threshold => threshold: f32,
     with_labels => labels: bool,
     with_colorbar => colorbar: bool,
+    with_fill_masks => fill_masks: bool,
     with_line_width => line_width: Option<u32>,
     with_max_side => max_side: u32,
 });
@@ -87,6 +92,7 @@ impl Default for RenderOptions {
             threshold: 0.0,
             labels: true,
             colorbar: false,
+            fill_masks: false,
             line_width: None,
             max_side: 65_535,
         }
@@ -115,6 +121,11 @@ impl<'a> Artist<'a> {
             .map(|&index| &self.explanation.boxes[index])
             .map(|explained| (explained, map.to_image(&explained.detection.box_input)))
             .collect();
+        let masks: Vec<(Mask, Rgb<u8>)> =
+            boxes.iter().filter_map(|(explained, _)| drawn_mask(explained, map)).collect();
+        if self.options.fill_masks {
+            masks.iter().for_each(|(mask, color)| outline::fill(panel, mask, *color));
+        }
         let heated: Vec<BBox> = match self.options.heat {
             HeatArea::Box => boxes.iter().filter(|(explained, _)| has_signal(explained)).map(|&(_, b)| b).collect(),
             HeatArea::Full if boxes.iter().any(|(explained, _)| has_signal(explained)) => vec![whole(panel)],
@@ -131,6 +142,9 @@ impl<'a> Artist<'a> {
                 label::draw_notice(panel, b, &format!("no signal at {}", explained.layer_names(self.model)));
             }
         }
+        // Where the boxes have no lines, masks have.
+        let thickness = if thickness > 0 { thickness } else { default_line_width(panel) };
+        masks.iter().for_each(|(mask, color)| outline::draw_outline(panel, mask, *color, thickness));
         if self.options.labels {
             // Above all boxes; the most confident has the best place.
             let label = |(explained, b): &(&ExplainedBox, BBox)| {
@@ -142,6 +156,12 @@ impl<'a> Artist<'a> {
         }
         Ok(())
     }
+}
+
+/// The mask of a box in a panel that lies in the network's input as `map` says, and its colour.
+fn drawn_mask(explained: &ExplainedBox, map: &LetterboxMap) -> Option<(Mask, Rgb<u8>)> {
+    let detection = &explained.detection;
+    Some((detection.mask.as_ref()?.to_image(map), class_color(detection.class_id)))
 }
 
 /// What pictures call a class: its name, or `class7` where no font of this machine has the letters of the name.

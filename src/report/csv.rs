@@ -91,6 +91,17 @@ pub struct CsvRow {
     shape_rebuild_hausdorff: Option<f64>,
     shape_degenerate: Option<String>,
     error: Option<Cell>,
+    // No cell of the row itself: the table has columns for these only where a network gives masks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    masks: Option<MaskCells>,
+}
+
+/// The last columns of a table about masks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct MaskCells {
+    shape_inside_mask: Option<f64>,
+    shape_mask_iou: Option<f64>,
+    mask_area: Option<usize>,
 }
 
 impl CsvRow {
@@ -123,6 +134,11 @@ impl CsvRow {
             empty: Some(detection.empty),
             reason: detection.reason.clone().map(Cell::from),
             map: detection.map.clone().map(Cell::from),
+            masks: detection.mask.as_ref().map(|mask| MaskCells {
+                shape_inside_mask: detection.shape.as_ref().and_then(|shape| shape.inside_mask),
+                shape_mask_iou: detection.shape.as_ref().and_then(|shape| shape.mask_iou),
+                mask_area: Some(mask.area),
+            }),
             ..picture.clone().with_shape(detection.shape.as_ref())
         };
         record.detections.iter().map(row).collect()
@@ -176,6 +192,21 @@ impl CsvRow {
     }
 }
 
+/// Writes the table of a run. If any of its boxes has a mask, three columns behind the others are about masks.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn write_rows(path: &Path, rows: &[CsvRow]) -> Result<()> {
+    if rows.iter().all(|row| row.masks.is_none()) {
+        return write_csv(path, rows);
+    }
+    let with_masks = |row: &CsvRow| {
+        let masks = row.masks.clone().unwrap_or_default();
+        (CsvRow { masks: None, ..row.clone() }, masks)
+    };
+    write_csv(path, &rows.iter().map(with_masks).collect::<Vec<_>>())
+}
+
 /// Writes rows under a header. Boxes are in pixels of the picture.
 ///
 /// # Errors
@@ -220,6 +251,23 @@ mod tests {
         assert!(row.starts_with("\"a, \"\"b\"\".jpg\",,") && row.ends_with(",\"is\nempty\"\n"), "{row}");
         write_csv::<CsvRow>(&path, &[]).unwrap();
         assert_eq!(read(), format!("{header}\n"));
+    }
+
+    #[test]
+    fn columns_about_masks_are_the_last_and_there_only_if_there_are_masks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let plain = CsvRow::failed("a.jpg", "is empty");
+        let lines = |rows: &[CsvRow]| {
+            write_rows(&path, rows).unwrap();
+            std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let header = lines(std::slice::from_ref(&plain)).remove(0);
+        let masks = MaskCells { mask_area: Some(12), ..MaskCells::default() };
+        let masked = CsvRow { masks: Some(masks), ..CsvRow::failed("b.jpg", "") };
+        let found = lines(&[plain, masked]);
+        assert_eq!(found[0], format!("{header},shape_inside_mask,shape_mask_iou,mask_area"));
+        assert!(found[1].ends_with(",is empty,,,") && found[2].ends_with(",,,12"), "{found:?}");
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub struct HtmlDetection {
     box_image: BBox,
     layers: Vec<String>,
     reason: Option<String>,
+    /// In pixels of the picture, if it has a mask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mask_area: Option<usize>,
 }
 
 /// A picture's files as relative URLs.
@@ -83,6 +86,7 @@ impl HtmlEntry {
             box_image: found.box_image,
             layers: found.layers.clone(),
             reason: found.reason.clone(),
+            mask_area: found.mask.as_ref().map(|mask| mask.area),
         };
         Self {
             image: record.image.path.clone(),

@@ -3,14 +3,16 @@
 mod csv;
 mod html;
 mod json;
+mod mask;
 mod picture;
 mod raw;
 mod record;
 
 pub use self::{
-    csv::{Cell, CsvRow, write_csv},
+    csv::{Cell, CsvRow, write_csv, write_rows},
     html::{HtmlDetection, HtmlEntry, HtmlFiles, write_html},
     json::{write_json, write_value},
+    mask::MaskEntry,
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
     record::{DetectionEntry, ImageEntry, InputEntry, QueryEntry, RawMap, Record, WinnerEntry},

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::MaskEntry;
 use crate::{
     explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
@@ -117,6 +118,9 @@ pub struct DetectionEntry {
     /// The shape of what the map lights up, in pixels of the network's input; `None` if nobody asked, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shape: Option<ShapeNumbers>,
+    /// Its mask; `None` if the network gives no masks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<MaskEntry>,
 }
 
 /// A raw map that was written.
@@ -160,6 +164,7 @@ impl Record {
                 map: raw.map(|raw| raw.file.clone()),
                 map_grid: raw.map(|raw| raw.grid),
                 shape: shapes.get(index).cloned().flatten(),
+                mask: detection.mask.as_ref().map(|mask| MaskEntry::new(&mask.to_image(map))),
             }
         };
         let query = options.query.map(|query| {

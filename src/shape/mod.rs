@@ -21,7 +21,7 @@ pub use self::{
     read::{read_map, read_points},
     region::Threshold,
 };
-use crate::geometry::BBox;
+use crate::{detect::Mask, geometry::BBox};
 
 /// How a shape is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -96,12 +96,31 @@ pub struct ShapeNumbers {
     pub inside_box: Option<f64>,
     /// IoU of the region with the box, 0 to 1; `None` without a box.
     pub box_iou: Option<f64>,
+    /// Share of its pixels inside the detection's mask, 0 to 1; `None` without a mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside_mask: Option<f64>,
+    /// IoU of the region with that mask, 0 to 1; `None` without a mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_iou: Option<f64>,
     /// |u_k| ÷ |u_1| for k from 1; empty if there are none.
     pub descriptors: Vec<f64>,
     /// How far the contour, rebuilt from the lowest frequencies, is from the contour; `None` if there are no descriptors.
     pub rebuild_error: Option<RebuildError>,
     /// Why there are no descriptors, if so.
     pub degenerate: Option<String>,
+}
+
+impl Shape {
+    /// With the share of the region inside `mask`, and its IoU with it. `mask`: in pixels of the map.
+    #[must_use]
+    pub fn compared_to(mut self, mask: &Mask) -> Self {
+        let lit = self.mask.indexed_iter().filter(|(_, lit)| **lit);
+        let shared = lit.filter(|((y, x), _)| mask.contains(*x as u32, *y as u32)).count() as f64;
+        let area = self.numbers.area as f64;
+        self.numbers.inside_mask = Some(shared / area);
+        self.numbers.mask_iou = Some(shared / (area + mask.area() as f64 - shared));
+        self
+    }
 }
 
 /// Measures the largest region that `map` lights up. `map`: `[H, W]` ≥ 0; `b`: the detection's box in pixels of the map, if there is one.
@@ -179,6 +198,8 @@ fn numbers(
         circularity: if perimeter > 0.0 { 4.0 * std::f64::consts::PI * enclosed / perimeter.powi(2) } else { 0.0 },
         inside_box: shared.map(|shared| shared / area as f64),
         box_iou: shared.zip(b).map(|(shared, b)| shared / (area as f64 + f64::from(b.area()) - shared)),
+        inside_mask: None,
+        mask_iou: None,
         descriptors: fourier.as_ref().map(|series| series.descriptors(options.descriptors)).unwrap_or_default(),
         rebuild_error: fourier.as_ref().ok().map(|series| series.rebuild_error(options.reconstruct)),
         degenerate: fourier.as_ref().err().cloned(),

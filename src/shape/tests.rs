@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 
 use super::*;
+use crate::{detect::Frame, geometry::Size};
 
 /// An outline with numpy's figures, made by tests/data/make_shapes.py.
 #[derive(Deserialize)]
@@ -153,6 +154,11 @@ fn the_numbers_of_a_rectangle_are_those_worked_out_by_hand() {
     assert_eq!(numbers.perimeter, 2.0 * (39.0 + 19.0), "through the centres");
     assert_eq!((numbers.hull_area, numbers.solidity), (800.0, 1.0));
     assert_eq!((numbers.inside_box, numbers.box_iou), (Some(0.5), Some(400.0 / 1200.0)));
+    // A mask of the left half and as much beside it.
+    let mask =
+        Mask::new(Size { width: 120, height: 100 }, Frame { left: 10, top: 50, width: 40, height: 20 }, |_, _| true);
+    let compared = shape.clone().compared_to(&mask).numbers;
+    assert_eq!((compared.inside_mask, compared.mask_iou), (Some(0.5), Some(400.0 / 1200.0)));
     assert_eq!(numbers.orientation, 0.0);
     // The ellipse with the moments of a rectangle a×b has the axes 2a/√3 and 2b/√3.
     assert!((numbers.major_axis - 80.0 / 3f64.sqrt()).abs() < 1e-9);
@@ -172,6 +178,7 @@ fn a_disc_is_round_and_a_turned_bar_points_where_it_does() {
     assert!((numbers.major_axis - 120.0).abs() < 0.5 && (numbers.minor_axis - 120.0).abs() < 0.5);
     assert!(numbers.solidity > 0.97 && numbers.solidity <= 1.0);
     assert_eq!((numbers.inside_box, numbers.box_iou), (None, None));
+    assert_eq!((numbers.inside_mask, numbers.mask_iou), (None, None));
     // Down to the right by 30 degrees.
     let (sin, cos) = 30f64.to_radians().sin_cos();
     let bar = |x: f64, y: f64| {

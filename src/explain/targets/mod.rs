@@ -4,6 +4,7 @@ mod auto;
 mod conf;
 mod edges;
 mod logit;
+mod mask;
 mod obj;
 mod odam;
 mod prob;
@@ -16,13 +17,14 @@ pub use self::{
     conf::CONF,
     edges::{X1, X2, Y1, Y2},
     logit::LOGIT,
+    mask::MASK,
     obj::OBJ,
     odam::ODAM,
     prob::PROB,
     sides::{H, W},
 };
 use crate::{
-    detect::Detection,
+    detect::{Detection, Prototypes},
     error::{Error, Result},
     families::Traced,
     model::{Forward, Model},
@@ -42,6 +44,7 @@ static TARGETS: Registry<TargetSpec> = Registry::new(&[
     &edges::BOTTOM,
     &sides::WIDTH,
     &sides::HEIGHT,
+    &mask::SPEC,
     &odam::SPEC,
 ]);
 
@@ -70,6 +73,8 @@ impl TargetSpec {
 pub enum Value {
     /// A scalar of the prediction, with its autograd graph.
     Scalar(fn(&Subject) -> Result<Tensor>),
+    /// The same of its mask, which does not come from the level of its box alone.
+    OfMask(fn(&Subject) -> Result<Tensor>),
     /// Another target, which depends on the model.
     Choice(fn(&Model) -> Target),
     /// The maximum of the normalised maps of several targets.
@@ -81,6 +86,8 @@ pub struct Subject<'a> {
     traced: Box<dyn Traced + 'a>,
     is_contrasted: bool,
     model: &'a Model,
+    forward: &'a Forward,
+    detection: &'a Detection,
     target: Target,
 }
 
@@ -109,6 +116,23 @@ impl Subject<'_> {
             family: self.model.head().family().to_owned(),
         })
     }
+
+    /// The mean of the logits of the prediction's mask, at the size of the input, inside the mask of the detection. 0 where that
+    /// mask has no pixels.
+    ///
+    /// # Errors
+    /// [`Error::MasksMissing`] if the network gives no masks; [`Error::Libtorch`].
+    pub fn mask_logit(&self) -> Result<Tensor> {
+        let prototypes = Prototypes::of(self.model.head(), &self.forward.outputs)?;
+        let (Some(prototypes), Some(coefficients)) = (prototypes, self.traced.mask_coefficients()?) else {
+            return Err(Error::MasksMissing { target: self.target.name.to_owned() });
+        };
+        let Detection { place, box_input, mask, .. } = self.detection;
+        match mask {
+            Some(mask) => prototypes.mean_logit(&coefficients, mask),
+            None => prototypes.mean_logit(&coefficients, &prototypes.mask(place, box_input)?),
+        }
+    }
 }
 
 impl Spec for TargetSpec {
@@ -131,7 +155,16 @@ impl Target {
     pub fn of(self, model: &Model) -> Self {
         match self.value {
             Value::Choice(choose) => choose(model),
-            Value::Scalar(_) | Value::Maximum(_) => self,
+            Value::Scalar(_) | Value::OfMask(_) | Value::Maximum(_) => self,
+        }
+    }
+
+    /// Whether it depends on the mask.
+    pub(crate) fn is_of_mask(self) -> bool {
+        match self.value {
+            Value::OfMask(_) => true,
+            Value::Maximum(parts) => parts.iter().any(|part| part.is_of_mask()),
+            Value::Scalar(_) | Value::Choice(_) => false,
         }
     }
 
@@ -149,7 +182,7 @@ impl Target {
     pub(super) fn parts(self) -> Vec<Self> {
         match self.value {
             Value::Maximum(parts) => parts.to_vec(),
-            Value::Scalar(_) | Value::Choice(_) => vec![self],
+            Value::Scalar(_) | Value::OfMask(_) | Value::Choice(_) => vec![self],
         }
     }
 
@@ -164,9 +197,9 @@ impl Target {
     ) -> Result<Tensor> {
         let classes: Vec<usize> = [detection.class_id].into_iter().chain(contrast).collect();
         let traced = model.trace(forward, &detection.place, &classes)?;
-        let subject = Subject { traced, is_contrasted: contrast.is_some(), model, target: self };
+        let subject = Subject { traced, is_contrasted: contrast.is_some(), model, forward, detection, target: self };
         match self.of(model).value {
-            Value::Scalar(scalar) => scalar(&subject),
+            Value::Scalar(scalar) | Value::OfMask(scalar) => scalar(&subject),
             Value::Choice(_) | Value::Maximum(_) => {
                 Err(Error::Libtorch(format!("target {} is no scalar, but made of others", self.name)))
             }

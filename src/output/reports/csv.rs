@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use yolo_cam::report::{CsvRow, write_csv};
+use yolo_cam::report::{CsvRow, write_rows};
 
 use super::{ReportSpec, Sink, Told};
 
@@ -28,6 +28,6 @@ impl Sink<Told<'_>> for Table {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Ok(write_csv(&self.path, &self.rows)?)
+        Ok(write_rows(&self.path, &self.rows)?)
     }
 }

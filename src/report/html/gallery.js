@@ -153,7 +153,7 @@ function row(detection, rect) {
     { tabIndex: 0 },
     cell(swatch, detection.class),
     cell(detection.confidence.toFixed(2)),
-    cell(corners),
+    cell(detection.mask_area === undefined ? corners : `${corners}, mask of ${detection.mask_area} pixels`),
     layers,
   );
   const choose = (isChosen) => () => rect.classList.toggle("chosen", isChosen);

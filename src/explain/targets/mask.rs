@@ -1,0 +1,13 @@
+//! The mask.
+
+use super::{Target, TargetSpec, Value};
+
+/// The mean of the mask's logits inside the mask: that these pixels belong to the object. Of networks that segment.
+pub const MASK: Target = Target::new(&SPEC);
+
+pub(super) const SPEC: TargetSpec = TargetSpec {
+    name: "mask",
+    summary: "The mean logit of the mask, inside the mask; of networks that segment",
+    explains_class: false,
+    value: Value::OfMask(|subject| subject.mask_logit()),
+};
