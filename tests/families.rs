@@ -238,6 +238,73 @@ fn masks_are_the_packages() {
     }
 }
 
+/// YOLOv5's coefficients are the last values of its rows.
+#[test]
+fn coefficients_of_yolov5_are_those_of_its_rows() {
+    for file in ["tiny/v7-seg.pt", "tiny/v7-seg.torchscript"] {
+        let (Some(path), Some(figures)) = (material(file), material("tiny/v7-seg.npz")) else { continue };
+        let model = Model::load(path, Device::Cpu).expect("it loads");
+        let outputs = model.forward(&pattern(), &[]).expect("it runs").outputs;
+        let head = model.head();
+        assert_eq!(outputs.len(), head.outputs().len() + 1, "{file}: the prototypes");
+        let masks = head.prototypes(&outputs).expect("it has masks").size()[1] as usize;
+        // [1, rows, values]
+        let rows: Array3<f32> = Npz::open(&figures).get("pred");
+        let options = DetectOptions::default().with_conf_threshold(0.0).with_max_det(20);
+        let found = detect(&model, &outputs, &options).expect("they are read");
+        assert_eq!(found.len(), 20, "{file}: its own package drops no box");
+        for found in found {
+            let own = head.mask_coefficients(&outputs, &found.place).expect("they are read").expect("it has masks");
+            let own = Vec::<f32>::try_from(own).expect("f32 on the CPU");
+            let row = rows.slice(ndarray::s![0, found.place.index, -(masks as isize)..]);
+            let is_near = |(own, expected): (&f32, &f32)| (own - expected).abs() <= 1e-4 * expected.abs().max(1.0);
+            assert!(own.len() == masks && own.iter().zip(row).all(is_near), "{file}: {own:?} instead of {row}");
+            let mask = found.mask.expect("it has masks");
+            let inside = mask.pixels().indexed_iter().filter(|(_, is_set)| **is_set).all(|((y, x), _)| {
+                let b = found.box_input;
+                (b.x1..b.x2).contains(&(x as f32)) && (b.y1..b.y2).contains(&(y as f32))
+            });
+            assert!(inside, "{file}: a mask ends at its box");
+        }
+    }
+}
+
+/// What the package makes of pictures with an official model.
+#[test]
+fn masks_of_an_official_model_are_the_packages() {
+    const FILE: &str = "65-11n-seg-official.pt";
+    let (Some(path), Some(expected)) = (material(&format!("zoo/{FILE}")), material("zoo/expected.json")) else {
+        return;
+    };
+    let model = Model::load(path, Device::Cpu).expect("it loads");
+    let expected = common::report(&expected)[FILE].clone();
+    let options = ExplainOptions::default().with_detect(DetectOptions::default().with_conf_threshold(0.25));
+    for name in ["dog.jpg", "person.jpg", "horses.jpg", "eagle.jpg"] {
+        let picture = yolo_cam::picture::read(format!("images/{name}")).expect("the picture is sound");
+        let found = yolo_cam::explain(&model, &picture, &options).expect("it is explained");
+        let map = found.letterbox.map;
+        for expected in expected[name].as_array().expect("a list") {
+            // What just exceeds the threshold there may not here.
+            if expected["conf"].as_f64().is_some_and(|confidence| confidence < 0.27) {
+                continue;
+            }
+            let corners: [f32; 4] = serde_json::from_value(expected["xyxy"].clone()).expect("four corners");
+            let is_it = |found: &&yolo_cam::ExplainedBox| {
+                let own: [f32; 4] = map.to_image(&found.detection.box_input).into();
+                own.iter().zip(corners).all(|(own, expected)| (own - expected).abs() <= 2.0)
+            };
+            let detection = &found.boxes.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {expected}")).detection;
+            assert_eq!(Some(detection.class_id as u64), expected["cls"].as_u64(), "{name}");
+            let confidence = expected["conf"].as_f64().expect("a number");
+            assert!((f64::from(detection.confidence) - confidence).abs() <= 0.02, "{name}: {}", detection.confidence);
+            // Both in pixels of the input.
+            let area = detection.mask.as_ref().expect("it has masks").area() as f64;
+            let pixels = expected["mask_pixels"].as_f64().expect("a number");
+            assert!((area / pixels - 1.0).abs() <= 0.03, "{name}: {area} instead of {pixels} pixels");
+        }
+    }
+}
+
 /// Where two levels or more feed the prototypes, and where it is the finest alone.
 #[test]
 fn maps_of_masks_are_those_of_plain_gradients() {
