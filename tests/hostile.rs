@@ -25,7 +25,8 @@ const MOST_MIB: u64 = 1024 + 400;
 /// Address space: libtorch reserves far more than it uses.
 const ADDRESS_KIB: u64 = 12 << 20;
 
-const MOST_LINES: usize = 3;
+/// The first says what the model is.
+const MOST_LINES: usize = 4;
 const MOST_LETTERS: usize = 500;
 
 /// What became of a run.

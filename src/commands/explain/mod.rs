@@ -45,10 +45,6 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let kinds = result_kinds(explain_options(command, model)?, command.fuse.is_some(), model);
     let method = method_of(command, model);
     warn_of_target(command.target, iter::once(method), model);
-    if session.is_talkative() {
-        let layers = command.target_layers.as_deref();
-        session.tell_choices(method, layers, iou_threshold(&command.detection, model));
-    }
     let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
     let plan = move |journal: &Journal| {
@@ -70,6 +66,10 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         return Ok(Exit::SomeFailed);
     }
     let _lock = session.begin()?;
+    if session.is_talkative() {
+        let layers = command.target_layers.as_deref();
+        session.tell_choices(method, layers, iou_threshold(&command.detection, model));
+    }
     let journal = Journal::read(output_dir);
     if command.skip_existing && journal.damaged() > 0 {
         let damaged = journal.damaged();
