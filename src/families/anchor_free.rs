@@ -249,13 +249,7 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
                 }
             }
         }
-        let rank = |stride| strides.iter().filter(|&&other| other < stride).count();
-        let level = |(index, &stride): (usize, &u32)| Level {
-            stride,
-            rank: rank(stride),
-            outputs: vec![index * OUTPUTS + BOX, index * OUTPUTS + CLASSES],
-        };
-        self.levels = strides.iter().enumerate().map(level).collect();
+        self.levels = Level::with_strides(&strides, |level| vec![level * OUTPUTS + BOX, level * OUTPUTS + CLASSES]);
         Ok(())
     }
 

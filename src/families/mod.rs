@@ -253,6 +253,13 @@ pub struct Level {
 }
 
 impl Level {
+    /// Levels of these strides, in order of the file. `outputs`: the raw outputs of each level, by its index.
+    pub fn with_strides(strides: &[u32], outputs: impl Fn(usize) -> Vec<usize>) -> Vec<Self> {
+        let rank = |stride| strides.iter().filter(|&&other| other < stride).count();
+        let level = |(index, &stride): (usize, &u32)| Self { stride, rank: rank(stride), outputs: outputs(index) };
+        strides.iter().enumerate().map(level).collect()
+    }
+
     /// `P3` for stride 8.
     pub fn name(&self) -> String {
         format!("P{}", self.stride.ilog2())

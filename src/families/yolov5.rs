@@ -162,9 +162,7 @@ impl Head for AnchorHead {
             Some(anchors) => anchors.clone(),
             None => self.anchors.iter().zip(&strides).map(in_pixels).collect(),
         };
-        let rank = |stride| strides.iter().filter(|&&other| other < stride).count();
-        let level = |(output, &stride)| Level { stride, rank: rank(stride), outputs: vec![output] };
-        self.levels = strides.iter().enumerate().map(level).collect();
+        self.levels = Level::with_strides(&strides, |level| vec![level]);
         Ok(())
     }
 
