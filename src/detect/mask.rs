@@ -42,7 +42,7 @@ impl Frame {
     }
 
     /// Its columns and rows in the whole, one pixel after the other, row by row.
-    fn pixels(self) -> impl Iterator<Item = (u32, u32)> {
+    pub fn pixels(self) -> impl Iterator<Item = (u32, u32)> {
         let Self { left, top, width, height } = self;
         (top..top + height).flat_map(move |y| (left..left + width).map(move |x| (x, y)))
     }
@@ -189,9 +189,7 @@ impl<'a> Prototypes<'a> {
         };
         Ok(Mask::new(self.input, Frame::of_box(b, self.input), is_set))
     }
-}
 
-impl Prototypes<'_> {
     /// The mean of the logits inside `mask`, with its autograd graph; 0 if the mask has no pixels.
     ///
     /// `coefficients`: `[masks]`.

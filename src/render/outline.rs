@@ -52,8 +52,7 @@ fn halo(thickness: u32) -> u32 {
 
 /// Mixes a colour into the pixels of a mask of `panel`.
 pub(super) fn fill(panel: &mut RgbImage, mask: &Mask, color: Rgb<u8>) {
-    let Frame { left, top, width, height } = mask.frame();
-    for (x, y) in (top..top + height).flat_map(|y| (left..left + width).map(move |x| (x, y))) {
+    for (x, y) in mask.frame().pixels() {
         let Some(pixel) = panel.get_pixel_mut_checked(x, y).filter(|_| mask.contains(x, y)) else { continue };
         for (value, color) in pixel.0.iter_mut().zip(color.0) {
             *value = (f32::from(*value) * (1.0 - FILLING) + f32::from(color) * FILLING).round() as u8;

@@ -22,7 +22,7 @@ impl MaskEntry {
     }
 }
 
-/// Runs as text: from the third on each as its difference from the last but one; five bits a letter from `0` on, the lowest
+/// Runs as text: from the fourth on each as its difference from the last but one; five bits a letter from `0` on, the lowest
 /// first, and a sixth where more follow.
 ///
 /// COCO API, `maskApi.c`, `rleToString`.
