@@ -48,23 +48,17 @@ struct Official {
 }
 
 /// Name, size in bytes and SHA-256.
-type Known = (&'static str, u64, &'static str);
-
-const fn known(name: &'static str, size: u64, sha256: &'static str) -> Known {
-    (name, size, sha256)
-}
-
-const YOLOV5: [Known; 10] = [
-    known("yolov5n.pt", 4_062_133, "4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3"),
-    known("yolov5s.pt", 14_808_437, "8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee"),
-    known("yolov5m.pt", 42_806_829, "61d933360ba5a7733a36764996c800287d973889d875227f5beedd2473a97a56"),
-    known("yolov5l.pt", 93_622_629, "2f603b7354c25454d1270663a14d8ddc1eea98e5eebc1d84ce0c6e3150fa155f"),
-    known("yolov5x.pt", 174_114_333, "9f27a794fa0308e2606f90565164571d6f0a0ba18a3ce2e5e5d323b71c157859"),
-    known("yolov5n6.pt", 7_190_229, "496c05a2b991da15acc6c4408c63da287f2513a46c6756618776d4dd71170781"),
-    known("yolov5s6.pt", 25_978_837, "95bda9019ada63f37338308d0c81a66047a6fbaba061abaff271ba9334cf2a6f"),
-    known("yolov5m6.pt", 72_308_357, "7afe7fa0f29a8351467200a2a5a33c7996d1155ed6636c7edd8ca70b14951c64"),
-    known("yolov5l6.pt", 154_521_589, "b357b77f646b0190912985937c44e2923441369d5fda69ba86da2aa919212618"),
-    known("yolov5x6.pt", 282_720_357, "257c991b216d625427dc4d9c7c76d6c6d93cf3732797538da34bdc02f97bfef0"),
+const YOLOV5: [(&str, u64, &str); 10] = [
+    ("yolov5n.pt", 4_062_133, "4f180cf23ba0717ada0badd6c685026d73d48f184d00fc159c2641284b2ac0a3"),
+    ("yolov5s.pt", 14_808_437, "8b3b748c1e592ddd8868022e8732fde20025197328490623cc16c6f24d0782ee"),
+    ("yolov5m.pt", 42_806_829, "61d933360ba5a7733a36764996c800287d973889d875227f5beedd2473a97a56"),
+    ("yolov5l.pt", 93_622_629, "2f603b7354c25454d1270663a14d8ddc1eea98e5eebc1d84ce0c6e3150fa155f"),
+    ("yolov5x.pt", 174_114_333, "9f27a794fa0308e2606f90565164571d6f0a0ba18a3ce2e5e5d323b71c157859"),
+    ("yolov5n6.pt", 7_190_229, "496c05a2b991da15acc6c4408c63da287f2513a46c6756618776d4dd71170781"),
+    ("yolov5s6.pt", 25_978_837, "95bda9019ada63f37338308d0c81a66047a6fbaba061abaff271ba9334cf2a6f"),
+    ("yolov5m6.pt", 72_308_357, "7afe7fa0f29a8351467200a2a5a33c7996d1155ed6636c7edd8ca70b14951c64"),
+    ("yolov5l6.pt", 154_521_589, "b357b77f646b0190912985937c44e2923441369d5fda69ba86da2aa919212618"),
+    ("yolov5x6.pt", 282_720_357, "257c991b216d625427dc4d9c7c76d6c6d93cf3732797538da34bdc02f97bfef0"),
 ];
 
 /// All official models that can be explained. Of most neither size nor sum is known here.
