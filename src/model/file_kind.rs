@@ -2,7 +2,10 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::{archive, checkpoint::EXPORT};
+use super::{
+    archive,
+    checkpoint::{Package, way_out},
+};
 use crate::{
     error::{Error, Result},
     files::open_regular,
@@ -71,7 +74,7 @@ fn describe(head: &[u8]) -> String {
         return "is a Git LFS pointer, not the file itself; run 'git lfs pull'".into();
     }
     if head.starts_with(LEGACY_MAGIC) {
-        return format!("is a checkpoint of torch before 1.6; {EXPORT}");
+        return format!("is a checkpoint of torch before 1.6; {}", way_out(Package::YoloV5));
     }
     // The last character may be cut in the middle.
     let text = match std::str::from_utf8(head) {

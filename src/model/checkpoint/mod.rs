@@ -144,11 +144,18 @@ fn described(package: Package) -> &'static str {
     }
 }
 
-fn way_out(package: Package) -> &'static str {
+/// What the package is called, and the command that exports with it.
+fn exporter(package: Package) -> (&'static str, &'static str) {
     match package {
-        Package::YoloV5 => EXPORT,
-        Package::Ultralytics => "export it with 'yolo export model=FILE format=torchscript'",
+        Package::YoloV5 => ("YOLOv5", "python export.py --weights FILE --include torchscript"),
+        Package::Ultralytics => ("the Ultralytics package", "yolo export model=FILE format=torchscript"),
     }
+}
+
+/// The way out for a file that cannot be run.
+pub(super) fn way_out(package: Package) -> String {
+    let (owner, command) = exporter(package);
+    format!("export it with {owner}'s '{command}'")
 }
 
 /// The version of the package that wrote the file.
@@ -176,9 +183,6 @@ fn class_name(pickle: &Pickle, id: Id) -> String {
     format!("{module}.{name}")
 }
 
-/// The way out for a file that cannot be run.
-pub(super) const EXPORT: &str = "export it with YOLOv5's 'python export.py --weights FILE --include torchscript'";
-
 fn read_pickle<R: Read + Seek>(archive: &mut zip::ZipArchive<R>, entry: &str) -> Result<Vec<u8>, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("has an unreadable pickle: {error}");
     let file = archive.by_name(entry).map_err(|error| unreadable(&error))?;
@@ -199,10 +203,7 @@ fn refusal(content: Content) -> String {
         Content::UnknownBlocks { package, blocks } => {
             let more = if blocks.len() > MOST { ", ..." } else { "" };
             let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-            let (owner, export) = match package {
-                Package::YoloV5 => ("YOLOv5", "python export.py --weights FILE --include torchscript"),
-                Package::Ultralytics => ("the Ultralytics package", "yolo export model=FILE format=torchscript"),
-            };
+            let (owner, export) = exporter(package);
             format!(
                 "is a checkpoint with blocks that {owner} does not have ({named}{more}); a TorchScript export works: run \
                  '{export}' of the code that it was trained with"
@@ -227,7 +228,8 @@ fn refusal(content: Content) -> String {
             format!("is an ensemble of {members} networks; save each by itself, as {{'model': ensemble[0]}}")
         }
         Content::StateDict => {
-            format!("holds weights only (a state dict), without a network; save the whole model, or {EXPORT}")
+            let way_out = way_out(Package::YoloV5);
+            format!("holds weights only (a state dict), without a network; save the whole model, or {way_out}")
         }
         Content::Other => "is a PyTorch file that holds no network".into(),
     }
