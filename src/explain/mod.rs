@@ -87,6 +87,11 @@ impl ExplainOptions {
     pub fn method_of(&self, model: &Model) -> Method {
         self.method.of(model, self.target_layer != TargetLayer::Auto)
     }
+
+    /// The same options with that method.
+    fn resolved(&self, model: &Model) -> Self {
+        self.clone().with_method(self.method_of(model))
+    }
 }
 
 /// A detection and what it depends on.
@@ -186,7 +191,7 @@ const TRIAL_CHANNELS: usize = 32;
 /// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head; [`Error::MasksMissing`] if masks
 /// are to be explained and there are none.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
-    let options = &options.clone().with_method(options.method_of(model));
+    let options = &options.resolved(model);
     let plan = Plan::new(model, &options.target_layer, options)?;
     if options.target_layer == TargetLayer::Auto {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
@@ -279,7 +284,7 @@ pub fn explain_found(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let options = &options.clone().with_method(options.method_of(model));
+    let options = &options.resolved(model);
     let plan = Plan::new(model, &options.target_layer, options)?;
     let forward = plan.forward(model, input)?;
     let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
@@ -295,7 +300,7 @@ struct Found {
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
-    let options = &options.clone().with_method(options.method_of(model));
+    let options = &options.resolved(model);
     let plan = Plan::new(model, &options.target_layer, options)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();

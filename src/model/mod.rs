@@ -15,7 +15,7 @@ mod torchscript;
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -61,15 +61,22 @@ pub struct Model {
     starts: Vec<String>,
     /// For each raw output the 1×1 convolution that it is computed by from the level's input, if it is.
     pointwise: Vec<Option<Pointwise>>,
-    /// For each raw output the graph that computes it from the level's input, once it was needed.
-    branches: RefCell<Vec<Option<TappedGraph>>>,
     layers: Layers,
     /// Once they are asked for.
     strides: OnceCell<Vec<Option<u32>>>,
-    /// Graphs that were made, by their tapped layers.
-    graphs: RefCell<HashMap<Vec<usize>, TappedGraph>>,
-    /// The graph that gives no masks, of a network that can, once it was needed.
-    without_masks: RefCell<Option<TappedGraph>>,
+    /// Graphs that were made.
+    graphs: RefCell<HashMap<GraphKind, TappedGraph>>,
+}
+
+/// What a graph that is made of the network computes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum GraphKind {
+    /// All outputs, and what gives gradients at these layers.
+    Tapped(Vec<usize>),
+    /// The raw outputs of the boxes, and nothing that masks are made of.
+    Boxes,
+    /// A raw output of a level, from the level's input.
+    Branch { level: usize, output: usize },
 }
 
 /// Settings of loading a model.
@@ -161,7 +168,6 @@ impl Model {
             ultralytics_version: metadata.ultralytics_version,
             warnings,
             pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
-            branches: RefCell::default(),
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
             outputs,
@@ -174,7 +180,6 @@ impl Model {
             device,
             strides: OnceCell::new(),
             graphs: RefCell::default(),
-            without_masks: RefCell::default(),
         })
     }
 
@@ -194,7 +199,6 @@ impl Model {
     fn with_module(&self, module: ScriptModule, weights_token: Arc<()>) -> Result<Self> {
         Ok(Self {
             pointwise: pointwise_convolutions(&module.tensors()?, self.head())?,
-            branches: RefCell::default(),
             module,
             weights_token,
             path: self.path.clone(),
@@ -210,7 +214,6 @@ impl Model {
             layers: self.layers.clone(),
             strides: self.strides.clone(),
             graphs: RefCell::default(),
-            without_masks: RefCell::default(),
         })
     }
 
@@ -319,15 +322,8 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if the network can't run at this size, or has no such layer.
     pub fn forward(&self, input: &Tensor, taps: &[usize]) -> Result<Forward> {
-        let mut graphs = self.graphs.borrow_mut();
-        let graph = match graphs.get_mut(taps) {
-            Some(graph) => graph,
-            None => {
-                let graph = self.graph(taps)?;
-                graphs.entry(taps.to_vec()).or_insert(graph)
-            }
-        };
-        if taps.is_empty() { tch::no_grad(|| graph.run(input)) } else { graph.run(input) }
+        let run = || self.run(GraphKind::Tapped(taps.to_vec()), input);
+        if taps.is_empty() { tch::no_grad(run) } else { run() }
     }
 
     /// Runs the network for its boxes alone, without gradients: what masks are made of is not computed.
@@ -338,16 +334,18 @@ impl Model {
         if !self.gives_masks() {
             return Ok(self.forward(input, &[])?.outputs);
         }
-        let mut graph = self.without_masks.borrow_mut();
-        let graph = match &mut *graph {
-            Some(graph) => graph,
-            none => {
-                let outputs = borrowed(&self.outputs[..self.n_raw]);
-                let ends = Ends { outputs: &outputs, starts: &[] };
-                none.insert(TappedGraph::new(&self.module, &ends, &[], Tap::Observe)?)
+        Ok(tch::no_grad(|| self.run(GraphKind::Boxes, input))?.outputs)
+    }
+
+    /// Runs a graph, which is made the first time that it is needed.
+    fn run(&self, kind: GraphKind, input: &Tensor) -> Result<Forward> {
+        match self.graphs.borrow_mut().entry(kind) {
+            Entry::Occupied(made) => made.into_mut().run(input),
+            Entry::Vacant(place) => {
+                let graph = self.graph(place.key())?;
+                place.insert(graph).run(input)
             }
-        };
-        Ok(tch::no_grad(|| graph.run(input))?.outputs)
+        }
     }
 
     /// Runs the network. Gradients of each level reach its own input and nothing else: less to record than with taps, where
@@ -397,7 +395,7 @@ impl Model {
         let input = &forward.level_inputs[level];
         let Some(Pointwise { weight, bias }) = pointwise else {
             let (crop, cell) = self.around(input, cell)?;
-            let raw = self.branch(level, output, &crop)?;
+            let raw = self.run(GraphKind::Branch { level, output }, &crop)?.outputs.remove(0);
             return Ok(column(&raw, cell)?.f_index_select(0, &channels)?);
         };
         let values = weight.f_index_select(0, &channels)?.f_mv(&column(input, cell)?)?;
@@ -420,17 +418,6 @@ impl Model {
         let (rows, row) = crop(&input.f_narrow(0, 0, 1)?, 2, cell.0)?;
         let (crop, column) = crop(&rows, 3, cell.1)?;
         Ok((crop, (row, column)))
-    }
-
-    /// A raw output of a level, computed from this part of the level's input.
-    fn branch(&self, level: usize, output: usize, input: &Tensor) -> Result<Tensor> {
-        let mut branches = self.branches.borrow_mut();
-        branches.resize_with(self.outputs.len(), || None);
-        let graph = match &mut branches[output] {
-            Some(graph) => graph,
-            none => none.insert(TappedGraph::between(&self.module, &self.starts[level], &self.outputs[output])?),
-        };
-        Ok(graph.run(input)?.outputs.remove(0))
     }
 
     /// The prediction at `place` for the first picture, with its autograd graph, and the logits of `classes`.
@@ -479,7 +466,17 @@ impl Model {
         make(&Ends { outputs: &borrowed(&self.outputs), starts: &borrowed(&self.starts) })
     }
 
-    fn graph(&self, taps: &[usize]) -> Result<TappedGraph> {
+    fn graph(&self, kind: &GraphKind) -> Result<TappedGraph> {
+        let taps = match kind {
+            GraphKind::Tapped(taps) => taps,
+            GraphKind::Boxes => {
+                let ends = Ends { outputs: &borrowed(&self.outputs[..self.n_raw]), starts: &[] };
+                return TappedGraph::new(&self.module, &ends, &[], Tap::Observe);
+            }
+            &GraphKind::Branch { level, output } => {
+                return TappedGraph::between(&self.module, &self.starts[level], &self.outputs[output]);
+            }
+        };
         let path = |&layer: &usize| match self.layers.list.get(layer) {
             Some(layer) => Ok(layer.path.as_str()),
             None => {
