@@ -118,7 +118,7 @@ pub enum Error {
     },
 
     /// A target explains masks, and the network gives none.
-    #[error("target {target:?} is not available for this network, which gives no masks; use a network that segments")]
+    #[error("target {target:?} is not available for this network, which predicts no masks; use a segmentation model")]
     MasksMissing {
         /// The target.
         target: String,

@@ -415,7 +415,7 @@ fn masks_are_no_target_of_a_network_without_them() {
     let Some(model) = material("tiny/yolov3-tiny.pt") else { return };
     let mut command = explain("images/dog.jpg", &temp());
     command.arg("--model-path").arg(&model).args(["--target", "mask"]);
-    fails_with_one_line(&mut command, &["mask", "gives no masks"]);
+    fails_with_one_line(&mut command, &["mask", "predicts no masks"]);
 }
 
 #[test]

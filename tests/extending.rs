@@ -180,7 +180,7 @@ fn a_family_a_method_and_a_target_are_each_one_thing() {
     fs::write(file.path(), network()).expect("it is written");
     let load = || Model::load(file.path(), Device::Cpu);
     let unknown = load().err().expect("nobody knows it yet").to_string();
-    assert!(unknown.contains("has no detection head of a family that is known: YOLOv5 ("), "{unknown}");
+    assert!(unknown.contains("has no detection head of a known family: YOLOv5 ("), "{unknown}");
 
     families::register(&Cells);
     let model = load().expect("it is known now");

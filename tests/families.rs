@@ -483,13 +483,13 @@ fn check_map(opened: &mut Opened, detection: &Detection, index: usize, layer: &s
 #[test]
 fn what_is_not_explained_is_refused_in_a_line_with_its_reason() {
     let refused = [
-        ("tiny/v5u-nms.torchscript", "has non-maximum suppression inside"),
+        ("tiny/v5u-nms.torchscript", "has non-maximum suppression built in"),
         ("tiny/11-pose.torchscript", "is a network for the task \"pose\""),
         ("tiny/26-obb-e2e.torchscript", "is a network for the task \"obb\""),
         ("tiny/v8-obb.pt", "detects rotated boxes"),
         ("tiny/11-pose.pt", "finds the keypoints of poses"),
         ("tiny/rtdetr.pt", "is an RT-DETR"),
-        ("tiny/rtdetr.torchscript", "has no detection head of a family that is known"),
+        ("tiny/rtdetr.torchscript", "has no detection head of a known family"),
         ("tiny/12-fork.pt", "AAttn with \"qk\""),
     ];
     for (file, reason) in refused {

@@ -22,8 +22,8 @@ pub struct ModelArgs {
     /// with .torchscript there; an official model (yolov5s.pt, yolov8n-seg.pt, yolo11n.pt, yolo26x.pt, ...) is downloaded
     #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
     model_path: PathBuf,
-    /// Of models with two heads, one box or many boxes for each object: which to run [default: as the version that wrote the
-    /// file runs it]
+    /// Which head to run of a model that has two: the one trained for one box per object, or the one for many [default: the one
+    /// that the package version which wrote the file runs]
     #[arg(long, value_enum, help_heading = "Model")]
     branch: Option<Branch>,
     /// Download nothing
@@ -69,8 +69,8 @@ pub struct DetectionArgs {
     /// Least confidence of a box
     #[arg(long, value_name = "0..1", default_value_t = 0.4, value_parser = fraction, help_heading = "Detection")]
     conf_thres: f32,
-    /// Boxes of one class that overlap more than this (IoU) count as one [default: as the model's own package has it, 0.45 for
-    /// YOLOv5, 0.7 for later families; models that give one box an object suppress none]
+    /// Boxes of one class that overlap more than this (IoU) count as one [default: that of the model's own package: 0.45 for
+    /// YOLOv5, 0.7 for later families, none for models that predict one box per object]
     #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
     iou_thres: Option<f32>,
     /// Most boxes in one picture

@@ -56,8 +56,8 @@ impl<'a> Session<'a> {
     pub fn tell_choices(&self, method: Method, layers: Option<&[String]>, iou_threshold: Option<f32>) {
         let model = &self.model;
         let suppression = match iou_threshold {
-            Some(iou) => format!("NMS from IoU {iou} on"),
-            None => "no NMS, it gives one box for each object".to_owned(),
+            Some(iou) => format!("NMS above IoU {iou}"),
+            None => "no NMS (one box per object)".to_owned(),
         };
         let place = match layers {
             Some(layers) => format!(" at {}", layers.join(", ")),

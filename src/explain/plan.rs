@@ -28,7 +28,7 @@ impl AutoLayers {
     /// In a few words.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::LevelInput => "what feeds the box's head",
+            Self::LevelInput => "the input of the box's head",
             Self::DeepBackbone => "end, P4 and P3 of the backbone",
             Self::WholeBackbone => "all stages of the backbone",
             Self::None => "none",

@@ -388,7 +388,7 @@ pub(crate) fn find_head(network: &Network) -> std::result::Result<Box<dyn Head>,
 
 fn no_head() -> String {
     let known = all().iter().map(|family| format!("{} ({})", family.name(), family.structure())).collect::<Vec<_>>();
-    format!("has no detection head of a family that is known: {}", known.join("; "))
+    format!("has no detection head of a known family: {}", known.join("; "))
 }
 
 /// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.

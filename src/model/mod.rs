@@ -526,8 +526,8 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
 fn unloadable(error: &Error) -> String {
     let reason = reason(error);
     if reason.contains("torchvision::nms") {
-        return "has non-maximum suppression inside, which plain libtorch cannot run; export it without, as 'yolo export \
-                model=FILE.pt format=torchscript' does"
+        return "has non-maximum suppression built in, which plain libtorch cannot run; export it without: 'yolo export \
+                model=FILE.pt format=torchscript'"
             .to_owned();
     }
     format!("is TorchScript that libtorch cannot load: {reason}")
@@ -539,7 +539,9 @@ fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptio
     let network = Network { tensors, branch: options.branch, version };
     // Rotated boxes have the same structure as masks.
     if let Some(task) = metadata.task.as_ref().filter(|task| !["detect", "segment"].contains(&task.as_str())) {
-        return Err(format!("is a network for the task {task:?}; only those that detect or segment are explained"));
+        return Err(format!(
+            "is a network for the task {task:?}; only detection and segmentation networks are supported"
+        ));
     }
     let head = find_head(&network).map_err(|problem| match version {
         Some(version) => format!("{problem}; it was exported by ultralytics {version}"),

@@ -7,7 +7,7 @@ pub const MASK: Target = Target::new(&SPEC);
 
 pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "mask",
-    summary: "The mean logit of the mask, inside the mask; of networks that segment",
+    summary: "The mean mask logit inside the object's mask; segmentation models only",
     explains_class: false,
     value: Value::OfMask(|subject| subject.mask_logit()),
 };

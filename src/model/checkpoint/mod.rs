@@ -210,8 +210,8 @@ fn refusal(content: Content) -> String {
             )
         }
         Content::OtherTask { head, does } => format!(
-            "is a checkpoint of a network that {does} (its head is {head}); those that detect, segment or classify are \
-             explained"
+            "is a checkpoint of a network that {does} (its head is {head}); only detection and segmentation networks are \
+             supported"
         ),
         Content::Lookup(what) => format!(
             "is a checkpoint that wants {what} looked up while it is read, which networks of the Ultralytics package do \

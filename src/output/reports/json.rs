@@ -1,9 +1,9 @@
 //! `STEM-res.json` for each picture.
 
-use serde_json::Value;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use serde_json::Value;
 use yolo_cam::report::{Record, write_json};
 
 use super::{PictureReport, ReportSpec};
