@@ -78,9 +78,7 @@ pub fn find_layer(name: &str, model: &Model) -> Result<usize> {
 /// What the page of a run says of how it was made.
 pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)> {
     let layers = command.target_layers.as_ref().map_or_else(|| "auto".to_owned(), |layers| layers.join(", "));
-    [
-        ("program", concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
-        ("command", std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")),
+    let own = [
         ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
         ("method", method_of(command, model).name.to_owned()),
         ("target", command.target.of(model).name.to_owned()),
@@ -89,8 +87,17 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
         ("least confidence", command.detection.conf_threshold.to_string()),
         ("IoU threshold", iou_threshold(&command.detection, model).map_or("none".to_owned(), |iou| iou.to_string())),
     ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    .map(|(name, value)| (name.to_owned(), value));
+    program_and_command().into_iter().chain(own).collect()
+}
+
+/// What every page says of the run: the version of the program, and how it was called.
+pub fn program_and_command() -> [(String, String); 2] {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    [
+        ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("command".to_owned(), words.join(" ")),
+    ]
 }
 
 /// A digest of all that the results of a picture depend on, but for the picture.
@@ -99,9 +106,10 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
     // How many are run at once changes a map only by rounding.
     let method_options = own.with_batch(1);
     let text = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         PictureId::of(model.path(), None),
+        command.model.branch,
         model.names(),
         detection,
         command.query,
@@ -160,7 +168,22 @@ fn similar<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn results_with_another_branch_are_other_results() {
+        let model = Model::load("tests/data/families/legacy/26-fused.pt", tch::Device::Cpu).unwrap();
+        let digest = |flags: &[&str]| match Cli::parse_from([&["yolo-cam"], flags].concat()).into_command().unwrap() {
+            Command::Explain(command) => result_settings(&command, &model),
+            _ => unreachable!("no other command is named"),
+        };
+        assert_eq!(digest(&[]), digest(&[]));
+        assert_ne!(digest(&["--branch", "one"]), digest(&["--branch", "many"]));
+        assert_ne!(digest(&[]), digest(&["--branch", "one"]));
+    }
 
     #[test]
     fn a_class_is_found_by_number_and_name_and_a_mistyped_one_names_its_neighbour() {

@@ -60,6 +60,16 @@ pub enum Branch {
     Many,
 }
 
+impl Branch {
+    /// As options and reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Many => "many",
+        }
+    }
+}
+
 /// How a family's own package makes detections of predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Habits {

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model,
     eval::{Crew, Explainer, Labels, Randomization},
+    families::Branch,
     files::read_regular,
     parallel::as_done,
 };
@@ -202,6 +203,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
     let EvalCommand { detection, curves, method_options, .. } = command;
     let settings = json!({
         "model_sha256": weights::sha256(model.path())?,
+        "branch": command.model.branch.map(Branch::name),
         "names": command.pictures.names,
         "device": if model.device().is_cuda() { "cuda" } else { "cpu" },
         // On the CPU figures do not depend on it.

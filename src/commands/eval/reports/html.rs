@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::{
+    super::super::options::program_and_command,
     CaseEntry, CaseGroup, EvalReportSpec, Findings, Sink,
     page::{EvalPage, write_eval_page},
 };
@@ -40,14 +41,12 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
 
 /// Names and values that the page shows.
 fn settings(findings: &Findings) -> Vec<(String, String)> {
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
-    let own = [
-        ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
-        ("command".to_owned(), words.join(" ")),
-        ("model".to_owned(), findings.model.to_owned()),
-        ("pictures".to_owned(), findings.pictures.to_string()),
-    ];
+    let own = [("model".to_owned(), findings.model.to_owned()), ("pictures".to_owned(), findings.pictures.to_string())];
     let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let others = findings.settings.iter().filter(|(_, value)| !value.is_null());
-    own.into_iter().chain(others.map(|(name, of)| (name.replace('_', " "), value(of)))).collect()
+    program_and_command()
+        .into_iter()
+        .chain(own)
+        .chain(others.map(|(name, of)| (name.replace('_', " "), value(of))))
+        .collect()
 }
