@@ -338,13 +338,11 @@ fn explain_detections(
             explain_once(picture.model, picture.forward, plan, detections, options)
         }
         Run::Channels(_) | Run::Pictures(_) => explain_perturbed(picture, plan, options, detections, watch),
-        Run::Choice(_) => unchosen(options.method),
+        // A choice was made before anything is explained.
+        Run::Choice(_) => {
+            Err(Error::Libtorch(format!("the method {} was chosen, and chooses again", options.method.name)))
+        }
     }
-}
-
-/// A choice was made before anything is explained.
-fn unchosen<T>(method: Method) -> Result<T> {
-    Err(Error::Libtorch(format!("the method {} chooses another that chooses again", method.name)))
 }
 
 /// By methods that run the network once.

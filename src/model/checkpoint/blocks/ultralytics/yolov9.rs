@@ -1,6 +1,9 @@
 //! YOLOv9: Wang, Yeh and Liao, ECCV 2024, <https://arxiv.org/abs/2402.13616>.
 
-use super::super::{Block, yolov5};
+use super::{
+    super::{Block, yolov5},
+    yolov8::HALVES,
+};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: &[Block] = &[
@@ -28,7 +31,6 @@ fn rep_conv(module: &ModuleView) -> Result<String, String> {
 }
 
 fn elan(_: &ModuleView) -> Result<String, String> {
-    const HALVES: &str = super::yolov8::HALVES;
     Ok(format!(
         "{HALVES}c = self.cv2.forward(b)
          return self.cv4.forward(torch.cat([y, c, self.cv3.forward(c)], 1))"
