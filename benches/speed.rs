@@ -50,7 +50,9 @@ fn main() {
     };
     let forward = explain_against_forward(&model, path);
     if wants("boxes") {
-        further_boxes(&model, path, forward);
+        let model_9 = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
+        let layers = [("auto", TargetLayer::Auto, "at most 3 %"), ("model.9", model_9, "at most 50 %")];
+        further_boxes(&model, path, forward, &layers);
     }
     if wants("shapes") {
         shapes(&model, path, forward);
@@ -60,7 +62,7 @@ fn main() {
         perturbations(&model, path);
     }
     if wants("forward") {
-        forward_against_cmodule(&model);
+        forward_against_cmodule(&model, Path::new(MODEL));
     }
     let picture_dir = tempfile::tempdir().expect("a temporary folder");
     if wants("loading") {
@@ -120,7 +122,7 @@ fn explain_against_forward(model: &Model, path: &str) -> f64 {
         .expect("it has pixels")
         .tensor(Device::Cpu)
         .expect("there is memory");
-    let options = ExplainOptions::default();
+    let options = ExplainOptions::default().with_method(methods::GRAD_CAM);
     let mut boxes = 0;
     let (explained, bare) = alternate(
         || boxes = explain_fully(model, &picture, &options),
@@ -135,14 +137,14 @@ fn explain_against_forward(model: &Model, path: &str) -> f64 {
     bare
 }
 
-fn further_boxes(model: &Model, path: &str, forward: f64) {
+/// `layers`: what they are called, which they are, and the limit there.
+fn further_boxes(model: &Model, path: &str, forward: f64, layers: &[(&str, TargetLayer, &str)]) {
     let picture = picture::read(path).expect("the picture is sound");
-    let model_9 = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
-    let layers = [("auto", TargetLayer::Auto, "at most 3 %"), ("model.9", model_9, "at most 50 %")];
     for (name, target_layer, limit) in layers {
         // Many boxes, so that one stands out of the noise.
         let with = |max_det| {
-            let mut options = ExplainOptions::default().with_target_layer(target_layer.clone());
+            let mut options =
+                ExplainOptions::default().with_method(methods::GRAD_CAM).with_target_layer(target_layer.clone());
             options.detect.conf_threshold = 0.01;
             options.detect.max_det = max_det;
             options
@@ -244,49 +246,15 @@ fn perturbations(model: &Model, path: &str) {
 /// Later families: what an explanation costs at the input of the box's level, and how fast their networks run and load, beside the
 /// same weights as TorchScript.
 fn families(path: &str) {
-    let picture = picture::read(path).expect("the picture is sound");
     for file in FAMILIES.into_iter().filter(|file| Path::new(file).exists()) {
         let model = Model::load(file, Device::Cpu).expect("it loads");
         println!("{file}: {}, {} classes", model.head().family(), model.names().len());
-        let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
-        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
-        let mut options = ExplainOptions::default().with_method(methods::GRAD_CAM);
-        let mut boxes = 0;
-        let (explained, bare) = alternate(
-            || boxes = explain_fully(&model, &picture, &options),
-            || drop(model.forward(&input, &[]).expect("it runs")),
-        );
-        let ratio = format!("{:.3}", explained / bare);
-        show(&format!("explain (gradcam, {boxes} boxes) / bare forward"), ratio, "at most 1.25");
-        options.detect.conf_threshold = 0.001;
-        options.detect.max_det = 1;
-        let mut many = options.clone();
-        many.detect.max_det = 21;
-        let found = explain_fully(&model, &picture, &many);
-        let (t_one, t_many) =
-            alternate(|| _ = explain_fully(&model, &picture, &options), || _ = explain_fully(&model, &picture, &many));
-        let share = (t_many - t_one) / (found as f64 - 1.0) / bare;
-        show(
-            &format!("each further box / bare forward (of {found})"),
-            format!("{:.1} %", share * 100.0),
-            "at most 3 %",
-        );
-
+        let forward = explain_against_forward(&model, path);
+        further_boxes(&model, path, forward, &[("auto", TargetLayer::Auto, "at most 3 %")]);
         let exported = tempfile::Builder::new().suffix(".torchscript").tempfile().expect("a temporary file");
         model.export(exported.path(), &ExportOptions::default()).expect("it is written");
-        let mut cmodule = CModule::load(exported.path()).expect("it loads");
-        cmodule.f_set_eval().expect("it can be set");
-        let plain = input.contiguous();
-        let (ours, theirs) = alternate(
-            || drop(model.forward(&input, &[]).expect("it runs")),
-            || drop(tch::no_grad(|| cmodule.forward_is(&[IValue::Tensor(plain.shallow_clone())])).expect("it runs")),
-        );
-        show("forward / CModule::forward of its export", format!("{:.3}", ours / theirs), "at most 0.95");
-        let (checkpoint, script) = alternate(
-            || drop(Model::load(file, Device::Cpu).expect("it loads")),
-            || drop(Model::load(exported.path(), Device::Cpu).expect("it loads")),
-        );
-        show("loading the checkpoint / its TorchScript", format!("{:.3}", checkpoint / script), "at most 1.5");
+        forward_against_cmodule(&model, exported.path());
+        load_against_script(Path::new(file), exported.path());
     }
 }
 
@@ -327,10 +295,11 @@ fn evaluation(model: &Model, path: &str) {
     );
 }
 
-fn forward_against_cmodule(model: &Model) {
-    // The size that the file was traced at: CModule can run it at no other.
+/// `script`: the same weights as TorchScript.
+fn forward_against_cmodule(model: &Model, script: &Path) {
+    // The size that traces are made at: CModule can run them at no other.
     let input = Tensor::rand([1, 3, 640, 640], (Kind::Float, Device::Cpu));
-    let mut cmodule = CModule::load(MODEL).expect("it loads");
+    let mut cmodule = CModule::load(script).expect("it loads");
     cmodule.set_eval();
     cmodule.to(Device::Cpu, Kind::Float, false);
     let arguments = [IValue::Tensor(input.shallow_clone())];
@@ -360,14 +329,19 @@ fn load_alone(file: &str) {
 }
 
 /// A checkpoint against the TorchScript of the same weights.
+fn load_against_script(checkpoint: &Path, script: &Path) {
+    let load = |file: &Path| drop(Model::load(file, Device::Cpu).expect("it loads"));
+    let (checkpoint, script) = alternate(|| load(checkpoint), || load(script));
+    println!("load: checkpoint {:.0} ms, TorchScript {:.0} ms", checkpoint * 1e3, script * 1e3);
+    show("load a checkpoint / its TorchScript", format!("{:.3}", checkpoint / script), "at most 1.5");
+}
+
+/// The bundled weights in both forms.
 fn loading() {
     if !Path::new(CHECKPOINT).exists() {
         return println!("loading a checkpoint: skipped, {CHECKPOINT} is absent");
     }
-    let load = |file: &str| drop(Model::load(file, Device::Cpu).expect("it loads"));
-    let (checkpoint, script) = alternate(|| load(CHECKPOINT), || load(MODEL));
-    println!("load: checkpoint {:.0} ms, TorchScript {:.0} ms", checkpoint * 1e3, script * 1e3);
-    show("load a checkpoint / its TorchScript", format!("{:.3}", checkpoint / script), "at most 1.5");
+    load_against_script(Path::new(CHECKPOINT), Path::new(MODEL));
     for (file, limit) in [(CHECKPOINT, "at most 4"), (MODEL, "")] {
         let program = std::env::current_exe().expect("this program");
         let output = Command::new(program).args([LOAD_FLAG, file]).output().expect("it starts");
