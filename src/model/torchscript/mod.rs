@@ -35,17 +35,16 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     for (pickle, storages) in [("data.pkl", "data"), ("constants.pkl", "constants")] {
         if archive.has(pickle) {
             let bytes = archive.read(pickle, Limits::PICKLE_BYTES)?;
-            pickles::check(&bytes, |key| archive.size(&format!("{storages}/{key}")))
-                .map_err(|problem| unreadable(pickle, &problem))?;
+            pickles::check(&bytes, |key| archive.size(&format!("{storages}/{key}"))).map_err(|problem| {
+                match pickles::has_torch_classes(&bytes) {
+                    true => MOBILE.to_owned(),
+                    false => format!("has a damaged {pickle}: {problem}"),
+                }
+            })?;
         }
     }
     Ok(())
 }
 
-/// Why a pickle is not read. Of mobile exports it is sound, but made for another libtorch.
-fn unreadable(pickle: &str, problem: &str) -> String {
-    if problem.contains(".torch.classes.") {
-        return "is a mobile or quantized export, which plain libtorch cannot run; export it again as plain TorchScript".into();
-    }
-    format!("has a damaged {pickle}: {problem}")
-}
+const MOBILE: &str =
+    "is a mobile or quantized export, which plain libtorch cannot run; export it again as plain TorchScript";

@@ -53,9 +53,20 @@ fn is_known(module: &str, name: &str) -> bool {
         "torch" => name.ends_with("Storage") || name == "device",
         _ => {
             let is_own = module == "__torch__" || module.starts_with("__torch__.");
-            is_own && module != "__torch__.torch.classes" && !module.starts_with("__torch__.torch.classes.")
+            is_own && !is_of_torch_classes(module)
         }
     }
+}
+
+/// Classes that are written in C++ and registered with libtorch, as those of quantized networks and mobile exports are.
+fn is_of_torch_classes(module: &str) -> bool {
+    module == "__torch__.torch.classes" || module.starts_with("__torch__.torch.classes.")
+}
+
+/// Whether a pickle holds objects of such classes, which plain libtorch does not have.
+pub(super) fn has_torch_classes(data: &[u8]) -> bool {
+    let is_one = |value: &Value| matches!(value, Value::Global { module, .. } if is_of_torch_classes(module));
+    Pickle::read(data).is_ok_and(|pickle| (0..pickle.len()).any(|id| is_one(pickle.get(id))))
 }
 
 /// A tensor must fit its storage. A grid of anchors is a small storage that is expanded; `room`: by how many values that may
@@ -154,6 +165,8 @@ mod tests {
     fn only_classes_of_the_file_are_named() {
         let none = |_: &str| None;
         assert_eq!(check(b"c__torch__.models.yolo\nModel\n)\x81}b.", none), Ok(()));
+        let mobile = b"c__torch__.torch.classes.xnnpack\nConv2dOpContext\n)\x81.";
+        assert!(has_torch_classes(mobile) && !has_torch_classes(b"cos\nsystem\n)R."));
         for data in [&b"cos\nsystem\n)R."[..], b"c__torch__.torch.classes.xnnpack\nConv2dOpContext\n)\x81.", b"N)R."] {
             assert!(check(data, none).is_err());
         }
