@@ -145,8 +145,8 @@ fn further_boxes(model: &Model, path: &str, forward: f64, layers: &[(&str, Targe
         let with = |max_det| {
             let mut options =
                 ExplainOptions::default().with_method(methods::GRAD_CAM).with_target_layer(target_layer.clone());
-            options.detect.conf_threshold = 0.01;
-            options.detect.max_det = max_det;
+            options.detect.conf_threshold = Some(0.01);
+            options.detect.max_det = Some(max_det);
             options
         };
         let (one, many) = (with(1), with(21));
@@ -189,7 +189,7 @@ fn shapes(model: &Model, path: &str, forward: f64) {
         for (index, found) in explanation.boxes.iter().enumerate() {
             let map = explanation.map(index, MapSize::Input).expect("it is scaled");
             std::hint::black_box(
-                shape(map.view(), Some(&found.detection.box_input), &options).expect("it has a shape"),
+                shape(map.view(), found.detection.box_input.as_ref(), &options).expect("it has a shape"),
             );
         }
     };

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (index, found) in explanation.boxes.iter().enumerate() {
         let name = &model.names()[found.detection.class_id];
         let heat = explanation.map(index, MapSize::Image)?;
-        let BBox { x1, y1, x2, y2 } = explanation.letterbox.map.to_image(&found.detection.box_input);
+        let BBox { x1, y1, x2, y2 } = explanation.letterbox.map.place(found.detection.box_input.as_ref());
         let is_inside = |row: usize, column: usize| {
             let (x, y) = (column as f32 + 0.5, row as f32 + 0.5);
             (x1..x2).contains(&x) && (y1..y2).contains(&y)

@@ -106,22 +106,17 @@ pub enum Error {
         found: Vec<usize>,
     },
 
-    /// The model's family does not predict what a target explains.
+    /// The network does not predict what a target explains.
     #[error(
-        "target {target:?} is not available for {family} models, which predict no objectness; use a different target"
+        "target {target:?} is not available for this {family} model, which predicts no {lacks}; use a different target"
     )]
     TargetMissing {
         /// The target.
         target: String,
-        /// The family.
+        /// The model's family.
         family: String,
-    },
-
-    /// A target explains masks, and the network gives none.
-    #[error("target {target:?} is not available for this network, which predicts no masks; use a segmentation model")]
-    MasksMissing {
-        /// The target.
-        target: String,
+        /// What the network would have to predict: `objectness`, `boxes` or `masks`.
+        lacks: &'static str,
     },
 
     /// The network's output is not finite, so there is nothing to explain or measure.

@@ -66,6 +66,15 @@ impl BBox {
         if union > 0.0 { overlap / union } else { 0.0 }
     }
 
+    /// IoU of what two predictions are about, where `None` is the whole picture.
+    pub fn overlap(a: Option<&Self>, b: Option<&Self>) -> f32 {
+        match (a, b) {
+            (Some(a), Some(b)) => a.iou(b),
+            (None, None) => 1.0,
+            _ => 0.0,
+        }
+    }
+
     /// The part of the box that lies in a picture of this size.
     #[must_use]
     pub fn clipped(&self, size: Size) -> Self {
@@ -79,21 +88,21 @@ impl BBox {
     }
 }
 
-/// How a picture was scaled and padded into the network's input.
+/// How a picture was scaled into the network's input, and padded or cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LetterboxMap {
     /// The picture.
     pub image: Size,
     /// The network's input.
     pub input: Size,
-    /// The picture inside the input, without padding.
+    /// The whole picture at the scale of the input, without padding.
     pub scaled: Size,
     /// Input pixels per picture pixel, before the sides of `scaled` are rounded.
     pub scale: f32,
-    /// Columns of padding on the left.
-    pub pad_x: u32,
-    /// Rows of padding on the top.
-    pub pad_y: u32,
+    /// Columns of padding on the left; less than 0: so many are cut off.
+    pub pad_x: i32,
+    /// Rows of padding on the top; less than 0: so many are cut off.
+    pub pad_y: i32,
 }
 
 impl LetterboxMap {
@@ -108,7 +117,7 @@ impl LetterboxMap {
         let side = |side: f64| ((side * scale).round_ties_even() as u32).clamp(1, longest);
         let scaled = Size { width: side(w), height: side(h) };
         let (pad_w, pad_h) = ((longest - scaled.width) % stride, (longest - scaled.height) % stride);
-        let before = |pad: u32| (f64::from(pad) / 2.0 - 0.1).round_ties_even().max(0.0) as u32;
+        let before = |pad: u32| (f64::from(pad) / 2.0 - 0.1).round_ties_even().max(0.0) as i32;
         Self {
             image,
             input: Size { width: scaled.width + pad_w, height: scaled.height + pad_h },
@@ -117,6 +126,36 @@ impl LetterboxMap {
             pad_x: before(pad_w),
             pad_y: before(pad_h),
         }
+    }
+
+    /// A square of `side` pixels around the centre of the picture, whose shortest side becomes `side`. As torchvision's `Resize`
+    /// and `CenterCrop`.
+    ///
+    /// `image` must not be empty.
+    pub fn centre_crop(image: Size, side: u32) -> Self {
+        let shortest = image.width.min(image.height);
+        let along = |length: u32| (u64::from(length) * u64::from(side) / u64::from(shortest)) as u32;
+        let scaled = Size { width: along(image.width), height: along(image.height) };
+        let before = |length: u32| -(f64::from(length - side) / 2.0).round_ties_even() as i32;
+        Self {
+            image,
+            input: Size { width: side, height: side },
+            scaled,
+            scale: side as f32 / shortest as f32,
+            pad_x: before(scaled.width),
+            pad_y: before(scaled.height),
+        }
+    }
+
+    /// Where in the picture a box of the input is, clipped to the picture; without a box the part of the picture that lies in the
+    /// input. In pixels of the picture.
+    pub fn place(&self, b: Option<&BBox>) -> BBox {
+        b.map_or_else(|| self.visible(), |b| self.to_image(b))
+    }
+
+    /// The part of the picture that lies in the input, in pixels of the picture.
+    pub fn visible(&self) -> BBox {
+        self.to_image(&BBox { x1: 0.0, y1: 0.0, x2: self.input.width as f32, y2: self.input.height as f32 })
     }
 
     /// A picture that is the input itself.
@@ -185,6 +224,28 @@ mod tests {
     }
 
     #[test]
+    fn a_centre_crop_is_torchvisions() {
+        // (width, height) -> scaled, cut off on the left and on the top.
+        let cases = [
+            ((768, 576), (298, 224), (37, 0)),
+            ((773, 512), (338, 224), (57, 0)),
+            ((451, 900), (224, 447), (0, 112)),
+            ((224, 224), (224, 224), (0, 0)),
+            ((10, 1000), (224, 22_400), (0, 11_088)),
+        ];
+        for ((width, height), scaled, cut) in cases {
+            let map = LetterboxMap::centre_crop(Size { width, height }, 224);
+            assert_eq!((map.scaled.width, map.scaled.height), scaled, "{width}x{height}");
+            assert_eq!((-map.pad_x, -map.pad_y), cut, "{width}x{height}");
+            let visible = map.visible();
+            let shortest = width.min(height) as f32;
+            for side in [visible.x2 - visible.x1, visible.y2 - visible.y1] {
+                assert!((side - shortest).abs() <= 0.01 * shortest, "{width}x{height}: {visible:?}");
+            }
+        }
+    }
+
+    #[test]
     fn iou_of_known_boxes() {
         let a = BBox { x1: 0.0, y1: 0.0, x2: 2.0, y2: 2.0 };
         let b = BBox { x1: 1.0, y1: 0.0, x2: 3.0, y2: 2.0 };
@@ -216,8 +277,8 @@ mod tests {
             let map = letterbox(w, h);
             prop_assert_eq!((map.input.width % 32, map.input.height % 32), (0, 0));
             prop_assert_eq!(map.input.width.max(map.input.height), 640);
-            prop_assert!(map.pad_x + map.scaled.width <= map.input.width);
-            prop_assert!(map.pad_y + map.scaled.height <= map.input.height);
+            prop_assert!(map.pad_x as u32 + map.scaled.width <= map.input.width);
+            prop_assert!(map.pad_y as u32 + map.scaled.height <= map.input.height);
         }
     }
 }

@@ -10,14 +10,14 @@
 //! let dog = picture::read("images/dog.jpg")?;
 //! let options = ExplainOptions::default().with_method(methods::LAYER_CAM);
 //! # // It was never trained.
-//! # let options = options.with_detect(yolo_cam::detect::DetectOptions::default().with_conf_threshold(0.0).with_max_det(2));
+//! # let options = options.with_detect(yolo_cam::detect::DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(2)));
 //! let explanation = explain(&model, &dog, &options)?;
 //!
 //! // A map at the resolution of the picture, and the box that it belongs to.
 //! let map = explanation.map(0, MapSize::Image)?;
 //! assert_eq!(map.dim(), (576, 768));
 //! let found = &explanation.boxes[0].detection;
-//! let corners = explanation.letterbox.map.to_image(&found.box_input);
+//! let corners = explanation.letterbox.map.place(found.box_input.as_ref());
 //! assert!(corners.x2 <= 768.0);
 //! println!("{} at {corners:?}", model.names()[found.class_id]);
 //!

@@ -74,14 +74,14 @@ fn official_models() -> Vec<Official> {
         .map(str::to_owned)
         .into_iter()
         .chain(sized("yolov5", "nsmlx", &["u", "6u"]))
-        .chain(sized("yolov8", "nsmlx", &["", "-seg"]))
+        .chain(sized("yolov8", "nsmlx", &["", "-seg", "-cls"]))
         .chain(sized("yolov9", "tsmce", &[""]))
         .chain(sized("yolov10", "nsmblx", &[""]))
-        .chain(sized("yolo11", "nsmlx", &["", "-seg"]))
+        .chain(sized("yolo11", "nsmlx", &["", "-seg", "-cls"]))
         .chain(sized("yolo12", "nsmlx", &[""]))
-        .chain(sized("yolo26", "nsmlx", &["", "-seg"]));
-    let segmenting = sized("yolov5", "nsmlx", &["-seg"]).map(of(YOLOV5_RELEASE));
-    yolov5.chain(segmenting).chain(later.map(of(ULTRALYTICS_RELEASE))).collect()
+        .chain(sized("yolo26", "nsmlx", &["", "-seg", "-cls"]));
+    let other_tasks = sized("yolov5", "nsmlx", &["-seg", "-cls"]).map(of(YOLOV5_RELEASE));
+    yolov5.chain(other_tasks).chain(later.map(of(ULTRALYTICS_RELEASE))).collect()
 }
 
 /// How a model file may be looked for.

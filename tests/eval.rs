@@ -153,13 +153,27 @@ mod known_evidence {
         peaked[[8, 16]] = 2.0;
         let figures = known.figures(&[peaked, map(0.0, 1.0), map(3.0, 1.0)], Protocol::Vps);
         let [perfect, wrong, half] = figures.as_slice() else { panic!("three") };
-        let b = known.detections[0].box_input;
+        let b = known.detections[0].box_input.expect("a detector gives boxes");
         assert!((b.x1 - 16.0).abs() < 1e-4 && (b.y2 - 16.0).abs() < 1e-4, "the box is the cell: {b:?}");
-        assert_eq!((perfect.detected.pointing_game, wrong.detected.pointing_game), (1.0, 0.0));
-        assert_near(perfect.detected.energy_pointing_game, 1.0, "energy of the perfect map");
-        assert_near(wrong.detected.energy_pointing_game, 0.0, "energy of the wrong map");
-        assert_near(half.detected.energy_pointing_game, 3.0 * 64.0 / (3.0 * 64.0 + 960.0), "energy of the other");
-        assert_eq!(perfect.detected.object_discrimination_index, Some(0.0), "there are no others");
+        assert_eq!(
+            (
+                perfect.detected.expect("it has a box").pointing_game,
+                wrong.detected.expect("it has a box").pointing_game
+            ),
+            (1.0, 0.0)
+        );
+        assert_near(perfect.detected.expect("it has a box").energy_pointing_game, 1.0, "energy of the perfect map");
+        assert_near(wrong.detected.expect("it has a box").energy_pointing_game, 0.0, "energy of the wrong map");
+        assert_near(
+            half.detected.expect("it has a box").energy_pointing_game,
+            3.0 * 64.0 / (3.0 * 64.0 + 960.0),
+            "energy of the other",
+        );
+        assert_eq!(
+            perfect.detected.expect("it has a box").object_discrimination_index,
+            Some(0.0),
+            "there are no others"
+        );
         // Maximum 2, mean 65/1024; distances from the corner of the patch: 0..7 squared has the mean 17.5, in x and y; a
         // quarter of the diagonal's square is 512.
         assert_near(perfect.sparsity.expect("a figure"), 2.0 * 1024.0 / 65.0, "sparsity");
@@ -169,7 +183,7 @@ mod known_evidence {
     #[test]
     fn a_label_elsewhere_is_another_truth() {
         let mut known = Known::new();
-        let mut label = known.detections[0].box_input;
+        let mut label = known.detections[0].box_input.expect("a detector gives boxes");
         label.x1 -= 4.0;
         let objects = Objects::labelled(&known.detections, &[(known.detections[0].class_id, label)]);
         let detected = Objects::detected(&known.detections, &known.detections);
@@ -180,7 +194,7 @@ mod known_evidence {
         let options = CurveOptions::default().with_steps(Some(2));
         let figures =
             evaluate(&mut known.crew, &scene, &candidates, &options, &mut unwatched).expect("it is evaluated");
-        assert_near(figures[0].detected.energy_pointing_game, 64.0 / 1024.0, "the box");
+        assert_near(figures[0].detected.expect("it has a box").energy_pointing_game, 64.0 / 1024.0, "the box");
         assert_near(figures[0].labelled.expect("a label").energy_pointing_game, 96.0 / 1024.0, "the label");
     }
 }

@@ -15,7 +15,7 @@ use yolo_cam::{
         methods::{MethodSpec, Run},
         targets::{self, TargetSpec, Value},
     },
-    families::{self, CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced},
+    families::{self, CellValues, ClassScale, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced},
     geometry::{BBox, Size},
     picture,
 };
@@ -111,7 +111,13 @@ impl Head for CellHead {
             let (x1, y1) = (column as f32 * stride, row as f32 * stride);
             let box_input = BBox { x1, y1, x2: x1 + stride, y2: y1 + stride };
             if least < 1.0 {
-                least = visit(&Prediction { place, box_input, presence: 1.0, class_logits: &raw[..2] });
+                least = visit(&Prediction {
+                    place,
+                    box_input: Some(box_input),
+                    presence: 1.0,
+                    class_logits: &raw[..2],
+                    class_scale: ClassScale::Sigmoid,
+                });
             }
         }
     }
@@ -156,6 +162,7 @@ const TWICE: TargetSpec = TargetSpec {
     name: "twice",
     summary: "Twice the class logit",
     explains_class: true,
+    needs: None,
     value: Value::Scalar(|subject| Ok(subject.class_logit()?.f_mul_scalar(2.0)?)),
 };
 
@@ -191,7 +198,7 @@ fn a_family_a_method_and_a_target_are_each_one_thing() {
     assert_eq!(Method::all().last(), Some(&first), "it is listed");
 
     let dog = picture::read("images/dog.jpg").expect("the picture is sound");
-    let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(2);
+    let detect = DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(2));
     let options = ExplainOptions::default().with_img_size(Some(64)).with_detect(detect).with_method(first);
     let maps = |target| {
         let options = options.clone().with_target(target);
@@ -199,7 +206,7 @@ fn a_family_a_method_and_a_target_are_each_one_thing() {
     };
     let plain = maps(targets::LOGIT).expect("it is explained");
     assert_eq!(plain.len(), 2);
-    assert!(plain.iter().all(|found| found.detection.box_input.x2 - found.detection.box_input.x1 == 8.0));
+    assert!(plain.iter().all(|found| found.detection.box_input.is_some_and(|b| b.x2 - b.x1 == 8.0)));
     let doubled = maps(twice).expect("it is explained");
     for (plain, doubled) in plain.iter().zip(&doubled) {
         assert!(plain.heatmap.peak() > 0.0);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Npz, compared, material};
+use common::{Npz, compared, material, pattern};
 use ndarray::{Array1, Array2, Array3, ArrayD};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -71,13 +71,6 @@ const HALF_CASES: &[Case] = &[
     traced("tiny/26-seg-half.torchscript", "tiny/26-seg-half", "head"),
 ];
 
-/// The input of the figures: ((37c + 3y + 5x + ⌊xy/16⌋) mod 256)/255, 192 by 256 pixels.
-fn pattern() -> Tensor {
-    let at = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
-    let values = (0..3).flat_map(|c| (0..192).flat_map(move |y| (0..256).map(move |x| at(c, y, x))));
-    Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, 192, 256])
-}
-
 struct Opened {
     case: &'static Case,
     model: Model,
@@ -122,7 +115,7 @@ impl Opened {
             Place { level: levels[at] as usize, row, column, slot: 0, index: rows[at] as usize }
         };
         let detection = |at: usize| Detection {
-            box_input: yolo_cam::geometry::BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 },
+            box_input: Some(yolo_cam::geometry::BBox { x1: 0.0, y1: 0.0, x2: 1.0, y2: 1.0 }),
             class_id: classes[at] as usize,
             confidence: confidences[at],
             logit: 0.0,
@@ -208,7 +201,7 @@ fn masks_are_the_packages() {
         let expected: Array2<f32> = opened.golden.get("det");
         // [3, H, W] of the most confident.
         let masks: Array3<u8> = opened.golden.get("det.mask");
-        let options = DetectOptions::default().with_conf_threshold(0.25);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.25));
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         assert!(found.iter().all(|found| found.mask.as_ref().is_some_and(|mask| mask.area() > 0)), "{file}");
         let boxes = &outputs[..opened.model.head().outputs().len()];
@@ -250,7 +243,7 @@ fn coefficients_of_yolov5_are_those_of_its_rows() {
         let masks = head.prototypes(&outputs).expect("it has masks").size()[1] as usize;
         // [1, rows, values]
         let rows: Array3<f32> = Npz::open(&figures).get("pred");
-        let options = DetectOptions::default().with_conf_threshold(0.0).with_max_det(20);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(20));
         let found = detect(&model, &outputs, &options).expect("they are read");
         assert_eq!(found.len(), 20, "{file}: its own package drops no box");
         for found in found {
@@ -261,7 +254,7 @@ fn coefficients_of_yolov5_are_those_of_its_rows() {
             assert!(own.len() == masks && own.iter().zip(row).all(is_near), "{file}: {own:?} instead of {row}");
             let mask = found.mask.expect("it has masks");
             let inside = mask.pixels().indexed_iter().filter(|(_, is_set)| **is_set).all(|((y, x), _)| {
-                let b = found.box_input;
+                let b = found.box_input.expect("a detector gives boxes");
                 (b.x1..b.x2).contains(&(x as f32)) && (b.y1..b.y2).contains(&(y as f32))
             });
             assert!(inside, "{file}: a mask ends at its box");
@@ -278,7 +271,7 @@ fn masks_of_an_official_model_are_the_packages() {
     };
     let model = Model::load(path, Device::Cpu).expect("it loads");
     let expected = common::report(&expected)[FILE].clone();
-    let options = ExplainOptions::default().with_detect(DetectOptions::default().with_conf_threshold(0.25));
+    let options = ExplainOptions::default().with_detect(DetectOptions::default().with_conf_threshold(Some(0.25)));
     for name in ["dog.jpg", "person.jpg", "horses.jpg", "eagle.jpg"] {
         let picture = yolo_cam::picture::read(format!("images/{name}")).expect("the picture is sound");
         let found = yolo_cam::explain(&model, &picture, &options).expect("it is explained");
@@ -290,7 +283,7 @@ fn masks_of_an_official_model_are_the_packages() {
             }
             let corners: [f32; 4] = serde_json::from_value(expected["xyxy"].clone()).expect("four corners");
             let is_it = |found: &&yolo_cam::ExplainedBox| {
-                let own: [f32; 4] = map.to_image(&found.detection.box_input).into();
+                let own: [f32; 4] = map.to_image(&found.detection.box_input.expect("a detector gives boxes")).into();
                 own.iter().zip(corners).all(|(own, expected)| (own - expected).abs() <= 2.0)
             };
             let detection = &found.boxes.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {expected}")).detection;
@@ -313,7 +306,7 @@ fn maps_of_masks_are_those_of_plain_gradients() {
         let Some(opened) = Opened::of(std::slice::from_ref(case)).next() else { continue };
         let model = &opened.model;
         let outputs = model.forward(&opened.input, &[]).expect("it runs").outputs;
-        let options = DetectOptions::default().with_conf_threshold(0.0);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.0));
         let found = detect(model, &outputs, &options).expect("they are read");
         for level in 0..model.levels().len() {
             let of_level = |found: &&Detection| {
@@ -368,7 +361,7 @@ fn a_mask_is_no_target_of_a_network_without_masks() {
     let model = Model::load(file, Device::Cpu).expect("it loads");
     let options = ExplainOptions::default().with_target(targets::MASK);
     let refused = explain_found(&model, &pattern(), Vec::new(), &options, &mut unwatched);
-    assert!(matches!(refused, Err(Error::MasksMissing { target }) if target == "mask"));
+    assert!(matches!(refused, Err(Error::TargetMissing { target, lacks: "masks", .. }) if target == "mask"));
 }
 
 /// Centre, width and height, or two corners, as corners.
@@ -381,8 +374,8 @@ fn corners(values: [f32; 4], are_corners: bool) -> [f32; 4] {
 fn predictions_are_pytorchs() {
     for mut opened in Opened::all().chain(Opened::of(HALF_CASES)) {
         let (outputs, _) = opened.outputs();
-        let options = DetectOptions::default().with_conf_threshold(0.0);
-        let options = options.with_iou_threshold(Some(1.0)).with_max_det(usize::MAX);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.0));
+        let options = options.with_iou_threshold(Some(1.0)).with_max_det(Some(usize::MAX));
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         let names = opened.golden.names();
         let is_one_to_one = opened.case.branch == "head" && names.contains(&"pred.one2one".to_owned());
@@ -402,7 +395,7 @@ fn predictions_are_pytorchs() {
             let is_best = (of(4 + found.class_id) - found.confidence).abs() <= opened.case.tolerance;
             assert!(is_best, "{file}: {} of {}, best {score}", found.confidence, found.place.index);
             let expected = corners([0, 1, 2, 3].map(of), is_one_to_one);
-            let own: [f32; 4] = found.box_input.into();
+            let own: [f32; 4] = found.box_input.expect("a detector gives boxes").into();
             let is_near = own.iter().zip(expected).all(|(own, expected)| (own - expected).abs() <= 0.05);
             assert!(is_near, "{file}: box {own:?} instead of {expected:?}");
         }
@@ -413,7 +406,7 @@ fn predictions_are_pytorchs() {
 fn detections_are_the_packages() {
     for mut opened in Opened::all() {
         let (outputs, _) = opened.outputs();
-        let options = DetectOptions::default().with_conf_threshold(0.25);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.25));
         let found = detect(&opened.model, &outputs, &options).expect("they are read");
         let (file, name) = (opened.case.file, opened.prefixed("det"));
         if !opened.golden.names().contains(&name) {
@@ -430,7 +423,7 @@ fn detections_are_the_packages() {
                 found.confidence,
                 expected[4]
             );
-            let corners: [f32; 4] = found.box_input.into();
+            let corners: [f32; 4] = found.box_input.expect("a detector gives boxes").into();
             let is_near = corners.iter().zip(expected).all(|(corner, expected)| (corner - expected).abs() <= 0.05);
             assert!(is_near, "{file}: box {corners:?} instead of {expected:?}");
         }
@@ -514,7 +507,7 @@ fn an_export_is_explained_as_its_checkpoint() {
         let again = load(exported.path());
         assert!(again.warnings().is_empty(), "{name}: {:?}", again.warnings());
         assert_eq!((again.names(), again.head().habits()), (model.names(), model.head().habits()), "{name}");
-        let options = DetectOptions::default().with_conf_threshold(0.25);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.25));
         let found = [&model, &again].map(|model| {
             let outputs = model.forward(&pattern(), &[]).expect("it runs").outputs;
             detect(model, &outputs, &options).expect("they are read")
@@ -543,17 +536,17 @@ fn a_strangers_yolov8_gives_pytorchs_detections_and_maps() {
         let image = image::RgbImage::from_raw(width as u32, height as u32, bytes).expect("H·W·3 bytes");
         let input = to_tensor(&image, Device::Cpu).expect("there is memory");
         let outputs = model.forward(&input, &[]).expect("it runs").outputs;
-        let options = DetectOptions::default().with_conf_threshold(0.25).with_iou_threshold(Some(0.45));
+        let options = DetectOptions::default().with_conf_threshold(Some(0.25)).with_iou_threshold(Some(0.45));
         let found = detect(&model, &outputs, &options).expect("they are read");
         let expected: Array2<f32> = golden.get("det");
         assert_eq!(found.len(), expected.nrows(), "{picture}");
         for (found, expected) in found.iter().zip(expected.rows()) {
-            let corners: [f32; 4] = found.box_input.into();
+            let corners: [f32; 4] = found.box_input.expect("a detector gives boxes").into();
             assert!(corners.iter().zip(expected).all(|(own, expected)| (own - expected).abs() <= 0.5), "{corners:?}");
             assert!((found.confidence - expected[4]).abs() <= 0.002, "{picture}: {} {expected}", found.confidence);
         }
         let usual =
-            detect(&model, &outputs, &DetectOptions::default().with_conf_threshold(0.25)).expect("they are read");
+            detect(&model, &outputs, &DetectOptions::default().with_conf_threshold(Some(0.25))).expect("they are read");
         assert_eq!(
             usual.len(),
             golden.get::<f32, ndarray::Ix2>("det_iou70").nrows(),
@@ -579,7 +572,7 @@ fn an_official_model_finds_what_its_package_finds() {
         let input = letterbox.tensor(Device::Cpu).expect("there is memory");
         let outputs = model.forward(&input, &[]).expect("it runs").outputs;
         // One of the package's lies at its threshold of 0.25.
-        let options = DetectOptions::default().with_conf_threshold(0.23);
+        let options = DetectOptions::default().with_conf_threshold(Some(0.23));
         let found = detect(&model, &outputs, &options).expect("they are read");
         let expected = expected[FILE][picture].as_array().expect("the package found something");
         let sure = found.iter().filter(|found| found.confidence > 0.27).count();
@@ -588,7 +581,8 @@ fn an_official_model_finds_what_its_package_finds() {
         for expected in expected {
             let of = |value: &Value| value.as_f64().expect("a number") as f32;
             let is_it = |found: &&Detection| {
-                let corners: [f32; 4] = letterbox.map.to_image(&found.box_input).into();
+                let corners: [f32; 4] =
+                    letterbox.map.to_image(&found.box_input.expect("a detector gives boxes")).into();
                 let expected_corners = expected["xyxy"].as_array().expect("four numbers");
                 Some(found.class_id as u64) == expected["cls"].as_u64()
                     && (found.confidence - of(&expected["conf"])).abs() <= 0.02

@@ -27,7 +27,7 @@ fn explanation(picture: &RgbImage, longest: u32, boxes: &[(usize, f32, BBox)]) -
     let letterbox = Letterbox::new(picture, longest, 32).expect("it has pixels");
     let explained = |&(class_id, confidence, b): &(usize, f32, BBox)| ExplainedBox {
         detection: Detection {
-            box_input: b,
+            box_input: Some(b),
             class_id,
             confidence,
             logit: 1.0,

@@ -54,7 +54,7 @@ mod by_hand {
     /// The map of the one box at the head's own input.
     fn map(method: Method) -> Array2<f32> {
         let model = load("three");
-        let detect = DetectOptions::default().with_conf_threshold(0.6);
+        let detect = DetectOptions::default().with_conf_threshold(Some(0.6));
         let target_layer = TargetLayer::Layers(vec![model.find_layer("1").expect("it has one")]);
         let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer).with_detect(detect);
         let boxes = explained(&model, &input(), &options);
@@ -150,7 +150,7 @@ impl Reference {
     }
 
     fn options(&self, method: Method, method_options: MethodOptions) -> ExplainOptions {
-        let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(3);
+        let detect = DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(3));
         let target_layer = TargetLayer::Layers(vec![self.model.find_layer("11").expect("it has one")]);
         ExplainOptions::default()
             .with_method(method)
@@ -185,7 +185,7 @@ fn iou(prediction: ndarray::ArrayView1<f32>, b: [f32; 4]) -> f32 {
 
 /// The best IoU · objectness · class probability.
 fn score(predictions: &Array2<f32>, found: &ExplainedBox) -> f32 {
-    let b = found.detection.box_input.into();
+    let b = found.detection.box_input.expect("a detector gives boxes").into();
     let one = |row: ndarray::ArrayView1<f32>| iou(row, b) * row[4] * row[5 + found.detection.class_id];
     predictions.rows().into_iter().map(one).fold(0.0, f32::max)
 }
@@ -258,7 +258,7 @@ fn d_rise_is_the_mean_of_masks_run_one_by_one() {
             let length = |row: ndarray::ArrayView1<f32>| row[5].hypot(row[6]);
             let one = |row: ndarray::ArrayView1<f32>| {
                 let cosine = (row[5] * own[5] + row[6] * own[6]) / (length(row) * length(own));
-                iou(row, found.detection.box_input.into()) * row[4] * cosine
+                iou(row, found.detection.box_input.expect("a detector gives boxes").into()) * row[4] * cosine
             };
             let score = predictions.rows().into_iter().map(one).fold(0.0, f32::max);
             let values = Vec::<f32>::try_from(mask.contiguous().view(-1)).expect("f32");
@@ -306,7 +306,7 @@ fn d_rise_points_into_each_box_of_a_picture() {
         let map = found.heatmap.values();
         let highest = map.indexed_iter().max_by(|a, b| a.1.total_cmp(b.1)).map(|(cell, _)| cell);
         let (y, x) = highest.expect("a map has cells");
-        let b = found.detection.box_input;
+        let b = found.detection.box_input.expect("a detector gives boxes");
         let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
         assert!((b.x1..b.x2).contains(&x) && (b.y1..b.y2).contains(&y), "({x}, {y}) is not in {b:?}");
     }

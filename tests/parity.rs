@@ -35,7 +35,7 @@ fn check_detections(picture: &str, golden: &mut Npz, found: &[&Detection], box_p
     assert_eq!(found.len(), expected.nrows(), "{picture}: number of detections");
     for (found, expected) in found.iter().zip(expected.rows()) {
         assert_eq!(found.class_id as f32, expected[5], "{picture}: class");
-        let corners: [f32; 4] = found.box_input.into();
+        let corners: [f32; 4] = found.box_input.expect("a detector gives boxes").into();
         for (corner, expected) in corners.iter().zip(expected) {
             assert!((corner - expected).abs() <= box_px, "{picture}: box {corners:?} instead of {expected:?}");
         }
@@ -384,7 +384,7 @@ fn strides_anchors_and_names_of_every_real_checkpoint_are_pytorchs() {
             let grid = Grid { level: index, height: 1, width: 1, first_index: 0 };
             let raw = vec![0.0; model.head().channels()[index]];
             model.head().scan(&grid, &mut [0].into_iter(), &[&raw], -1.0, &mut |found| {
-                let b = found.box_input;
+                let b = found.box_input.expect("a detector gives boxes");
                 for (side, found_side) in [b.x2 - b.x1, b.y2 - b.y1].into_iter().enumerate() {
                     let expected = anchors[[index, found.place.slot, side]] * strides[index];
                     let is_near = (found_side - expected).abs() <= 1e-3 * expected;
@@ -445,7 +445,7 @@ fn boxes_below_the_threshold_are_left_out() {
     let model = yolov5s();
     let picture = picture::read("images/dog.jpg").expect("the picture is sound");
     let at = |conf_threshold| {
-        let detect = DetectOptions::default().with_conf_threshold(conf_threshold);
+        let detect = DetectOptions::default().with_conf_threshold(Some(conf_threshold));
         let options = ExplainOptions::default().with_detect(detect);
         explain(&model, &picture, &options).expect("it is explained").boxes.len()
     };
@@ -460,7 +460,7 @@ fn every_layer_that_is_listed_can_be_explained_or_says_why_not() {
         let input = pattern(64, 96);
         let (mut explained, mut resolved) = (0, 0);
         for (index, layer) in model.layers().iter().enumerate() {
-            let detect = DetectOptions::default().with_conf_threshold(0.0).with_max_det(2);
+            let detect = DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(2));
             let options =
                 ExplainOptions::default().with_target_layer(TargetLayer::Layers(vec![index])).with_detect(detect);
             let (boxes, _) = explain_input(&model, &input, &options, &mut unwatched)

@@ -71,13 +71,15 @@ fn boxes_and_those_of_the_export_are_pytorchs() {
         let expected: Array3<f32> = figures.get(&format!("{name}/rows"));
         let model = load(name).expect("it loads");
         let heads = model.forward(&pattern(), &[]).expect("it runs").outputs;
-        let all =
-            DetectOptions::default().with_conf_threshold(0.0).with_iou_threshold(Some(1.0)).with_max_det(usize::MAX);
+        let all = DetectOptions::default()
+            .with_conf_threshold(Some(0.0))
+            .with_iou_threshold(Some(1.0))
+            .with_max_det(Some(usize::MAX));
         let found = detect(&model, &heads, &all).expect("they are read");
         assert_eq!(found.len(), expected.dim().1, "{name}");
         for found in found {
             let [cx, cy, w, h, objectness] = [0, 1, 2, 3, 4].map(|value| expected[[0, found.place.index, value]]);
-            let b = found.box_input;
+            let b = found.box_input.expect("a detector gives boxes");
             for (found, expected) in
                 [(b.x1 + b.x2, 2.0 * cx), (b.y1 + b.y2, 2.0 * cy), (b.x2 - b.x1, w), (b.y2 - b.y1, h)]
             {

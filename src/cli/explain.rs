@@ -129,8 +129,8 @@ pub struct ExplainArgs {
     /// its confidence: why was this missed? Needs --class
     #[arg(long = "box", value_name = "X1,Y1,X2,Y2", allow_hyphen_values = true, value_parser = corners, requires = "class", help_heading = "Detection")]
     query: Option<BBox>,
-    /// The class, number or name, that the box of --box should have
-    #[arg(long, value_name = "CLASS", requires = "query", help_heading = "Detection")]
+    /// The class, number or name, that the box of --box should have; of a classifier the class to explain, however improbable
+    #[arg(long, value_name = "CLASS", help_heading = "Detection")]
     class: Option<String>,
     /// Describe the region that each map lights up: numbers in the reports, STEM-shape.png with contour, hull and spectrum
     #[arg(long, help_heading = "Shape")]
@@ -169,8 +169,10 @@ pub struct ExplainCommand {
     pub contrast: Option<String>,
     pub method_options: MethodOptions,
     pub detection: DetectionChoice,
-    /// A box in pixels of the picture, and its class by number or name.
-    pub query: Option<(BBox, String)>,
+    /// A box in pixels of the picture, which has a class.
+    pub query: Option<BBox>,
+    /// The class of that box, or of the whole picture, by number or name.
+    pub class: Option<String>,
     pub verbosity: Verbosity,
 }
 
@@ -232,7 +234,8 @@ impl ExplainArgs {
             contrast: self.contrast,
             method_options,
             detection: self.detection.into(),
-            query: self.query.zip(self.class.map(|class| class.trim().to_owned())),
+            query: self.query,
+            class: self.class.map(|class| class.trim().to_owned()),
             verbosity: self.messages.into(),
         })
     }

@@ -87,8 +87,8 @@ struct ExportArgs {
     output: Option<PathBuf>,
     /// Side of the input that the file says it is for, in pixels, rounded up to a multiple of the largest stride; it
     /// runs at any other too
-    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size())]
-    img_size: u32,
+    #[arg(long, value_name = "PIXELS", value_parser = img_size())]
+    img_size: Option<u32>,
     /// Weights of 16 bits: half the size
     #[arg(long)]
     half: bool,
@@ -99,8 +99,8 @@ struct LayersArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Longest side of the input for which shapes are shown, in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size())]
-    img_size: u32,
+    #[arg(long, value_name = "PIXELS", value_parser = img_size())]
+    img_size: Option<u32>,
 }
 
 /// What is to be done.
@@ -127,14 +127,14 @@ pub struct ExportCommand {
     pub model: ModelChoice,
     /// `None`: beside the model.
     pub output: Option<PathBuf>,
-    pub img_size: u32,
+    pub img_size: Option<u32>,
     pub half: bool,
 }
 
 #[derive(Debug)]
 pub struct LayersCommand {
     pub model: ModelChoice,
-    pub img_size: u32,
+    pub img_size: Option<u32>,
 }
 
 impl Cli {
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(command.pictures.inputs, [PathBuf::from("a.jpg"), PathBuf::from("b/")]);
         assert_eq!(command.pictures.names.unwrap(), ["helmet", "vest"]);
         assert_eq!(command.target_layers.unwrap(), ["model_23_cv3_act"]);
-        assert_eq!(command.detection.img_size, 320);
+        assert_eq!(command.detection.img_size, Some(320));
     }
 
     #[test]
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(command.pictures.inputs, [PathBuf::from("images/")]);
         assert_eq!(command.pictures.output_dir, PathBuf::from("outputs"));
         let detection = &command.detection;
-        assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (0.4, None, 300));
+        assert_eq!((detection.conf_threshold, detection.iou_threshold, detection.max_det), (None, None, None));
         assert_eq!(command.target_layers, None);
         assert_eq!(command.verbosity, Verbosity::Normal);
     }
@@ -310,6 +310,7 @@ mod tests {
             name: "toy-target",
             summary: "Another toy",
             explains_class: true,
+            needs: None,
             value: Value::Scalar(|subject| subject.class_logit()),
         };
         yolo_cam::Method::register(&TOY);

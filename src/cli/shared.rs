@@ -63,20 +63,22 @@ pub struct PictureArgs {
 
 #[derive(Debug, Args)]
 pub struct DetectionArgs {
-    /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride
-    #[arg(long, value_name = "PIXELS", default_value_t = 640, value_parser = img_size(), help_heading = "Detection")]
-    img_size: u32,
-    /// Least confidence of a box
-    #[arg(long, value_name = "0..1", default_value_t = 0.4, value_parser = fraction, help_heading = "Detection")]
-    conf_thres: f32,
+    /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride; of classifiers each side
+    /// [default: 640, of classifiers 224]
+    #[arg(long, value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
+    img_size: Option<u32>,
+    /// Least confidence of a box, or of a class of the whole picture [default: 0.4 for YOLOv5, 0.25 for later families, none for
+    /// classifiers]
+    #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
+    conf_thres: Option<f32>,
     /// Boxes of one class that overlap more than this (IoU) count as one [default: that of the model's own package: 0.45 for
     /// YOLOv5, 0.7 for later families, none for models that predict one box per object]
     #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
     iou_thres: Option<f32>,
-    /// Most boxes in one picture
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
-    max_det: u32,
-    /// Explain only the most confident boxes, so many
+    /// Most boxes in one picture [default: 300]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
+    max_det: Option<u32>,
+    /// Explain only the most confident boxes, so many; of classifiers the most probable classes [default: all boxes, 5 classes]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
     top: Option<u32>,
     /// Only these classes, by number or name [default: all]
@@ -142,11 +144,11 @@ pub struct PictureChoice {
 /// Which predictions become detections.
 #[derive(Debug)]
 pub struct DetectionChoice {
-    pub img_size: u32,
-    pub conf_threshold: f32,
-    /// `None`: the family's own.
+    /// `None`, here and below: the family's own.
+    pub img_size: Option<u32>,
+    pub conf_threshold: Option<f32>,
     pub iou_threshold: Option<f32>,
-    pub max_det: usize,
+    pub max_det: Option<usize>,
     pub top: Option<usize>,
     /// Numbers or names.
     pub classes: Option<Vec<String>>,
@@ -196,7 +198,7 @@ impl From<DetectionArgs> for DetectionChoice {
             img_size: args.img_size,
             conf_threshold: args.conf_thres,
             iou_threshold: args.iou_thres,
-            max_det: args.max_det as usize,
+            max_det: args.max_det.map(|most| most as usize),
             top: args.top.map(|top| top as usize),
             classes: args.classes.map(trimmed),
             agnostic_nms: args.agnostic_nms,

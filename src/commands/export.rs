@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Result, bail};
 use yolo_cam::{ExportOptions, model::FileKind};
 
-use super::model::{load_model, note_rounding};
+use super::model::{load_model, note_size};
 use crate::{cli::ExportCommand, exit::Exit};
 
 /// Runs the command.
@@ -21,8 +21,8 @@ pub fn export(command: &ExportCommand) -> Result<Exit> {
     if is_model && model.kind() == FileKind::Checkpoint {
         bail!("{output:?} is the model itself; give --output another file");
     }
-    note_rounding(command.img_size, &model);
-    let options = ExportOptions::default().with_img_size(Some(command.img_size)).with_half(command.half);
+    note_size(command.img_size, &model);
+    let options = ExportOptions::default().with_img_size(command.img_size).with_half(command.half);
     model.export(&output, &options)?;
     let classes = model.names().len();
     let precision = if command.half { "fp16" } else { "fp32" };

@@ -12,7 +12,7 @@ use crate::{cli::LayersCommand, exit::Exit};
 /// If the model is unusable, or stdout can't be written.
 pub fn layers(command: &LayersCommand) -> Result<Exit> {
     let model = load_model(&command.model, false)?;
-    let side = model.input_side(Some(command.img_size));
+    let side = model.input_side(command.img_size);
     let shapes = model.layer_shapes(Size { width: side, height: side })?;
     let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];
     for (layer, shape) in model.layers().iter().zip(&shapes) {

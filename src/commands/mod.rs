@@ -7,6 +7,7 @@ mod interrupt;
 mod layers;
 mod methods;
 mod model;
+pub mod noun;
 mod options;
 mod session;
 mod shape;

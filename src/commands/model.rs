@@ -42,8 +42,17 @@ fn with_way_out(error: yolo_cam::Error) -> anyhow::Error {
     }
 }
 
-/// Says which side the input has if it is not the one that was asked for.
-pub fn note_rounding(img_size: u32, model: &Model) {
+/// Says which side the input has if it is not the one that was asked for, or where none was, that of the training.
+pub fn note_size(img_size: Option<u32>, model: &Model) {
+    let Some(img_size) = img_size else {
+        let side = model.input_side(None);
+        if let Some(trained) = model.trained_side().filter(|&trained| trained != side) {
+            say!(
+                "note: the model was trained at {trained} pixels and runs at {side}; --img-size {trained} takes the former"
+            );
+        }
+        return;
+    };
     let side = model.input_side(Some(img_size));
     if side != img_size {
         let stride = model.max_stride();

@@ -6,6 +6,7 @@ use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Query},
     explain::check_target,
+    families::Aspect,
 };
 
 use crate::{
@@ -16,8 +17,8 @@ use crate::{
 /// The options of an explanation, checked against the model.
 pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<ExplainOptions> {
     let options = ExplainOptions::default()
-        .with_img_size(Some(command.detection.img_size))
-        .with_detect(detect_options(&command.detection, model)?)
+        .with_img_size(command.detection.img_size)
+        .with_detect(wanted_detections(command, model)?)
         .with_query(query(command, model)?)
         .with_method(command.method)
         .with_method_options(command.method_options)
@@ -35,8 +36,8 @@ pub fn explain_options(command: &ExplainCommand, model: &Model) -> Result<Explai
 /// The options of one of the explanations that are measured, checked against the model.
 pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -> Result<ExplainOptions> {
     let options = ExplainOptions::default()
-        .with_img_size(Some(command.detection.img_size))
-        .with_detect(detect_options(&command.detection, model)?)
+        .with_img_size(command.detection.img_size)
+        .with_detect(detect_options_of_classes(&command.detection, model)?)
         .with_method(choice.method)
         .with_method_options(command.method_options)
         .with_target(command.target)
@@ -46,19 +47,24 @@ pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -
     Ok(options)
 }
 
-/// From which overlap on boxes are one: what the user says, else what the family's own package does.
-pub fn iou_threshold(choice: &DetectionChoice, model: &Model) -> Option<f32> {
-    choice.iou_threshold.or(model.head().habits().iou_threshold)
-}
-
-fn detect_options(choice: &DetectionChoice, model: &Model) -> Result<DetectOptions> {
-    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
-    Ok(DetectOptions::default()
+/// Which predictions become detections: what the user says, else what the family's own package does. Of any class.
+pub fn detect_options(choice: &DetectionChoice, model: &Model) -> DetectOptions {
+    let head = model.head();
+    let habits = head.habits();
+    // Of the most probable classes there are as many as the user wants.
+    let most = choice.max_det.or(head.has(Aspect::Box).then_some(habits.max_det));
+    DetectOptions::default()
         .with_conf_threshold(choice.conf_threshold)
         .with_iou_threshold(choice.iou_threshold)
-        .with_max_det(choice.top.map_or(choice.max_det, |top| top.min(choice.max_det)))
-        .with_classes(choice.classes.as_ref().map(class_ids).transpose()?)
-        .with_agnostic(choice.agnostic_nms))
+        .with_max_det([choice.top, most].into_iter().flatten().min())
+        .with_agnostic(choice.agnostic_nms)
+        .with_habits(&habits)
+}
+
+fn detect_options_of_classes(choice: &DetectionChoice, model: &Model) -> Result<DetectOptions> {
+    let class_ids = |classes: &Vec<String>| classes.iter().map(|class| class_id(class, model.names())).collect();
+    let classes = choice.classes.as_ref().map(class_ids).transpose()?;
+    Ok(detect_options(choice, model).with_classes(classes))
 }
 
 fn target_layer(names: Option<&[String]>, model: &Model) -> Result<TargetLayer> {
@@ -78,14 +84,16 @@ pub fn find_layer(name: &str, model: &Model) -> Result<usize> {
 /// What the page of a run says of how it was made.
 pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)> {
     let layers = command.target_layers.as_ref().map_or_else(|| "auto".to_owned(), |layers| layers.join(", "));
+    let detect = detect_options(&command.detection, model);
+    let or_none = |value: Option<f32>| value.map_or("none".to_owned(), |value| value.to_string());
     let own = [
         ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
         ("method", method_of(command, model).name.to_owned()),
         ("target", command.target.of(model).name.to_owned()),
         ("layers", layers),
-        ("longest side of the input", format!("{} pixels", model.input_side(Some(command.detection.img_size)))),
-        ("least confidence", command.detection.conf_threshold.to_string()),
-        ("IoU threshold", iou_threshold(&command.detection, model).map_or("none".to_owned(), |iou| iou.to_string())),
+        ("longest side of the input", format!("{} pixels", model.input_side(command.detection.img_size))),
+        ("least confidence", or_none(detect.conf_threshold)),
+        ("IoU threshold", or_none(detect.iou_threshold)),
     ]
     .map(|(name, value)| (name.to_owned(), value));
     program_and_command().into_iter().chain(own).collect()
@@ -106,13 +114,14 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
     // How many are run at once changes a map only by rounding.
     let method_options = own.with_batch(1);
     let text = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         PictureId::of(model.path(), None),
         command.model.branch,
         model.names(),
         detection,
         command.query,
+        command.class,
         method_of(command, model),
         method_options,
         command.target,
@@ -136,8 +145,33 @@ pub fn method_of(command: &ExplainCommand, model: &Model) -> Method {
 
 /// The box that is asked for, of the class that is asked for.
 fn query(command: &ExplainCommand, model: &Model) -> Result<Option<Query>> {
-    let Some((target, class)) = &command.query else { return Ok(None) };
-    Ok(Some(Query { target: *target, class_id: class_id(class, model.names())? }))
+    let (Some(target), Some(class)) = (command.query, &command.class) else { return Ok(None) };
+    if !model.head().has(Aspect::Box) {
+        let family = model.head().family();
+        bail!("--box asks for a box, and this {family} model predicts none; --class alone explains the class");
+    }
+    Ok(Some(Query { target, class_id: class_id(class, model.names())? }))
+}
+
+/// The detections to explain; of a classifier the class that is asked for, however improbable.
+fn wanted_detections(command: &ExplainCommand, model: &Model) -> Result<DetectOptions> {
+    match &command.class {
+        Some(class) if command.query.is_none() => {
+            if model.head().has(Aspect::Box) {
+                let family = model.head().family();
+                bail!(
+                    "--class is for --box, or for a classifier, and this {family} model predicts boxes; --classes explains \
+                     only boxes of some classes"
+                );
+            }
+            let class = class_id(class, model.names())?;
+            // A probability may be rounded to 0.
+            Ok(detect_options(&command.detection, model)
+                .with_classes(Some(vec![class]))
+                .with_conf_threshold(Some(-1.0)))
+        }
+        _ => detect_options_of_classes(&command.detection, model),
+    }
 }
 
 /// The class that a user means by its number or name.

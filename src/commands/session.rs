@@ -4,11 +4,11 @@
 use std::{fs, io, iter, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Error, Result, anyhow};
-use yolo_cam::{Method, Model, explain::methods::AutoLayers, files::sweep};
+use yolo_cam::{Method, Model, detect::DetectOptions, explain::methods::AutoLayers, families::Aspect, files::sweep};
 
 use super::{
     interrupt,
-    model::{load_model, note_rounding, tell_model},
+    model::{load_model, note_size, tell_model},
 };
 use crate::{
     cli::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
             model.set_names(names.clone())?;
         }
         if verbosity >= Verbosity::Normal {
-            note_rounding(detection.img_size, &model);
+            note_size(detection.img_size, &model);
         }
         Ok(Self { model, pictures, verbosity, start })
     }
@@ -53,19 +53,25 @@ impl<'a> Session<'a> {
     }
 
     /// Says what the model is, and what was chosen for it where the user did not.
-    pub fn tell_choices(&self, method: Method, layers: Option<&[String]>, iou_threshold: Option<f32>) {
+    pub fn tell_choices(&self, method: Method, layers: Option<&[String]>, detect: &DetectOptions) {
         let model = &self.model;
-        let suppression = match iou_threshold {
-            Some(iou) => format!("NMS above IoU {iou}"),
-            None => "no NMS (one box per object)".to_owned(),
+        let has_boxes = model.head().has(Aspect::Box);
+        let least = detect.conf_threshold.unwrap_or_default();
+        let choice = match (detect.iou_threshold, detect.max_det) {
+            _ if !has_boxes && detect.classes.is_some() => "classes that were asked for".to_owned(),
+            (_, Some(1)) if !has_boxes => "the most probable class".to_owned(),
+            (_, Some(most)) if !has_boxes => format!("the {most} most probable classes"),
+            (Some(iou), _) => format!("boxes above {least}, NMS above IoU {iou}"),
+            (None, _) => format!("boxes above {least}, no NMS (one box per object)"),
         };
         let place = match layers {
             Some(layers) => format!(" at {}", layers.join(", ")),
             None if method.auto_layers == AutoLayers::None => String::new(),
+            None if !has_boxes => " at the last feature map".to_owned(),
             None => format!(" at {}", method.auto_layers.summary()),
         };
         let (family, classes) = (model.head().family(), model.names().len());
-        say!("model: {:?}, {family}, {classes} classes; {suppression}; method {}{place}", model.path(), method.name);
+        say!("model: {:?}, {family}, {classes} classes; {choice}; method {}{place}", model.path(), method.name);
     }
 
     /// All inputs, in order.

@@ -19,7 +19,7 @@ pub(crate) use self::{
 };
 use crate::{
     error::Result,
-    families::{Grid, Place, Prediction},
+    families::{Aspect, Grid, Habits, Place, Prediction},
     geometry::BBox,
     model::Model,
     tensor::values,
@@ -28,13 +28,13 @@ use crate::{
 /// A predicted box with its class, and where in the network it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
-    /// The box in input pixels.
-    pub box_input: BBox,
+    /// The box in input pixels; `None` if the network says its classes of the whole picture.
+    pub box_input: Option<BBox>,
     /// Index of its class.
     pub class_id: usize,
     /// How sure the detector is of the box and its class, 0 to 1.
     pub confidence: f32,
-    /// Raw class logit, before the sigmoid.
+    /// Raw class logit, before the sigmoid or softmax.
     pub logit: f32,
     /// Where it comes from.
     pub place: Place,
@@ -57,16 +57,17 @@ impl Detection {
 }
 
 /// Which predictions become detections.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DetectOptions {
-    /// Least confidence, 0 to 1. Default: 0.4.
-    pub conf_threshold: f32,
-    /// Boxes of one class that overlap more than this (IoU, 0 to 1) are one. Default: as the model's own package has it, 0.45 for
-    /// YOLOv5; where a network gives one box an object, nothing is suppressed.
+    /// Least confidence, 0 to 1; `None` is the family's own ([`Habits`]): 0.4 for YOLOv5, 0.25 for later families, 0 for
+    /// classifiers. Default: `None`.
+    pub conf_threshold: Option<f32>,
+    /// Boxes of one class that overlap more than this (IoU, 0 to 1) are one; `None` is the family's own: 0.45 for YOLOv5, 0.7 for
+    /// later families; where a network gives one box an object, nothing is suppressed. Default: `None`.
     pub iou_threshold: Option<f32>,
-    /// Most detections in one picture. Default: 300.
-    pub max_det: usize,
+    /// Most detections in one picture; `None` is the family's own: 300, or the 5 most probable classes. Default: `None`.
+    pub max_det: Option<usize>,
     /// Only these classes. Default: all.
     pub classes: Option<Vec<usize>>,
     /// Whether boxes of different classes suppress each other. Default: no.
@@ -74,16 +75,23 @@ pub struct DetectOptions {
 }
 
 with_fields!(DetectOptions {
-    with_conf_threshold => conf_threshold: f32,
+    with_conf_threshold => conf_threshold: Option<f32>,
     with_iou_threshold => iou_threshold: Option<f32>,
-    with_max_det => max_det: usize,
+    with_max_det => max_det: Option<usize>,
     with_classes => classes: Option<Vec<usize>>,
     with_agnostic => agnostic: bool,
 });
 
-impl Default for DetectOptions {
-    fn default() -> Self {
-        Self { conf_threshold: 0.4, iou_threshold: None, max_det: 300, classes: None, agnostic: false }
+impl DetectOptions {
+    /// The same options, with a family's habits in the place of what was left to it.
+    #[must_use]
+    pub fn with_habits(self, habits: &Habits) -> Self {
+        Self {
+            conf_threshold: self.conf_threshold.or(Some(habits.conf_threshold)),
+            iou_threshold: self.iou_threshold.or(habits.iou_threshold),
+            max_det: self.max_det.or(Some(habits.max_det)),
+            ..self
+        }
     }
 }
 
@@ -98,8 +106,9 @@ const EVERYTHING: f32 = -1.0;
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
-    let least = options.conf_threshold;
     let habits = model.head().habits();
+    let options = &options.clone().with_habits(&habits);
+    let least = options.conf_threshold.unwrap_or_default();
     let mut candidates = Vec::new();
     for grid in model.head().grids(outputs)? {
         scan_level(model, outputs, &grid, least, &mut |prediction| {
@@ -111,13 +120,14 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
             least
         })?;
     }
-    let mut kept = match options.iou_threshold.or(habits.iou_threshold) {
+    let mut kept = match options.iou_threshold {
+        _ if !model.head().has(Aspect::Box) => nms::all(candidates, options),
         Some(iou_threshold) => nms::nms(candidates, iou_threshold, options),
         None => nms::most_confident(candidates, options),
     };
     if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
         for found in &mut kept {
-            found.mask = Some(prototypes.mask(&found.place, &found.box_input)?);
+            found.mask = found.box_input.map(|b| prototypes.mask(&found.place, &b)).transpose()?;
         }
     }
     if habits.drops_empty_masks {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{DetectOptions, Detection};
+use crate::geometry::BBox;
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
 const MAX_CANDIDATES: usize = 30_000;
@@ -30,8 +31,13 @@ pub fn most_confident(mut candidates: Vec<Detection>, options: &DetectOptions) -
         cells.contains(&candidate.place) || (cells.len() < MAX_CELLS && cells.insert(candidate.place))
     });
     candidates.truncate(MAX_CELLS);
+    all(candidates, options)
+}
+
+/// Keeps the most confident, whatever they overlap.
+pub fn all(candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
     let mut kept = sorted(candidates, options);
-    kept.truncate(options.max_det);
+    kept.truncate(options.max_det.unwrap_or(usize::MAX));
     kept
 }
 
@@ -43,11 +49,12 @@ pub fn nms(candidates: Vec<Detection>, iou_threshold: f32, options: &DetectOptio
     candidates.truncate(MAX_CANDIDATES);
     let mut kept: Vec<Detection> = Vec::new();
     for candidate in candidates {
-        if kept.len() == options.max_det {
+        if options.max_det == Some(kept.len()) {
             break;
         }
         let is_rival = |other: &Detection| options.agnostic || other.class_id == candidate.class_id;
-        let overlaps = |other: &Detection| other.box_input.iou(&candidate.box_input) > iou_threshold;
+        let overlaps =
+            |other: &Detection| BBox::overlap(other.box_input.as_ref(), candidate.box_input.as_ref()) > iou_threshold;
         if !kept.iter().any(|other| is_rival(other) && overlaps(other)) {
             kept.push(candidate);
         }
@@ -58,12 +65,12 @@ pub fn nms(candidates: Vec<Detection>, iou_threshold: f32, options: &DetectOptio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{families::Place, geometry::BBox};
+    use crate::families::Place;
     use proptest::prelude::*;
 
     fn candidate(x: f32, y: f32, side: f32, class_id: usize, confidence: f32) -> Detection {
         Detection {
-            box_input: BBox { x1: x, y1: y, x2: x + side, y2: y + side },
+            box_input: Some(BBox { x1: x, y1: y, x2: x + side, y2: y + side }),
             class_id,
             confidence,
             logit: 0.0,
@@ -89,7 +96,7 @@ mod tests {
         assert_eq!(confidences(&nms(all(), 0.45, &options)), [0.9, 0.7]);
         let agnostic = DetectOptions { agnostic: true, ..DetectOptions::default() };
         assert_eq!(confidences(&nms(all(), 0.45, &agnostic)), [0.9]);
-        let first = DetectOptions { max_det: 1, ..DetectOptions::default() };
+        let first = DetectOptions { max_det: Some(1), ..DetectOptions::default() };
         assert_eq!(confidences(&nms(all(), 0.45, &first)), [0.9]);
         let class = DetectOptions { classes: Some(vec![1]), ..DetectOptions::default() };
         assert_eq!(confidences(&nms(all(), 0.45, &class)), [0.7]);
@@ -104,7 +111,7 @@ mod tests {
         let all = vec![at(0, 0, 0.6), at(0, 1, 0.7), at(1, 0, 0.9)];
         let options = DetectOptions::default();
         assert_eq!(confidences(&most_confident(all.clone(), &options)), [0.9, 0.7, 0.6], "of one cell both classes");
-        let few = DetectOptions { max_det: 2, ..DetectOptions::default() };
+        let few = DetectOptions { max_det: Some(2), ..DetectOptions::default() };
         assert_eq!(confidences(&most_confident(all, &few)), [0.9, 0.7]);
         let many = (0..400).flat_map(|cell| [at(cell, 0, 0.9 - cell as f32 * 1e-3), at(cell, 1, 0.95)]).collect();
         let kept = most_confident(many, &options);
@@ -122,14 +129,14 @@ mod tests {
             prop_assert!(kept.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence));
             for (index, a) in kept.iter().enumerate() {
                 for b in &kept[index + 1..] {
-                    prop_assert!(a.class_id != b.class_id || a.box_input.iou(&b.box_input) <= 0.45);
+                    prop_assert!(a.class_id != b.class_id || a.box_input.unwrap().iou(&b.box_input.unwrap()) <= 0.45);
                 }
             }
             // Whatever was dropped overlaps a more confident one.
             for candidate in &all {
                 prop_assert!(kept.iter().any(|other| other.class_id == candidate.class_id
                     && other.confidence >= candidate.confidence
-                    && (other == candidate || other.box_input.iou(&candidate.box_input) > 0.45)));
+                    && (other == candidate || other.box_input.unwrap().iou(&candidate.box_input.unwrap()) > 0.45)));
             }
         }
     }

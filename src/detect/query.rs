@@ -42,7 +42,7 @@ pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Op
     let mut winner: Option<Detection> = None;
     for grid in model.head().grids(outputs)? {
         scan_level(model, outputs, &grid, EVERYTHING, &mut |prediction| {
-            let iou = prediction.box_input.iou(&query.target);
+            let iou = BBox::overlap(prediction.box_input.as_ref(), Some(&query.target));
             let best_class = prediction.best_class();
             let confidence = prediction.confidence(best_class);
             if confidence.is_nan() {
@@ -63,7 +63,7 @@ pub fn best_match(model: &Model, outputs: &[Tensor], query: &Query) -> Result<Op
     }
     let Some((iou, mut detection)) = found else { return Ok(None) };
     if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
-        detection.mask = Some(prototypes.mask(&detection.place, &detection.box_input)?);
+        detection.mask = detection.box_input.map(|b| prototypes.mask(&detection.place, &b)).transpose()?;
     }
     Ok(Some(Answer { detection, iou, winner }))
 }

@@ -7,7 +7,8 @@ use tch::Tensor;
 use super::{Detection, EVERYTHING};
 use crate::{
     error::Result,
-    families::{Grid, Head, sigmoid},
+    families::{Aspect, Grid, Head, Prediction},
+    geometry::BBox,
     model::Model,
     tensor::values,
 };
@@ -21,8 +22,8 @@ pub(crate) enum Likeness {
     Cosine,
 }
 
-/// Scores detections by the best prediction for them: IoU · presence · likeness of class, 0 to 1. Of a single class, whose
-/// output is not trained, all are alike. Not by the same place in the network: another may take over.
+/// Scores detections by the best prediction for them: IoU (1 of whole pictures) · presence · likeness of class, 0 to 1. Of a single class, whose
+/// output is not trained, all are alike; of classes of the whole picture the score is the probability. Not by the same place in the network: another may take over.
 pub(crate) struct Tracker<'a> {
     head: &'a dyn Head,
     detections: &'a [Detection],
@@ -47,12 +48,14 @@ impl<'a> Tracker<'a> {
                 let values = level.of_cell(cell);
                 head.scan(&grid, &mut [cell].into_iter(), &values, EVERYTHING, &mut |prediction| {
                     if prediction.place == detection.place {
-                        *classes = unit_vector(prediction.class_logits.iter().map(|&raw| sigmoid(raw)).collect());
+                        *classes = unit_vector(probabilities(prediction).collect());
                     }
                     EVERYTHING
                 });
             }
         }
+        // What is said of the whole picture is a class, and no object that keeps its place under another.
+        let likeness = if head.has(Aspect::Box) { likeness } else { Likeness::SameClass };
         Ok(Self { head, detections, likeness: head.trains_classes().then_some(likeness), classes })
     }
 
@@ -100,9 +103,10 @@ impl<'a> Tracker<'a> {
         self.head.scan(grid, &mut cells, values, least(best), &mut |prediction| {
             for (best, &index) in best.iter_mut().zip(wanted) {
                 let detection = &self.detections[index];
-                let limit = prediction.box_input.iou(&detection.box_input) * prediction.presence;
+                let overlap = BBox::overlap(prediction.box_input.as_ref(), detection.box_input.as_ref());
+                let limit = overlap * prediction.presence;
                 if limit > *best {
-                    let likeness = self.likeness(prediction.class_logits, detection.class_id, &self.classes[index]);
+                    let likeness = self.likeness(prediction, detection.class_id, &self.classes[index]);
                     *best = best.max(limit * likeness);
                 }
             }
@@ -110,14 +114,13 @@ impl<'a> Tracker<'a> {
         });
     }
 
-    fn likeness(&self, logits: &[f32], class: usize, classes: &[f32]) -> f32 {
+    fn likeness(&self, prediction: &Prediction, class: usize, classes: &[f32]) -> f32 {
         match self.likeness {
             None => 1.0,
-            Some(Likeness::SameClass) => sigmoid(logits[class]),
+            Some(Likeness::SameClass) => prediction.probability(class),
             Some(Likeness::Cosine) => {
                 let (mut product, mut square) = (0.0, 0.0);
-                for (&raw, &class) in logits.iter().zip(classes) {
-                    let probability = sigmoid(raw);
+                for (probability, &class) in probabilities(prediction).zip(classes) {
                     product += probability * class;
                     square += probability * probability;
                 }
@@ -125,6 +128,11 @@ impl<'a> Tracker<'a> {
             }
         }
     }
+}
+
+/// Of each class.
+fn probabilities(prediction: &Prediction) -> impl Iterator<Item = f32> {
+    (0..prediction.class_logits.len()).map(|class| prediction.probability(class))
 }
 
 fn unit_vector(mut vector: Vec<f32>) -> Vec<f32> {

@@ -33,16 +33,20 @@ impl Objects {
     pub fn detected(detections: &[Detection], all: &[Detection]) -> Self {
         let boxes =
             |detections: &[Detection]| detections.iter().map(|detection| detection.box_input).collect::<Vec<_>>();
-        Self { own: boxes(detections).into_iter().map(Some).collect(), all: boxes(all) }
+        Self { own: boxes(detections), all: boxes(all).into_iter().flatten().collect() }
     }
 
     /// `labels`: class and box, in pixels of the input. The first detection of a label's class that overlaps it by half (IoU)
-    /// takes it, as COCO's evaluation has it; of several labels the one that overlaps most.
+    /// takes it, as COCO's evaluation has it; of several labels the one that overlaps most. Where a class is said of the whole
+    /// picture, its object is the largest of that class.
     pub fn labelled(detections: &[Detection], labels: &[(usize, BBox)]) -> Self {
         let mut is_taken = vec![false; labels.len()];
         let own = detections.iter().map(|detection| {
             let free = labels.iter().zip(0..).filter(|((class, _), at)| *class == detection.class_id && !is_taken[*at]);
-            let overlaps = free.map(|((_, b), at)| (b.iou(&detection.box_input), at));
+            let Some(own) = detection.box_input else {
+                return free.map(|((_, b), _)| *b).max_by(|a, b| a.area().total_cmp(&b.area()));
+            };
+            let overlaps = free.map(|((_, b), at)| (b.iou(&own), at));
             let (overlap, at) = overlaps.max_by(|a, b| a.0.total_cmp(&b.0))?;
             (overlap >= LEAST_OVERLAP).then(|| {
                 is_taken[at] = true;
@@ -70,8 +74,9 @@ pub struct Figures {
     /// What the detector still finds while pixels are removed and added.
     #[serde(flatten)]
     pub curves: Curves,
-    /// Against the detector's own boxes.
-    pub detected: Localization,
+    /// Against the detector's own boxes; `None` where a class is said of the whole picture.
+    #[serde(default)]
+    pub detected: Option<Localization>,
     /// Against labels; `None` if there are none, or no label for this box.
     pub labelled: Option<Localization>,
     /// How far the heat lies from its maximum; `None` for a map of zeros.
@@ -123,7 +128,7 @@ pub fn evaluate(
         };
         Figures {
             curves,
-            detected: localization(scene.detected).expect("each detection has a box"),
+            detected: localization(scene.detected),
             labelled: scene.labels.and_then(localization),
             compactness: metrics::compactness(map.view()),
             sparsity: metrics::sparsity(map.view()),
@@ -140,17 +145,21 @@ mod tests {
     fn at(x: f32, class_id: usize) -> Detection {
         let box_input = BBox { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 };
         let place = Place { level: 0, row: 0, column: 0, slot: 0, index: 0 };
-        Detection { box_input, class_id, confidence: 0.5, logit: 0.0, place, mask: None }
+        Detection { box_input: Some(box_input), class_id, confidence: 0.5, logit: 0.0, place, mask: None }
     }
 
     #[test]
     fn labels_go_to_the_first_detection_of_their_class_that_overlaps() {
-        let label = |x: f32, class| (class, at(x, class).box_input);
+        let label = |x: f32, class| (class, at(x, class).box_input.unwrap());
         let labels = [label(1.0, 0), label(2.0, 0), label(50.0, 1)];
         let detections = [at(0.0, 0), at(2.5, 0), at(2.0, 0), at(50.0, 0), at(57.0, 1)];
         let objects = Objects::labelled(&detections, &labels);
         // The third comes too late, the fourth is of another class, the fifth overlaps by 3 of 17.
         assert_eq!(objects.own, [Some(labels[0].1), Some(labels[1].1), None, None, None]);
         assert_eq!(objects.all.len(), 3);
+        let of_picture = [0, 2].map(|class_id| Detection { box_input: None, ..at(0.0, class_id) });
+        let large = (0, BBox { x2: 90.0, ..labels[0].1 });
+        assert_eq!(Objects::labelled(&of_picture, &[labels[0], large]).own, [Some(large.1), None]);
+        assert_eq!(Objects::detected(&of_picture, &of_picture), Objects { own: vec![None, None], all: Vec::new() });
     }
 }

@@ -6,8 +6,8 @@
 //! # let path = "tests/data/tiny/yolov3-tiny.pt";
 //! let model = Model::load(path, tch::Device::Cpu)?;
 //! let mut options = ExplainOptions::default();
-//! options.detect.max_det = 2; // A field can be set as well.
-//! # options.detect.conf_threshold = 0.0; // It was never trained.
+//! options.detect.max_det = Some(2); // A field can be set as well.
+//! # options.detect.conf_threshold = Some(0.0); // It was never trained.
 //! let explanation = explain(&model, &picture::read("images/dog.jpg")?, &options)?;
 //! let input = explanation.letterbox.tensor(model.device())?;
 //! let dog = explanation.boxes[0].detection.clone();
@@ -15,7 +15,7 @@
 //!
 //! // Its map against one that knows nothing of the model.
 //! let map = explanation.boxes[0].heatmap.normalized(size)?;
-//! let gaussian = gaussian_map(size, &dog.box_input);
+//! let gaussian = gaussian_map(size, &dog.box_input.expect("a detector gives boxes"));
 //! let candidates = [Candidate { detection: 0, map: &map }, Candidate { detection: 0, map: &gaussian }];
 //! let all: Vec<_> = explanation.boxes.iter().map(|explained| explained.detection.clone()).collect();
 //! let detected = Objects::detected(&[dog.clone()], &all);
@@ -24,7 +24,7 @@
 //! let mut crew = Crew::new(&model, 1)?;
 //! for figures in evaluate(&mut crew, &scene, &candidates, &options, &mut unwatched)? {
 //!     let Curves { deletion, insertion } = &figures.curves;
-//!     println!("{:.2} {:.2} {:.2}", deletion.area, insertion.area, figures.detected.energy_pointing_game);
+//!     println!("{:.2} {:.2} {:.2?}", deletion.area, insertion.area, figures.detected);
 //! }
 //! # Ok::<(), yolo_cam::Error>(())
 //! ```

@@ -95,7 +95,9 @@ fn correlations(a: &ExplainedBox, b: &ExplainedBox, size: Size) -> Result<(Optio
     }
     let maps = [a.heatmap.upsampled(size)?, b.heatmap.upsampled(size)?];
     let [all_a, all_b] = maps.each_ref().map(|map| map.iter().copied().collect::<Vec<f32>>());
-    let BBox { x1, y1, x2, y2 } = a.detection.box_input;
+    let Some(BBox { x1, y1, x2, y2 }) = a.detection.box_input else {
+        return Ok((rank_correlation(&all_a, &all_b), None));
+    };
     let cells = |from: f32, to: f32, end: u32| {
         let end = end as usize;
         let cell = |at: f32| ((at / CELL as f32).round().max(0.0) as usize).min(end);

@@ -215,7 +215,7 @@ fn row(sample: &Sample, gaussian: &[f64], seed: u64) -> Option<Row> {
         insertion: mean(&|case| Some(case.figures.curves.insertion.area))?,
         overall: mean(&|case| Some(case.overall()))?,
         above_gaussian: bootstrap(&above, seed)?,
-        detected: localization(&|case| Some(case.figures.detected)),
+        detected: localization(&|case| case.figures.detected),
         labelled: localization(&|case| case.figures.labelled),
         compactness: mean(&|case| case.figures.compactness),
         sparsity: mean(&|case| case.figures.sparsity),
@@ -308,7 +308,7 @@ mod tests {
             reason: None,
             figures: Figures {
                 curves: Curves { deletion: curve(deletion), insertion: curve(insertion) },
-                detected,
+                detected: Some(detected),
                 labelled: None,
                 compactness: None,
                 sparsity: Some(2.0),

@@ -1,6 +1,6 @@
 //! Maps as numbers, and where their cells lie in the picture.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
@@ -16,7 +16,7 @@ pub enum MapSize {
     Feature,
     /// That of the network's input, padding included
     Input,
-    /// The picture's own, without padding
+    /// The picture's own, without padding; zero where the network saw nothing of it
     Image,
 }
 
@@ -53,15 +53,21 @@ impl Explanation {
             MapSize::Image => {
                 let whole = heatmap.upsampled(map.input)?;
                 let (height, width) = whole.dim();
-                let narrow = |dim: i64, tensor: Tensor, from: u32, length: u32| {
-                    tensor.f_narrow(dim, i64::from(from), i64::from(length))
+                // The part of the input that is no padding.
+                let narrow = |dim: i64, tensor: Tensor, pad: i32, scaled: u32, input: u32| {
+                    let (from, end) = (i64::from(pad).max(0), (i64::from(pad) + i64::from(scaled)).min(input.into()));
+                    tensor.f_narrow(dim, from, end - from)
                 };
                 let whole =
                     Tensor::try_from(&whole)?.f_view([1, 1, height as i64, width as i64])?.f_to_kind(Kind::Float)?;
-                let inner = narrow(2, whole, map.pad_y, map.scaled.height)?;
-                let inner = narrow(3, inner, map.pad_x, map.scaled.width)?;
-                let image = [i64::from(map.image.height), i64::from(map.image.width)];
-                to_array2(&inner.f_upsample_bilinear2d(image, false, None, None)?.f_flatten(0, 2)?)
+                let inner = narrow(2, whole, map.pad_y, map.scaled.height, map.input.height)?;
+                let inner = narrow(3, inner, map.pad_x, map.scaled.width, map.input.width)?;
+                let [left, top, right, bottom] = <[f32; 4]>::from(map.visible()).map(|edge| edge.round() as usize);
+                let size = [(bottom - top).max(1) as i64, (right - left).max(1) as i64];
+                let inner = to_array2(&inner.f_upsample_bilinear2d(size, false, None, None)?.f_flatten(0, 2)?)?;
+                let mut map = Array2::zeros((map.image.height as usize, map.image.width as usize));
+                map.slice_mut(s![top..bottom, left..right]).assign(&inner);
+                Ok(map)
             }
         }
     }

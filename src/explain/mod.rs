@@ -49,7 +49,8 @@ pub enum TargetLayer {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ExplainOptions {
-    /// Longest side of the network's input in pixels, rounded up to whole strides; `None` is 640. Default: `None`.
+    /// Longest side of the network's input in pixels, rounded up to whole strides; `None` is 640, of classifiers 224. Default:
+    /// `None`.
     pub img_size: Option<u32>,
     /// Which predictions become detections.
     pub detect: DetectOptions,
@@ -127,6 +128,9 @@ impl ExplainedBox {
         }
         let layer = self.layer_names(model);
         Some(match why {
+            NoSignal::HeadUnseen if self.detection.box_input.is_none() => {
+                format!("{layer} does not feed the head, which classes come from")
+            }
             NoSignal::HeadUnseen => {
                 let head = model.levels()[self.detection.place.level].name();
                 format!("{layer} does not feed the {head} head, which this box comes from")
@@ -188,8 +192,8 @@ const TRIAL_CHANNELS: usize = 32;
 /// Whether boxes can be explained as `options` say at all, before any picture is.
 ///
 /// # Errors
-/// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head; [`Error::MasksMissing`] if masks
-/// are to be explained and there are none.
+/// [`Error::LayerUnusable`] if a layer's output is no feature map, or no layer feeds a head; [`Error::TargetMissing`] if
+/// the network does not predict what is to be explained.
 pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
     let options = &options.resolved(model);
     let plan = Plan::new(model, &options.target_layer, options)?;
@@ -247,7 +251,7 @@ pub fn explain_watched(
     watch: &mut Watch,
 ) -> Result<Explanation> {
     let start = Instant::now();
-    let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
+    let letterbox = Letterbox::of(picture, model, options.img_size)?;
     let input = letterbox.tensor(model.device())?;
     let done = start.elapsed();
     let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };

@@ -6,7 +6,8 @@ use tch::Tensor;
 
 use super::{ExplainOptions, TargetLayer};
 use crate::{
-    error::{Error, Result},
+    error::Result,
+    families::Aspect,
     model::{Forward, Layer, Model},
 };
 
@@ -55,10 +56,8 @@ impl Plan {
     /// For boxes that are explained at the layers of `target`, by the method and for the target of `options`.
     pub fn new(model: &Model, target: &TargetLayer, options: &ExplainOptions) -> Result<Self> {
         let auto_layers = options.method.auto_layers;
-        let is_of_masks = options.target.is_of_mask();
-        if is_of_masks && !model.gives_masks() {
-            return Err(Error::MasksMissing { target: options.target.name.to_owned() });
-        }
+        options.target.check(model)?;
+        let is_of_masks = options.target.needs == Some(Aspect::Mask);
         if auto_layers == AutoLayers::None {
             let none = vec![Vec::new(); model.levels().len()];
             let feed_of = vec![None; model.levels().len()];
@@ -72,7 +71,9 @@ impl Plan {
         let layers_of: Vec<Vec<usize>> = match target {
             TargetLayer::Layers(layers) => levels.clone().map(|level| seen(layers, level)).collect(),
             TargetLayer::Auto => {
+                // What is said of a whole picture is said of the last feature map.
                 let stages = match auto_layers {
+                    _ if !model.head().has(Aspect::Box) => Vec::new(),
                     AutoLayers::WholeBackbone => backbone_stages(model, |_| true)?,
                     AutoLayers::DeepBackbone => backbone_stages(model, |stride| [8, 16].contains(&stride))?,
                     AutoLayers::LevelInput | AutoLayers::None => Vec::new(),

@@ -10,7 +10,8 @@ use std::marker::PhantomData;
 use tch::{Kind, Tensor};
 
 use super::{
-    Branch, CellValues, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, channels_at, sigmoid,
+    Branch, CellValues, ClassScale, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, channels_at,
+    sigmoid,
 };
 use crate::{
     error::{Error, Result},
@@ -211,16 +212,19 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
     }
 
     fn habits(&self) -> Habits {
-        if self.prefix == ONE_TO_ONE {
-            Habits { iou_threshold: None, has_many_labels: true, drops_empty_masks: true }
-        } else {
-            Habits { iou_threshold: Some(0.7), has_many_labels: false, drops_empty_masks: true }
+        let is_one_to_one = self.prefix == ONE_TO_ONE;
+        Habits {
+            conf_threshold: 0.25,
+            iou_threshold: (!is_one_to_one).then_some(0.7),
+            has_many_labels: is_one_to_one,
+            drops_empty_masks: true,
+            ..Habits::default()
         }
     }
 
     fn rows(&self, output: &Tensor) -> Result<Option<Tensor>> {
         let is_chosen = self.prefix == ONE_TO_ONE && output.size().get(1) != Some(&(self.values_per_box() as i64));
-        Ok(if is_chosen { None } else { Some(output.f_transpose(1, 2)?) })
+        Ok(if is_chosen || output.dim() != 3 { None } else { Some(output.f_transpose(1, 2)?) })
     }
 
     fn classes(&self) -> usize {
@@ -314,7 +318,13 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
                 continue;
             }
             let place = Place { level, row, column, slot: 0, index: first_index + cell };
-            least = visit(&Prediction { place, box_input, presence: 1.0, class_logits });
+            least = visit(&Prediction {
+                place,
+                box_input: Some(box_input),
+                presence: 1.0,
+                class_logits,
+                class_scale: ClassScale::Sigmoid,
+            });
         }
     }
 

@@ -4,9 +4,12 @@
 //! family encodes its boxes.
 
 mod anchor_free;
+mod classifier;
 mod yolo26;
 mod yolov5;
+mod yolov5_cls;
 mod yolov8;
+mod yolov8_cls;
 
 use tch::Tensor;
 
@@ -30,7 +33,8 @@ pub trait Family: Sync {
 }
 
 /// All families. The first that finds its head in a network has it.
-static FAMILIES: Registry<dyn Family> = Registry::new(&[&yolov5::YoloV5, &yolov8::YoloV8, &yolo26::Yolo26]);
+static FAMILIES: Registry<dyn Family> =
+    Registry::new(&[&yolov5::YoloV5, &yolov8::YoloV8, &yolo26::Yolo26, &yolov8_cls::YoloV8Cls, &yolov5_cls::YoloV5Cls]);
 
 /// What a family is shown of a network.
 #[derive(Debug)]
@@ -73,6 +77,12 @@ impl Branch {
 /// How a family's own package makes detections of predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Habits {
+    /// Longest side of the network's input in pixels, unless the user says otherwise.
+    pub img_size: u32,
+    /// Least confidence of a detection, unless the user says otherwise.
+    pub conf_threshold: f32,
+    /// Most detections in a picture, unless the user says otherwise.
+    pub max_det: usize,
     /// Boxes that overlap more than this (IoU) are one, unless the user says otherwise; `None` if nothing is suppressed.
     pub iou_threshold: Option<f32>,
     /// Whether a cell's prediction may become several detections, of different classes.
@@ -82,9 +92,58 @@ pub struct Habits {
 }
 
 impl Default for Habits {
-    /// YOLOv5's.
+    /// YOLOv5's; the least confidence is that of yolov5-gradcam.
     fn default() -> Self {
-        Self { iou_threshold: Some(0.45), has_many_labels: false, drops_empty_masks: false }
+        Self {
+            img_size: 640,
+            conf_threshold: 0.4,
+            max_det: 300,
+            iou_threshold: Some(0.45),
+            has_many_labels: false,
+            drops_empty_masks: false,
+        }
+    }
+}
+
+/// How a picture becomes the input of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// The whole picture: scaled until its longest side fits, and padded to whole strides.
+    Letterbox,
+    /// A square around its centre: the picture is scaled until its shortest side fits, antialiased, and cut.
+    ScaleThenCrop,
+    /// The same, but cut first, and scaled without antialiasing.
+    CropThenScale,
+}
+
+/// Mean and standard deviation of each channel, RGB in 0..1, that a network takes the colours of its input by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Normalization {
+    /// Subtracted.
+    pub mean: [f32; 3],
+    /// Divided by.
+    pub deviation: [f32; 3],
+}
+
+/// What a prediction says, besides its classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aspect {
+    /// How sure the network is that something is there.
+    Presence,
+    /// Where it is.
+    Box,
+    /// Which pixels belong to it.
+    Mask,
+}
+
+impl Aspect {
+    /// What a network predicts that has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Presence => "objectness",
+            Self::Box => "boxes",
+            Self::Mask => "masks",
+        }
     }
 }
 
@@ -141,8 +200,8 @@ pub trait Head: Send + Sync {
         self.outputs()
     }
 
-    /// How many cells around a cell of its level's input a raw output depends on: with 2, on those of a square of 5 by 5.
-    /// Default: 0, as of a 1×1 convolution.
+    /// How many cells around a cell of its level's input a raw output depends on: with 2, on those of a square of 5 by 5; with
+    /// [`usize::MAX`] on all. Default: 0, as of a 1×1 convolution.
     fn reach(&self) -> usize {
         0
     }
@@ -152,13 +211,32 @@ pub trait Head: Send + Sync {
         Habits::default()
     }
 
-    /// The network's own output as rows `[N, rows, values]`; `None` if it holds only the best of its predictions. Default: as it
-    /// is.
+    /// Whether predictions say this. Default: where something is, and its mask if there are outputs for masks.
+    fn has(&self, aspect: Aspect) -> bool {
+        match aspect {
+            Aspect::Presence => false,
+            Aspect::Box => true,
+            Aspect::Mask => !self.mask_outputs().is_empty(),
+        }
+    }
+
+    /// How a picture becomes the input. Default: by a letterbox.
+    fn framing(&self) -> Framing {
+        Framing::Letterbox
+    }
+
+    /// What the family's own package does with the colours of the input. Default: nothing.
+    fn normalization(&self) -> Option<Normalization> {
+        None
+    }
+
+    /// The network's own output as rows `[N, rows, values]`; `None` if it holds raw outputs, or only the best of its predictions.
+    /// Default: as it is, if it has three dimensions.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if it has another form.
     fn rows(&self, output: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(output.shallow_clone()))
+        Ok((output.dim() == 3).then(|| output.shallow_clone()))
     }
 
     /// The number of classes.
@@ -178,6 +256,12 @@ pub trait Head: Send + Sync {
 
     /// The levels of the pyramid, in order of the file. Empty before [`measure`](Self::measure).
     fn levels(&self) -> &[Level];
+
+    /// Rows and columns of a level's cells for an input of this size. Default: as many as whole strides fit.
+    fn cells(&self, level: usize, input: Size) -> (usize, usize) {
+        let stride = self.levels()[level].stride;
+        ((input.height / stride) as usize, (input.width / stride) as usize)
+    }
 
     /// How many predictions a level of so many cells makes.
     fn predictions_in(&self, level: usize, cells: usize) -> usize;
@@ -254,7 +338,7 @@ impl dyn Head + '_ {
 /// A level of the pyramid: feature maps of one stride from which boxes of about one size are predicted.
 #[derive(Debug, Clone)]
 pub struct Level {
-    /// Input pixels per cell.
+    /// Input pixels per cell; 0 where the only cell is the whole picture.
     pub stride: u32,
     /// Rank by stride: 0 is the finest.
     pub rank: usize,
@@ -270,9 +354,9 @@ impl Level {
         strides.iter().enumerate().map(level).collect()
     }
 
-    /// `P3` for stride 8.
+    /// `P3` for stride 8; `picture` where the only cell is the whole picture.
     pub fn name(&self) -> String {
-        format!("P{}", self.stride.ilog2())
+        self.stride.checked_ilog2().map_or_else(|| "picture".to_owned(), |power| format!("P{power}"))
     }
 }
 
@@ -309,18 +393,41 @@ pub struct Place {
 pub struct Prediction<'a> {
     /// Where it comes from.
     pub place: Place,
-    /// The box in input pixels.
-    pub box_input: BBox,
+    /// The box in input pixels; `None` where the whole picture is meant.
+    pub box_input: Option<BBox>,
     /// How sure the network is that something is there, 0 to 1; 1 of a family that does not say. No class is more confident.
     pub presence: f32,
-    /// Raw logit of each class, before the sigmoid.
+    /// Raw logit of each class.
     pub class_logits: &'a [f32],
+    /// How they become probabilities.
+    pub class_scale: ClassScale,
+}
+
+/// How logits of classes become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ClassScale {
+    /// Each class for itself, by the sigmoid.
+    Sigmoid,
+    /// One of all, by the softmax.
+    Softmax {
+        /// The logarithm of the sum of all logits' exponentials.
+        log_sum: f32,
+    },
 }
 
 impl Prediction<'_> {
+    /// The probability of `class`, 0 to 1.
+    pub fn probability(&self, class: usize) -> f32 {
+        let logit = self.class_logits[class];
+        match self.class_scale {
+            ClassScale::Sigmoid => sigmoid(logit),
+            ClassScale::Softmax { log_sum } => (logit - log_sum).exp(),
+        }
+    }
+
     /// Presence times the probability of `class`.
     pub fn confidence(&self, class: usize) -> f32 {
-        self.presence * sigmoid(self.class_logits[class])
+        self.presence * self.probability(class)
     }
 
     /// The most probable class; of equals the first, as in `torch.max`.
@@ -353,11 +460,19 @@ pub enum Extent {
 
 /// A prediction with its autograd graph. All values are scalars.
 pub trait Traced {
-    /// The logit of the `n`-th of the classes that were asked for, before the sigmoid.
+    /// The logit of the `n`-th of the classes that were asked for.
     ///
     /// # Errors
     /// [`Error::Libtorch`], here and below, if there is not enough memory.
     fn class_logit(&self, n: usize) -> Result<Tensor>;
+
+    /// The probability of the `n`-th of the classes that were asked for, 0 to 1. Default: the sigmoid of its logit.
+    ///
+    /// # Errors
+    /// As above.
+    fn class_probability(&self, n: usize) -> Result<Tensor> {
+        Ok(self.class_logit(n)?.f_sigmoid()?)
+    }
 
     /// The logit of its presence, before the sigmoid; `None` if the family has none.
     ///
@@ -368,7 +483,7 @@ pub trait Traced {
     /// An edge or a side of its box, in input pixels.
     ///
     /// # Errors
-    /// As above.
+    /// As above; [`Error::TargetMissing`] if the family predicts no boxes.
     fn extent(&self, extent: Extent) -> Result<Tensor>;
 
     /// The coefficients of its mask, `[masks]`; `None` if the network gives no masks, which is the default.

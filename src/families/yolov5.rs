@@ -7,7 +7,10 @@ use std::collections::HashMap;
 
 use tch::Tensor;
 
-use super::{CellValues, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, channels_at, sigmoid};
+use super::{
+    Aspect, CellValues, ClassScale, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, channels_at,
+    sigmoid,
+};
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
@@ -147,6 +150,13 @@ impl Head for AnchorHead {
         self.values_per_box
     }
 
+    fn has(&self, aspect: Aspect) -> bool {
+        match aspect {
+            Aspect::Presence | Aspect::Box => true,
+            Aspect::Mask => self.masks() > 0,
+        }
+    }
+
     fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
         let mut strides = Vec::with_capacity(shapes.len());
         for (shape, path) in shapes.iter().zip(self.outputs()) {
@@ -241,7 +251,13 @@ impl Head for AnchorHead {
                 let index = first_index + (slot * height + row) * width + column;
                 let place = Place { level, row, column, slot, index };
                 let class_logits = &raw[CLASSES..][..self.classes];
-                least = visit(&Prediction { place, box_input, presence, class_logits });
+                least = visit(&Prediction {
+                    place,
+                    box_input: Some(box_input),
+                    presence,
+                    class_logits,
+                    class_scale: ClassScale::Sigmoid,
+                });
             }
         }
     }
@@ -383,7 +399,7 @@ mod tests {
         let mut found = Vec::new();
         head().scan(grid, &mut [cell].into_iter(), &[raw], least, &mut |prediction| {
             let class = prediction.best_class();
-            found.push((prediction.place, prediction.box_input, prediction.confidence(class), class));
+            found.push((prediction.place, prediction.box_input.unwrap(), prediction.confidence(class), class));
             least
         });
         found

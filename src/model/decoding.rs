@@ -4,7 +4,11 @@
 use tch::{Device, Kind, Tensor};
 
 use super::ffi::ScriptModule;
-use crate::{error::Error, families::Head, geometry::Size};
+use crate::{
+    error::Error,
+    families::{Aspect, Head},
+    geometry::Size,
+};
 
 /// Sides of the input that networks are traced at, to be tried where the file does not say.
 const USUAL_SIDES: [i64; 5] = [640, 320, 416, 512, 1280];
@@ -43,32 +47,37 @@ fn raw_value(channel: usize) -> f32 {
     (channel as f32 * 0.7).sin() * 2.0
 }
 
-/// What the module's own code makes of such outputs. `None` if it does not decode them.
+/// What the module's own code makes of such outputs, `[N, rows, values]`. `None` if it does not decode them.
 fn decoded(module: &ScriptModule, head: &dyn Head, shape: [i64; 4], device: Device) -> crate::Result<Option<Tensor>> {
     let [pictures, channels, height, width] = shape;
     let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand([pictures, channels, height, width], false)?;
     let raw = |(output, channels): (usize, usize)| -> crate::Result<Tensor> {
         let values: Vec<f32> = (0..channels).map(raw_value).collect();
-        let level = head.levels().iter().find(|level| level.outputs.contains(&output));
-        let stride = i64::from(level.expect("each raw output belongs to a level").stride);
-        let cells = [pictures, values.len() as i64, height / stride, width / stride];
-        Ok(Tensor::f_from_slice(&values)?.f_to_device(device)?.f_view([1, -1, 1, 1])?.f_expand(cells, false)?)
+        let level = head.levels().iter().position(|level| level.outputs.contains(&output));
+        let level = level.expect("each raw output belongs to a level");
+        let (rows, columns) = head.cells(level, Size { width: width as u32, height: height as u32 });
+        let cells = [pictures, values.len() as i64, rows as i64, columns as i64];
+        let raw = Tensor::f_from_slice(&values)?.f_to_device(device)?.f_view([1, -1, 1, 1])?.f_expand(cells, false)?;
+        // Classes of a whole picture are a vector.
+        Ok(if head.has(Aspect::Box) { raw } else { raw.f_flatten(1, -1)? })
     };
     let raw = head.channels().into_iter().enumerate().map(raw).collect::<crate::Result<Vec<_>>>()?;
     let paths = head.outputs();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let output = module.decode(&paths, &input, &raw)?;
-    // Raw outputs as they are, [N, C, h, w] or [N, anchors, h, w, channels].
-    Ok(output.filter(|output| output.dim() == 3))
+    match module.decode(&paths, &input, &raw)? {
+        Some(output) => head.rows(&output),
+        None => Ok(None),
+    }
 }
 
 fn compare_rows(output: &Tensor, head: &dyn Head, [_, _, height, width]: [i64; 4]) -> Result<Option<String>, String> {
     let input = Size { width: width as u32, height: height as u32 };
-    let cells = |stride: u32| (input.height / stride) as usize * (input.width / stride) as usize;
-    let levels = head.levels().iter().enumerate();
-    let rows: usize = levels.map(|(index, level)| head.predictions_in(index, cells(level.stride))).sum();
+    let predictions = |level: usize| {
+        let (rows, columns) = head.cells(level, input);
+        head.predictions_in(level, rows * columns)
+    };
+    let rows: usize = (0..head.levels().len()).map(predictions).sum();
     let channels = head.values_per_box();
-    let Some(output) = &head.rows(output).map_err(|error| error.to_string())? else { return Ok(None) };
     let &[_, found_rows, found_channels] = output.size().as_slice() else { return Ok(None) };
     if (found_rows, found_channels) != (rows as i64, channels as i64) {
         return Ok(Some(format!(
@@ -83,7 +92,7 @@ fn compare_rows(output: &Tensor, head: &dyn Head, [_, _, height, width]: [i64; 4
         let far = found.iter().zip(&expected).position(|(&found, &expected)| !is_near(found, expected));
         if let Some(channel) = far {
             return Err(format!(
-                "has a head of its own kind: it decodes value {channel} of a box to {:.3}, {} to {:.3}, so its {} \
+                "has a head of its own kind: it decodes value {channel} of a prediction to {:.3}, {} to {:.3}, so its {} \
                  classes would be something else",
                 found[channel],
                 head.family(),

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::{Serialize, Serializer};
 
-use super::{FileKind, Model};
+use super::{FileKind, MIN_STRIDE, Model};
 use crate::{
     error::{Error, Result},
+    families::Aspect,
     files::create_atomically,
 };
 
@@ -32,7 +33,7 @@ impl Model {
     ///
     /// YOLOv5's `export.py`: it returns decoded boxes `[N, rows, 5 + classes]` in a tuple (with the masks' prototypes behind them
     /// if it segments), and `config.txt` inside holds `shape`, `stride` and `names`. The Ultralytics package's `model.export`:
-    /// decoded boxes `[N, 4 + classes, rows]`, and `config.txt` holds `version`, `stride`, `task`, `batch`, `imgsz` and `names`.
+    /// decoded boxes `[N, 4 + classes, rows]`, and of classifiers probabilities `[N, classes]`; `config.txt` holds `version`, `stride`, `task`, `batch`, `imgsz` and `names`.
     ///
     /// # Errors
     /// [`Error::Model`] if the model is TorchScript already, [`Error::Io`] or [`Error::Libtorch`] if it can't be written;
@@ -42,12 +43,21 @@ impl Model {
             return Err(Error::model(self.path(), "is TorchScript already; only a checkpoint is exported"));
         }
         let side = self.input_side(options.img_size);
-        let stride = self.levels().iter().map(|level| level.stride).max().unwrap_or_default();
+        let strides = self.levels().iter().map(|level| level.stride);
         let names = self.names();
         let config = match &self.ultralytics_version {
-            None => serde_json::to_string(&Config { shape: [1, 3, side, side], stride, names }),
+            // Of a classifier it is that of the backbone.
+            None => {
+                let stride = strides.max().filter(|&stride| stride > 0).unwrap_or(MIN_STRIDE);
+                serde_json::to_string(&Config { shape: [1, 3, side, side], stride, names })
+            }
             Some(version) => {
-                let task = if self.head.values_per_box() > 4 + names.len() { "segment" } else { "detect" };
+                let task = match (self.head.has(Aspect::Box), self.head.has(Aspect::Mask)) {
+                    (false, _) => "classify",
+                    (true, false) => "detect",
+                    (true, true) => "segment",
+                };
+                let stride = strides.max().unwrap_or_default().max(1);
                 let imgsz = [side, side];
                 serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, names })
             }

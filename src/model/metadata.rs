@@ -17,6 +17,8 @@ pub(super) struct Metadata {
     pub ultralytics_version: Option<String>,
     /// What the network is for, `detect` or `pose`, which they name too.
     pub task: Option<String>,
+    /// Longest side of the input in training, which checkpoints tell.
+    pub trained_side: Option<u32>,
 }
 
 impl Metadata {
@@ -29,6 +31,7 @@ impl Metadata {
             shape: shape(&config["shape"]).or_else(|| traced_size(&config)),
             ultralytics_version: config["version"].as_str().map(str::to_owned),
             task: config["task"].as_str().map(str::to_owned),
+            trained_side: None,
         }
     }
 }

@@ -24,7 +24,7 @@ use tch::{Device, Kind, Tensor};
 
 pub(crate) use self::names::by_number;
 use self::{
-    checkpoint::{Checkpoint, Task},
+    checkpoint::{Checkpoint, Package},
     ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
     metadata::Metadata,
@@ -33,7 +33,7 @@ use self::{
 pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
 use crate::{
     error::{Error, Result},
-    families::{Branch, Head, Level, Network, Place, Traced, find_head},
+    families::{Aspect, Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
     geometry::Size,
 };
 
@@ -52,6 +52,8 @@ pub struct Model {
     /// The version of the Ultralytics package that wrote the file; `None` of YOLOv5's own.
     ultralytics_version: Option<String>,
     warnings: Vec<String>,
+    /// Longest side of the input in training, if the file says.
+    trained_side: Option<u32>,
     head: Arc<dyn Head>,
     /// Paths of the calls that give the raw outputs, then those that masks are made of.
     outputs: Vec<String>,
@@ -106,8 +108,8 @@ pub struct Forward {
     pub taps: Vec<Tensor>,
 }
 
-/// The input size of YOLOv5's models.
-const DEFAULT_IMG_SIZE: u32 = 640;
+/// The version of a checkpoint of the Ultralytics package that names none.
+const FIRST_VERSION: &str = "8.0.0";
 
 /// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
 const MIN_STRIDE: u32 = 32;
@@ -167,6 +169,7 @@ impl Model {
             names,
             ultralytics_version: metadata.ultralytics_version,
             warnings,
+            trained_side: metadata.trained_side,
             pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
@@ -207,6 +210,7 @@ impl Model {
             names: self.names.clone(),
             ultralytics_version: self.ultralytics_version.clone(),
             warnings: self.warnings.clone(),
+            trained_side: self.trained_side,
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
             n_raw: self.n_raw,
@@ -276,14 +280,22 @@ impl Model {
     }
 
     /// What sides of the input are multiples of: the largest stride of a level, but at least 32, as in YOLOv5. The
-    /// network may scale down further than its levels do.
+    /// network may scale down further than its levels do. Where a network predicts no boxes: 1, any side will do.
     pub fn max_stride(&self) -> u32 {
+        if !self.head.has(Aspect::Box) {
+            return 1;
+        }
         self.levels().iter().map(|level| level.stride).fold(MIN_STRIDE, u32::max)
     }
 
-    /// The longest side of the input that `img_size` (`None`: 640) leads to, in pixels: whole strides.
+    /// The longest side of the input that `img_size` (`None`: 640, of classifiers 224) leads to, in pixels: whole strides.
     pub fn input_side(&self, img_size: Option<u32>) -> u32 {
-        img_size.unwrap_or(DEFAULT_IMG_SIZE).max(1).next_multiple_of(self.max_stride())
+        img_size.unwrap_or(self.head.habits().img_size).max(1).next_multiple_of(self.max_stride())
+    }
+
+    /// Longest side of the input in training, in pixels, if the file says: later families find most at that size.
+    pub fn trained_side(&self) -> Option<u32> {
+        self.trained_side
     }
 
     /// All layers at which a box can be explained, in order of execution, an outer one before those inside it.
@@ -339,6 +351,11 @@ impl Model {
 
     /// Runs a graph, which is made the first time that it is needed.
     fn run(&self, kind: GraphKind, input: &Tensor) -> Result<Forward> {
+        let normalized = match kind {
+            GraphKind::Tapped(_) | GraphKind::Boxes => self.normalized(input)?,
+            GraphKind::Branch { .. } => input.shallow_clone(),
+        };
+        let input = &normalized;
         match self.graphs.borrow_mut().entry(kind) {
             Entry::Occupied(made) => made.into_mut().run(input),
             Entry::Vacant(place) => {
@@ -346,6 +363,17 @@ impl Model {
                 place.insert(graph).run(input)
             }
         }
+    }
+
+    /// A picture, RGB in 0..1, with its colours as the network takes them.
+    pub(crate) fn normalized(&self, input: &Tensor) -> Result<Tensor> {
+        let Some(Normalization { mean, deviation }) = self.head.normalization() else {
+            return Ok(input.shallow_clone());
+        };
+        let channels = |values: &[f32; 3]| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(values)?.f_view([1, 3, 1, 1])?.f_to_device(self.device)?)
+        };
+        Ok(input.f_sub(&channels(&mean)?)?.f_div(&channels(&deviation)?)?)
     }
 
     /// Runs the network. Gradients of each level reach its own input and nothing else: less to record than with taps, where
@@ -412,7 +440,7 @@ impl Model {
         let size = input.size();
         let crop = |tensor: &Tensor, dim: i64, at: usize| -> Result<(Tensor, usize)> {
             let first = at.saturating_sub(reach);
-            let end = (at + reach + 1).min(size[dim as usize] as usize);
+            let end = at.saturating_add(reach).saturating_add(1).min(size[dim as usize] as usize);
             Ok((tensor.f_narrow(dim, first as i64, end.saturating_sub(first) as i64)?, at - first))
         };
         let (rows, row) = crop(&input.f_narrow(0, 0, 1)?, 2, cell.0)?;
@@ -511,12 +539,17 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
         FileKind::Checkpoint => {
             let Checkpoint { module, names, classes, warning, origin } =
                 checkpoint::load(path, device).map_err(&unusable)?;
-            if origin.task == Task::Classify {
-                let network = &origin.network;
-                let problem = "which has no detection head, so there are no boxes to explain";
-                return Err(unusable(format!("is a checkpoint of {network}, {problem}")));
-            }
-            let metadata = Metadata { names, classes, ultralytics_version: origin.version, ..Metadata::default() };
+            let version = match origin.package {
+                Package::YoloV5 => None,
+                Package::Ultralytics => Some(origin.version.unwrap_or_else(|| FIRST_VERSION.to_owned())),
+            };
+            let metadata = Metadata {
+                names,
+                classes,
+                ultralytics_version: version,
+                trained_side: origin.img_size,
+                ..Metadata::default()
+            };
             Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
         }
     }
@@ -538,9 +571,11 @@ fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptio
     let version = metadata.ultralytics_version.as_deref();
     let network = Network { tensors, branch: options.branch, version };
     // Rotated boxes have the same structure as masks.
-    if let Some(task) = metadata.task.as_ref().filter(|task| !["detect", "segment"].contains(&task.as_str())) {
+    if let Some(task) =
+        metadata.task.as_ref().filter(|task| !["detect", "segment", "classify"].contains(&task.as_str()))
+    {
         return Err(format!(
-            "is a network for the task {task:?}; only detection and segmentation networks are supported"
+            "is a network for the task {task:?}; only networks that detect, segment or classify are supported"
         ));
     }
     let head = find_head(&network).map_err(|problem| match version {

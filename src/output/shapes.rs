@@ -24,9 +24,9 @@ pub fn write_shapes(
     let Explained { names, explanation, model, .. } = explained;
     let measure = |(index, explained): (usize, &ExplainedBox)| -> Result<Option<Shape>> {
         let map = explanation.map(index, MapSize::Input)?;
-        let b = explained.detection.box_input.clipped(explanation.letterbox.map.input);
+        let b = explained.detection.box_input.map(|b| b.clipped(explanation.letterbox.map.input));
         // A map without signal has no shape; why is told anyway.
-        let found = shape(map.view(), Some(&b), options).ok().filter(|_| explained.heatmap.no_signal().is_none());
+        let found = shape(map.view(), b.as_ref(), options).ok().filter(|_| explained.heatmap.no_signal().is_none());
         let mask = explained.detection.mask.as_ref();
         Ok(found.map(|found| match mask {
             Some(mask) => found.compared_to(mask),

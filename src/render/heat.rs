@@ -75,7 +75,7 @@ impl Painter {
 }
 
 /// For each of `pixels` that show `scaled` cells of a map from cell `pad` on: where its centre lies among `cells`.
-fn positions(pixels: u32, scaled: u32, pad: u32, cells: usize) -> Vec<Position> {
+fn positions(pixels: u32, scaled: u32, pad: i32, cells: usize) -> Vec<Position> {
     let scale = f64::from(scaled) / f64::from(pixels);
     let position = |pixel: u32| {
         let at = (f64::from(pixel) + 0.5) * scale + f64::from(pad) - 0.5;

@@ -113,6 +113,12 @@ pub(super) fn line_height(picture: &RgbImage) -> u32 {
     wanted.clamp(MIN_HEIGHT, MAX_HEIGHT).ceil() as u32
 }
 
+/// The height of a label that is not made smaller to fit.
+pub(super) fn plate_height_on(picture: &RgbImage) -> u32 {
+    let height = line_height(picture);
+    height + 2 * padding(height as f32)
+}
+
 /// Draws `text` on a dark plate in the middle of `b`.
 pub(super) fn draw_notice(picture: &mut RgbImage, b: &BBox, text: &str) {
     let line = Line::fit(text, size_of(picture));

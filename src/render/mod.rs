@@ -119,7 +119,7 @@ impl<'a> Artist<'a> {
             .boxes
             .iter()
             .map(|&index| &self.explanation.boxes[index])
-            .map(|explained| (explained, map.to_image(&explained.detection.box_input)))
+            .map(|explained| (explained, map.place(explained.detection.box_input.as_ref())))
             .collect();
         let masks: Vec<(Mask, Rgb<u8>)> =
             boxes.iter().filter_map(|(explained, _)| drawn_mask(explained, map)).collect();
@@ -128,7 +128,7 @@ impl<'a> Artist<'a> {
         }
         let heated: Vec<BBox> = match self.options.heat {
             HeatArea::Box => boxes.iter().filter(|(explained, _)| has_signal(explained)).map(|&(_, b)| b).collect(),
-            HeatArea::Full if boxes.iter().any(|(explained, _)| has_signal(explained)) => vec![whole(panel)],
+            HeatArea::Full if boxes.iter().any(|(explained, _)| has_signal(explained)) => vec![map.visible()],
             HeatArea::Full => Vec::new(),
         };
         if !heated.is_empty() {
@@ -137,7 +137,9 @@ impl<'a> Artist<'a> {
         }
         let thickness = self.options.line_width.unwrap_or_else(|| default_line_width(panel));
         for (explained, b) in &boxes {
-            draw_box(panel, b, class_color(explained.detection.class_id), thickness);
+            if explained.detection.box_input.is_some() {
+                draw_box(panel, b, class_color(explained.detection.class_id), thickness);
+            }
             if !has_signal(explained) {
                 label::draw_notice(panel, b, &format!("no signal at {}", explained.layer_names(self.model)));
             }
@@ -147,12 +149,16 @@ impl<'a> Artist<'a> {
         masks.iter().for_each(|(mask, color)| outline::draw_outline(panel, mask, *color, thickness));
         if self.options.labels {
             // Above all boxes; the most confident has the best place.
-            let label = |(explained, b): &(&ExplainedBox, BBox)| {
+            let line = label::plate_height_on(panel) as f32;
+            let label = |(row, (explained, b)): (usize, &(&ExplainedBox, BBox))| {
                 let detection = &explained.detection;
                 let text = format!("{} {:.2}", drawn_name(self.model, detection.class_id), detection.confidence);
-                BoxLabel { b: *b, text, plate: class_color(detection.class_id) }
+                // What is said of the whole picture stands in lines below each other: a label stands on its box.
+                let is_below = detection.box_input.is_none() && row > 0;
+                let y1 = if is_below { b.y1 + line * (row + 1) as f32 } else { b.y1 };
+                BoxLabel { b: BBox { y1, ..*b }, text, plate: class_color(detection.class_id) }
             };
-            label::draw_box_labels(panel, &boxes.iter().map(label).collect::<Vec<_>>());
+            label::draw_box_labels(panel, &boxes.iter().enumerate().map(label).collect::<Vec<_>>());
         }
         Ok(())
     }
@@ -174,10 +180,6 @@ pub fn drawn_name(model: &Model, class_id: usize) -> Cow<'_, str> {
 
 fn size_of(picture: &RgbImage) -> Size {
     Size { width: picture.width(), height: picture.height() }
-}
-
-fn whole(picture: &RgbImage) -> BBox {
-    BBox { x1: 0.0, y1: 0.0, x2: picture.width() as f32, y2: picture.height() as f32 }
 }
 
 /// As thick as the size of the picture asks for.

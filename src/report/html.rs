@@ -60,7 +60,9 @@ pub struct HtmlDetection {
     class: String,
     class_id: usize,
     confidence: f32,
-    box_image: BBox,
+    /// `None` if the class is said of the whole picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    box_image: Option<BBox>,
     layers: Vec<String>,
     reason: Option<String>,
     /// In pixels of the picture, if it has a mask.

@@ -48,10 +48,10 @@ pub struct InputEntry {
     pub height: u32,
     /// Input pixels per picture pixel.
     pub scale: f32,
-    /// Columns of padding on the left.
-    pub pad_x: u32,
-    /// Rows of padding on the top.
-    pub pad_y: u32,
+    /// Columns of padding on the left; less than 0: so many are cut off.
+    pub pad_x: i32,
+    /// Rows of padding on the top; less than 0: so many are cut off.
+    pub pad_y: i32,
 }
 
 /// A box that was asked for, and how it fared.
@@ -95,10 +95,12 @@ pub struct DetectionEntry {
     pub confidence: f32,
     /// Raw class logit.
     pub logit: f32,
-    /// In pixels of the picture.
-    pub box_image: BBox,
+    /// In pixels of the picture; `None` if the class is said of the whole picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub box_image: Option<BBox>,
     /// In pixels of the network's input.
-    pub box_input: BBox,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub box_input: Option<BBox>,
     /// The head; 0 is the finest.
     pub head: usize,
     /// Row in the concatenated prediction of all levels.
@@ -153,7 +155,7 @@ impl Record {
                 class: name(detection.class_id),
                 confidence: detection.confidence,
                 logit: detection.logit,
-                box_image: map.to_image(&detection.box_input),
+                box_image: detection.box_input.map(|b| map.to_image(&b)),
                 box_input: detection.box_input,
                 head: model.levels()[detection.place.level].rank,
                 anchor_row: detection.place.index,
@@ -175,11 +177,13 @@ impl Record {
                 class: name(query.class_id),
                 box_image: query.target,
                 iou: answer.map(|answer| answer.iou),
-                winner: winner.map(|winner| WinnerEntry {
-                    class_id: winner.class_id,
-                    class: name(winner.class_id),
-                    confidence: winner.confidence,
-                    box_image: map.to_image(&winner.box_input),
+                winner: winner.and_then(|winner| {
+                    Some(WinnerEntry {
+                        class_id: winner.class_id,
+                        class: name(winner.class_id),
+                        confidence: winner.confidence,
+                        box_image: map.to_image(&winner.box_input?),
+                    })
                 }),
             }
         });

@@ -44,6 +44,13 @@ pub fn material(path: &str) -> Option<PathBuf> {
     Some(file)
 }
 
+/// The input of the figures: ((37c + 3y + 5x + ⌊xy/16⌋) mod 256)/255, 192 by 256 pixels.
+pub fn pattern() -> tch::Tensor {
+    let at = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
+    let values = (0..3).flat_map(|c| (0..192).flat_map(move |y| (0..256).map(move |x| at(c, y, x))));
+    tch::Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, 192, 256])
+}
+
 /// The bundled model on the CPU.
 pub fn yolov5s() -> Model {
     Model::load(YOLOV5S, tch::Device::Cpu).expect("the bundled model loads")

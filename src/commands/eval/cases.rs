@@ -149,11 +149,11 @@ mod tests {
             reason: None,
             figures: Figures {
                 curves: Curves { deletion: curve(0.0), insertion: curve(overall) },
-                detected: Localization {
+                detected: Some(Localization {
                     pointing_game: 1.0,
                     energy_pointing_game: 1.0,
                     object_discrimination_index: None,
-                },
+                }),
                 labelled: None,
                 compactness: None,
                 sparsity: None,

@@ -10,7 +10,7 @@ use yolo_cam::{
 };
 
 use super::{
-    super::session::Attempt,
+    super::{noun::Noun, session::Attempt},
     cases::CasePictures,
     journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
@@ -28,6 +28,7 @@ pub struct EvalLedger<'a> {
     subjects: &'a [Subject],
     /// Path of the model.
     model: String,
+    noun: Noun,
     /// What is explained of its boxes.
     target: Target,
     journal: Journal,
@@ -60,6 +61,7 @@ impl<'a> EvalLedger<'a> {
             command,
             subjects,
             model: model.path().display().to_string(),
+            noun: Noun::of(model),
             target: command.target.of(model),
             journal,
             meter,
@@ -80,7 +82,11 @@ impl<'a> EvalLedger<'a> {
                 }
                 let boxes = record.cases.len();
                 if self.command.verbosity >= Verbosity::Verbose {
-                    self.meter.say(&format!("{image}: {}: {boxes} boxes measured", self.subjects[subject].explainer));
+                    self.meter.say(&format!(
+                        "{image}: {}: {} measured",
+                        self.subjects[subject].explainer,
+                        self.noun.counted(boxes)
+                    ));
                 }
                 self.records.push(record);
             }
@@ -140,11 +146,11 @@ impl<'a> EvalLedger<'a> {
             };
             // What failed has its line already; this one closes the run.
             let kind = if self.failed.is_empty() { "error: " } else { "" };
-            say!("{kind}no box was measured by all methods in {pictures} pictures{why}");
+            say!("{kind}no {} was measured by all methods in {pictures} pictures{why}", self.noun.one());
             return Ok(if self.interrupted { Exit::Interrupted } else { Exit::SomeFailed });
         };
         if !missing.is_empty() {
-            say!("warning: left out, since no box was measured: {}", missing.join("; "));
+            say!("warning: left out, since no {} was measured: {}", self.noun.one(), missing.join("; "));
         }
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
@@ -155,6 +161,7 @@ impl<'a> EvalLedger<'a> {
             pictures,
             failed: &self.failed,
             model: &self.model,
+            noun: self.noun,
             settings: self.journal.settings(),
             cases: &self.pictures,
         };
@@ -177,17 +184,21 @@ impl<'a> EvalLedger<'a> {
 
     fn truth(&self) -> String {
         let Some(labels) = &self.command.labels else {
-            return "the model's own boxes (no --labels given)".to_owned();
+            return match self.noun {
+                Noun::Box => "the model's own boxes (no --labels given)".to_owned(),
+                Noun::Class => "nothing, as the model predicts no boxes (no --labels given)".to_owned(),
+            };
+        };
+        let own = match self.noun {
+            Noun::Box => "the model's own boxes, and against ",
+            Noun::Class => "",
         };
         let pictures = |records: &mut dyn Iterator<Item = &PictureFigures>| {
             records.map(|record| record.image.as_str()).collect::<HashSet<_>>().len()
         };
         let all = pictures(&mut self.records.iter());
         let with = pictures(&mut self.records.iter().filter(|record| record.has_labels == Some(true)));
-        format!(
-            "the model's own boxes, and against the labels {} ({with} of {all} pictures have some)",
-            labels.display()
-        )
+        format!("{own}the labels {} ({with} of {all} pictures have some)", labels.display())
     }
 
     /// For each module, what is left of the maps of all boxes.

@@ -15,7 +15,7 @@ use yolo_cam::{
         evaluate, gaussian_map, picture_seed, random_map,
     },
     explain::{Grouping, explain_found},
-    geometry::{BBox, Size},
+    geometry::{BBox, LetterboxMap, Size},
     picture, render,
 };
 
@@ -155,7 +155,7 @@ impl EvalWorker<'_> {
             index,
             class: model.names()[detection.class_id].clone(),
             confidence: detection.confidence,
-            box_share: found.share(&detection.box_input),
+            box_share: detection.box_input.map_or(1.0, |b| found.share(&b)),
             reason: maps.explained.get(index).and_then(|explained| explained.why_no_signal(model)),
             figures,
         });
@@ -207,7 +207,7 @@ struct Maps {
 
 impl Found {
     fn new(model: &Model, picture: &RgbImage, options: &ExplainOptions, warms_up: bool) -> yolo_cam::Result<Self> {
-        let letterbox = Letterbox::new(picture, model.input_side(options.img_size), model.max_stride())?;
+        let letterbox = Letterbox::of(picture, model, options.img_size)?;
         let input = letterbox.tensor(model.device())?;
         if warms_up {
             model.forward(&input, &[])?;
@@ -218,7 +218,7 @@ impl Found {
         settle(model.device());
         let seconds = start.elapsed().as_secs_f64();
         let detections = detect(model, &forward.outputs, &options.detect)?;
-        let all = options.detect.clone().with_classes(None).with_max_det(usize::MAX);
+        let all = options.detect.clone().with_classes(None).with_max_det(Some(usize::MAX));
         if detections.is_empty() && !is_defined(&forward.outputs)? {
             return Err(yolo_cam::Error::Undefined);
         }
@@ -270,7 +270,10 @@ impl Found {
     ) -> yolo_cam::Result<Array2<f32>> {
         let size = self.size();
         match explainer {
-            Explainer::Gaussian => Ok(gaussian_map(size, &self.detections[index].box_input)),
+            Explainer::Gaussian => {
+                let whole = LetterboxMap::identity(size).visible();
+                Ok(gaussian_map(size, &self.detections[index].box_input.unwrap_or(whole)))
+            }
             // Other numbers for each picture, wherever it stands in the run.
             Explainer::Random => {
                 let seed = picture_seed(&self.letterbox.image, options.method_options.seed);

@@ -34,7 +34,7 @@ use self::{
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{eval_options, find_layer, iou_threshold},
+    options::{detect_options, eval_options, find_layer},
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
@@ -201,6 +201,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
 /// All that figures depend on, but for the pictures and the explainers, which each figure names.
 fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> {
     let EvalCommand { detection, curves, method_options, .. } = command;
+    let detect = detect_options(detection, model);
     let settings = json!({
         "model_sha256": weights::sha256(model.path())?,
         "branch": command.model.branch.map(Branch::name),
@@ -216,10 +217,10 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "smooth": method_options.smooth,
         "masks": method_options.masks,
         "max_channels": method_options.max_channels,
-        "img_size": model.input_side(Some(detection.img_size)),
-        "conf_thres": detection.conf_threshold,
-        "iou_thres": iou_threshold(detection, model),
-        "max_det": detection.top.map_or(detection.max_det, |top| top.min(detection.max_det)),
+        "img_size": model.input_side(detection.img_size),
+        "conf_thres": detect.conf_threshold,
+        "iou_thres": detect.iou_threshold,
+        "max_det": detect.max_det,
         "classes": detection.classes,
         "agnostic_nms": detection.agnostic_nms,
         "labels_sha256": command.labels.as_deref().map(labels_sha256).transpose()?,

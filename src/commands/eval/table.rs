@@ -35,7 +35,7 @@ const HEADS: [&str; 13] = [
 /// # Errors
 /// If stdout can't be written.
 pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Result<()> {
-    let Findings { summary, truth, randomized, pictures, .. } = findings;
+    let Findings { summary, truth, randomized, pictures, noun, .. } = findings;
     let number = |mean: Option<&Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.3}", mean.mean));
     let interval = |mean: &Mean| format!("{:+.3} [{:+.3}, {:+.3}]", mean.mean, mean.low, mean.high);
     let has_labels = summary.rows.iter().any(|row| row.labelled.energy_pointing_game.is_some());
@@ -83,7 +83,8 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
         }
         writeln!(
             out,
-            "\n{boxes} boxes of {pictures} pictures; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
+            "\n{} of {pictures} pictures; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
+            noun.counted(boxes),
             target.name,
             curves.protocol.name(),
             curves.steps()

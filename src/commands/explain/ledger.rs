@@ -9,6 +9,7 @@ use std::{
 use yolo_cam::report::CsvRow;
 
 use super::{
+    super::noun::Noun,
     messages::summary,
     worker::{PictureOutcome, PictureState},
 };
@@ -25,6 +26,7 @@ use crate::{
 /// Takes outcomes in the order of the inputs.
 pub struct RunLedger<'a> {
     command: &'a ExplainCommand,
+    noun: Noun,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
     progress: &'a Progress,
@@ -47,6 +49,7 @@ pub struct RunLedger<'a> {
 impl<'a> RunLedger<'a> {
     pub fn new(
         command: &'a ExplainCommand,
+        noun: Noun,
         total: Option<usize>,
         run: &Run,
         journal: &'a Mutex<Journal>,
@@ -59,6 +62,7 @@ impl<'a> RunLedger<'a> {
         }
         Self {
             command,
+            noun,
             total,
             progress,
             start: Instant::now(),
@@ -136,7 +140,8 @@ impl<'a> RunLedger<'a> {
             [only] => only.display().to_string(),
             [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
         };
-        self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(&record.detections)));
+        let noun = self.noun;
+        self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(&record.detections, noun)));
         if self.command.verbosity >= Verbosity::Verbose {
             self.progress.say(&format!("time: {times}"));
         }
@@ -201,8 +206,7 @@ impl<'a> RunLedger<'a> {
             }
         }
         let seconds = self.start.elapsed().as_secs_f64();
-        let boxes = if *boxes == 1 { "1 box".to_owned() } else { format!("{boxes} boxes") };
-        line += &format!("; {boxes} in {seconds:.1} s");
+        line += &format!("; {} in {seconds:.1} s", self.noun.counted(*boxes));
         if self.interrupted {
             line = format!("interrupted: {line}");
         }

@@ -9,6 +9,8 @@ use yolo_cam::{
     report::DetectionEntry,
 };
 
+use super::super::noun::Noun;
+
 /// Which boxes have no signal and why: a line for each reason, two at most.
 pub fn empty_maps(image: &str, explanation: &Explanation, model: &Model) -> Vec<String> {
     let name = |explained: &ExplainedBox| {
@@ -23,7 +25,7 @@ pub fn empty_maps(image: &str, explanation: &Explanation, model: &Model) -> Vec<
             None => of_reason.push((reason, vec![name(explained)])),
         }
     }
-    no_signal_lines(image, &of_reason)
+    no_signal_lines(image, &of_reason, Noun::of(model))
 }
 
 /// In one line, why the map of a box has no signal, and what to do; `None` if it has.
@@ -38,18 +40,19 @@ pub fn no_signal_reason(explained: &ExplainedBox, model: &Model) -> Option<Strin
 }
 
 /// `of_reason`: names of boxes by reason.
-fn no_signal_lines(image: &str, of_reason: &[(String, Vec<String>)]) -> Vec<String> {
+fn no_signal_lines(image: &str, of_reason: &[(String, Vec<String>)], noun: Noun) -> Vec<String> {
     /// More reasons would hide what else is said.
     const MOST: usize = 2;
     let line = |(reason, boxes): &(String, Vec<String>)| match boxes.as_slice() {
         [only] => format!("warning: {image}: {only}: no signal: {reason}"),
-        boxes => format!("warning: {image}: {}: no signal: {reason}", listed(boxes)),
+        boxes => format!("warning: {image}: {}: no signal: {reason}", listed(boxes, noun)),
     };
     let (told, rest) = of_reason.split_at(if of_reason.len() > MOST { MOST - 1 } else { of_reason.len() });
     let mut lines: Vec<String> = told.iter().map(line).collect();
     if !rest.is_empty() {
         let count: usize = rest.iter().map(|(_, boxes)| boxes.len()).sum();
-        lines.push(format!("warning: {image}: {count} more boxes without signal; --report json tells why for each"));
+        let noun = noun.many();
+        lines.push(format!("warning: {image}: {count} more {noun} without signal; --report json tells why for each"));
     }
     lines
 }
@@ -86,25 +89,22 @@ pub fn query_outcome(query: &Query, explanation: &Explanation, model: &Model, th
     }
 }
 
-/// The boxes of a picture in one line.
-pub fn summary(detections: &[DetectionEntry]) -> String {
+/// The boxes of a picture, or its classes, in one line.
+pub fn summary(detections: &[DetectionEntry], noun: Noun) -> String {
     let name = |detection: &DetectionEntry| format!("{} {:.2}", detection.class, detection.confidence);
     match detections.len() {
         0 => "no detections".to_owned(),
-        _ => listed(&detections.iter().map(name).collect::<Vec<_>>()),
+        _ => listed(&detections.iter().map(name).collect::<Vec<_>>(), noun),
     }
 }
 
 /// `2 boxes (cat 0.90, dog 0.80)`
-fn listed(boxes: &[String]) -> String {
+fn listed(boxes: &[String], noun: Noun) -> String {
     /// More would make the line unreadable.
     const MOST: usize = 8;
     let list = boxes.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match boxes.len() {
-        1 => format!("1 box ({list})"),
-        count @ 0..=MOST => format!("{count} boxes ({list})"),
-        count => format!("{count} boxes ({list}, ...)"),
-    }
+    let rest = if boxes.len() > MOST { ", ..." } else { "" };
+    format!("{} ({list}{rest})", noun.counted(boxes.len()))
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
         let of = |reasons: &[(&str, usize)]| {
             let boxes = |count: usize| (0..count).map(|index| format!("cat 0.{index}")).collect();
             let of_reason: Vec<_> = reasons.iter().map(|&(reason, count)| (reason.to_owned(), boxes(count))).collect();
-            no_signal_lines("a.jpg", &of_reason)
+            no_signal_lines("a.jpg", &of_reason, Noun::Box)
         };
         assert_eq!(of(&[("why", 1)]), ["warning: a.jpg: cat 0.0: no signal: why"]);
         assert_eq!(of(&[("why", 2)]), ["warning: a.jpg: 2 boxes (cat 0.0, cat 0.1): no signal: why"]);

@@ -20,7 +20,8 @@ use self::{
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{explain_options, iou_threshold, method_of, result_settings, settings},
+    noun::Noun,
+    options::{explain_options, method_of, result_settings, settings},
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };
@@ -68,7 +69,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let _lock = session.begin()?;
     if session.is_talkative() {
         let layers = command.target_layers.as_deref();
-        session.tell_choices(method, layers, iou_threshold(&command.detection, model));
+        session.tell_choices(method, layers, &kinds[0].options.detect);
     }
     let journal = Journal::read(output_dir);
     if command.skip_existing && journal.damaged() > 0 {
@@ -105,7 +106,7 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     };
     let settings = settings(command, &session.model);
     let run = Run { folder: &command.pictures.output_dir, settings: &settings };
-    let mut ledger = RunLedger::new(command, total, &run, &journal, &progress);
+    let mut ledger = RunLedger::new(command, Noun::of(&session.model), total, &run, &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
     }

@@ -222,7 +222,8 @@ impl<'a> ExplainWorker<'a> {
         }
         warnings.extend(empty_maps(image, explanation, &self.model));
         if let Some(query) = options.query.as_ref().filter(|_| !explanation.is_undefined) {
-            let outcome = query_outcome(query, explanation, &self.model, self.task.command.detection.conf_threshold);
+            let least = options.detect.conf_threshold.unwrap_or_default();
+            let outcome = query_outcome(query, explanation, &self.model, least);
             warnings.push(format!("query: {image}: {outcome}"));
         }
         warnings.extend(undrawable_name(explanation, &self.model).filter(|_| self.task.command.render.labels));

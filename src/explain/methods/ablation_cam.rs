@@ -67,7 +67,7 @@ fn without_channels(
     watch: &mut Watch,
 ) -> Result<Vec<Vec<f32>>> {
     let mut tail = picture.model().tail(layer)?;
-    let tapped = tail.start(picture.input())?;
+    let tapped = tail.start(&picture.model().normalized(picture.input())?)?;
     let mut scores = Vec::with_capacity(channels.indices.len());
     for batch in channels.indices.chunks(picture.batch()) {
         let mut ablated = tapped.f_repeat([batch.len() as i64, 1, 1, 1])?;

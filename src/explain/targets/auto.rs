@@ -9,5 +9,6 @@ pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "auto",
     summary: "The class logit; objectness where the model has a single class",
     explains_class: false,
+    needs: None,
     value: Value::Choice(|model| if model.trains_classes() { LOGIT } else { OBJ }),
 };

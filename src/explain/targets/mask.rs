@@ -1,6 +1,6 @@
 //! The mask.
 
-use super::{Target, TargetSpec, Value};
+use super::{Aspect, Target, TargetSpec, Value};
 
 /// The mean of the mask's logits inside the mask: that these pixels belong to the object. Of networks that segment.
 pub const MASK: Target = Target::new(&SPEC);
@@ -9,5 +9,6 @@ pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "mask",
     summary: "The mean mask logit inside the object's mask; segmentation models only",
     explains_class: false,
-    value: Value::OfMask(|subject| subject.mask_logit()),
+    needs: Some(Aspect::Mask),
+    value: Value::Scalar(|subject| subject.mask_logit()),
 };

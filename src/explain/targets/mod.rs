@@ -26,7 +26,7 @@ pub use self::{
 use crate::{
     detect::{Detection, Prototypes},
     error::{Error, Result},
-    families::Traced,
+    families::{Aspect, Traced},
     model::{Forward, Model},
     registry::{Listed, Registry, Spec},
 };
@@ -56,6 +56,8 @@ pub struct TargetSpec {
     pub summary: &'static str,
     /// Whether it depends on the class output.
     pub explains_class: bool,
+    /// What a network has to predict besides classes.
+    pub needs: Option<Aspect>,
     /// What it is.
     pub value: Value,
 }
@@ -63,7 +65,7 @@ pub struct TargetSpec {
 impl TargetSpec {
     /// Where an edge of the box is or how long a side: no class has a part in it.
     const fn of_box(name: &'static str, summary: &'static str, value: fn(&Subject) -> Result<Tensor>) -> Self {
-        Self { name, summary, explains_class: false, value: Value::Scalar(value) }
+        Self { name, summary, explains_class: false, needs: Some(Aspect::Box), value: Value::Scalar(value) }
     }
 }
 
@@ -73,8 +75,6 @@ impl TargetSpec {
 pub enum Value {
     /// A scalar of the prediction, with its autograd graph.
     Scalar(fn(&Subject) -> Result<Tensor>),
-    /// The same of its mask, which does not come from the level of its box alone.
-    OfMask(fn(&Subject) -> Result<Tensor>),
     /// Another target, which depends on the model.
     Choice(fn(&Model) -> Target),
     /// The maximum of the normalised maps of several targets.
@@ -111,26 +111,24 @@ impl Subject<'_> {
     /// # Errors
     /// [`Error::TargetMissing`] if the model's family has none; [`Error::Libtorch`].
     pub fn presence_logit(&self) -> Result<Tensor> {
-        self.traced.presence_logit()?.ok_or_else(|| Error::TargetMissing {
-            target: self.target.name.to_owned(),
-            family: self.model.head().family().to_owned(),
-        })
+        self.traced.presence_logit()?.ok_or_else(|| self.target.missing(self.model, Aspect::Presence))
     }
 
     /// The mean of the logits of the prediction's mask, at the size of the input, inside the mask of the detection. 0 where that
     /// mask has no pixels.
     ///
     /// # Errors
-    /// [`Error::MasksMissing`] if the network gives no masks; [`Error::Libtorch`].
+    /// [`Error::TargetMissing`] if the network gives no masks; [`Error::Libtorch`].
     pub fn mask_logit(&self) -> Result<Tensor> {
         let prototypes = Prototypes::of(self.model.head(), &self.forward.outputs)?;
         let (Some(prototypes), Some(coefficients)) = (prototypes, self.traced.mask_coefficients()?) else {
-            return Err(Error::MasksMissing { target: self.target.name.to_owned() });
+            return Err(self.target.missing(self.model, Aspect::Mask));
         };
         let Detection { place, box_input, mask, .. } = self.detection;
-        match mask {
-            Some(mask) => prototypes.mean_logit(&coefficients, mask),
-            None => prototypes.mean_logit(&coefficients, &prototypes.mask(place, box_input)?),
+        match (mask, box_input) {
+            (Some(mask), _) => prototypes.mean_logit(&coefficients, mask),
+            (None, Some(b)) => prototypes.mean_logit(&coefficients, &prototypes.mask(place, b)?),
+            (None, None) => Err(self.target.missing(self.model, Aspect::Box)),
         }
     }
 }
@@ -155,16 +153,26 @@ impl Target {
     pub fn of(self, model: &Model) -> Self {
         match self.value {
             Value::Choice(choose) => choose(model),
-            Value::Scalar(_) | Value::OfMask(_) | Value::Maximum(_) => self,
+            Value::Scalar(_) | Value::Maximum(_) => self,
         }
     }
 
-    /// Whether it depends on the mask.
-    pub(crate) fn is_of_mask(self) -> bool {
-        match self.value {
-            Value::OfMask(_) => true,
-            Value::Maximum(parts) => parts.iter().any(|part| part.is_of_mask()),
-            Value::Scalar(_) | Value::Choice(_) => false,
+    /// Whether a model predicts what is explained.
+    ///
+    /// # Errors
+    /// [`Error::TargetMissing`] if it does not.
+    pub(super) fn check(self, model: &Model) -> Result<()> {
+        match self.of(model).needs {
+            Some(aspect) if !model.head().has(aspect) => Err(self.missing(model, aspect)),
+            _ => Ok(()),
+        }
+    }
+
+    fn missing(self, model: &Model, aspect: Aspect) -> Error {
+        Error::TargetMissing {
+            target: self.name.to_owned(),
+            family: model.head().family().to_owned(),
+            lacks: aspect.name(),
         }
     }
 
@@ -182,7 +190,7 @@ impl Target {
     pub(super) fn parts(self) -> Vec<Self> {
         match self.value {
             Value::Maximum(parts) => parts.to_vec(),
-            Value::Scalar(_) | Value::OfMask(_) | Value::Choice(_) => vec![self],
+            Value::Scalar(_) | Value::Choice(_) => vec![self],
         }
     }
 
@@ -199,7 +207,7 @@ impl Target {
         let traced = model.trace(forward, &detection.place, &classes)?;
         let subject = Subject { traced, is_contrasted: contrast.is_some(), model, forward, detection, target: self };
         match self.of(model).value {
-            Value::Scalar(scalar) | Value::OfMask(scalar) => scalar(&subject),
+            Value::Scalar(scalar) => scalar(&subject),
             Value::Choice(_) | Value::Maximum(_) => {
                 Err(Error::Libtorch(format!("target {} is no scalar, but made of others", self.name)))
             }

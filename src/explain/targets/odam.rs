@@ -1,6 +1,6 @@
 //! Class and edges at once.
 
-use super::{LOGIT, Target, TargetSpec, Value, X1, X2, Y1, Y2};
+use super::{Aspect, LOGIT, Target, TargetSpec, Value, X1, X2, Y1, Y2};
 
 /// The maximum of the normalised maps of class logit and edges.
 ///
@@ -11,5 +11,6 @@ pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "odam",
     summary: "The class logit and all edges at once: the maximum of their maps",
     explains_class: true,
+    needs: Some(Aspect::Box),
     value: Value::Maximum(&[LOGIT, X1, Y1, X2, Y2]),
 };

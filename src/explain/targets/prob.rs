@@ -9,5 +9,6 @@ pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "prob",
     summary: "The class probability",
     explains_class: true,
-    value: Value::Scalar(|subject| Ok(subject.class_logit()?.f_sigmoid()?)),
+    needs: None,
+    value: Value::Scalar(|subject| subject.prediction().class_probability(0)),
 };

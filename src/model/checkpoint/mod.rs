@@ -210,7 +210,7 @@ fn refusal(content: Content) -> String {
             )
         }
         Content::OtherTask { head, does } => format!(
-            "is a checkpoint of a network that {does} (its head is {head}); only detection and segmentation networks are \
+            "is a checkpoint of a network that {does} (its head is {head}); only networks that detect, segment or classify are \
              supported"
         ),
         Content::Lookup(what) => format!(

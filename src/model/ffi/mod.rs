@@ -473,7 +473,7 @@ impl TappedGraph {
         let mut outputs: Vec<Tensor> = outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect();
         let taps = outputs.split_off(self.n_outputs + self.n_starts);
         let level_inputs = outputs.split_off(self.n_outputs);
-        Ok(Forward { outputs, level_inputs, taps })
+        Ok(Forward { outputs: as_maps(outputs)?, level_inputs, taps })
     }
 }
 
@@ -528,8 +528,17 @@ impl<'a> Tail<'a> {
             yc_tail_run(self.tail.as_ptr(), replacement.as_ptr(), most, all, outputs.as_mut_ptr(), error)
         })?;
         // SAFETY: after success each entry is a tensor that we own.
-        Ok(outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect())
+        as_maps(outputs.into_iter().map(|output| unsafe { Tensor::from_ptr(output) }).collect())
     }
+}
+
+/// A vector for each picture, `[N, C]`, is a map of one cell.
+fn as_maps(outputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    let as_map = |output: Tensor| match output.size().as_slice() {
+        &[pictures, channels] => Ok(output.f_view([pictures, channels, 1, 1])?),
+        _ => Ok(output),
+    };
+    outputs.into_iter().map(as_map).collect()
 }
 
 impl Drop for Tail<'_> {

@@ -24,7 +24,7 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
     fn take(&mut self, _: &CaseEntry<'a>) {}
 
     fn close(self: Box<Self>) -> Result<()> {
-        let Findings { summary, truth, randomized, failed, cases, .. } = self.findings;
+        let Findings { summary, truth, randomized, failed, cases, noun, .. } = self.findings;
         let shown = summary.rows.iter().filter(|row| !row.explainer.is_baseline());
         let groups: Vec<CaseGroup> = shown.map(|row| cases.group(&row.explainer)).collect();
         let page = EvalPage {
@@ -33,6 +33,7 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
             cases: &groups,
             randomized: randomized.first().map_or(&[], |(_, modules)| modules.as_slice()),
             failed,
+            noun: *noun,
             truth,
         };
         Ok(write_eval_page(&self.path, &page)?)

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use yolo_cam::eval::{Case, Explainer, Summary};
 
 pub use self::page::{CaseGroup, ModuleMean};
-use super::cases::CasePictures;
+use super::{super::noun::Noun, cases::CasePictures};
 use crate::output::Sink;
 
 /// All reports. All are written.
@@ -39,6 +39,8 @@ pub struct Findings<'a> {
     pub failed: &'a [(String, String)],
     /// Path of the model.
     pub model: &'a str,
+    /// What it finds.
+    pub noun: Noun,
     /// All that the figures depend on.
     pub settings: &'a Map<String, Value>,
     pub cases: &'a CasePictures,

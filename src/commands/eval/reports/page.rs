@@ -11,6 +11,8 @@ use yolo_cam::{
     report::BASE_STYLE,
 };
 
+use crate::commands::noun::Noun;
+
 const STYLE: &str = include_str!("page.css");
 
 /// The page loads nothing from anywhere, and runs nothing.
@@ -29,6 +31,8 @@ pub struct EvalPage<'a> {
     pub randomized: &'a [ModuleMean],
     /// Pictures that failed, each with its reason.
     pub failed: &'a [(String, String)],
+    /// What the model finds.
+    pub noun: Noun,
     /// What the figures about boxes are measured against.
     pub truth: &'a str,
 }
@@ -110,11 +114,11 @@ impl EvalPage<'_> {
         let local = ["pointing game ↑", "energy pointing game ↑", "ODI ↓"];
         html! {
             section {
-                h2 { "Figures of " (boxes) " boxes" }
+                h2 { "Figures of " (self.noun.counted(boxes)) }
                 p {
                     "Means with their 95 % bootstrap intervals; arrows say what is better. Pointing games and ODI are measured \
                      against " (self.truth) "."
-                    @if let Some(count) = labels { " " (count) " boxes have a label." }
+                    @if let Some(count) = labels { " " (self.noun.counted(count)) " with a label." }
                 }
                 .wide {
                     table aria-label="Figures of each method" {
@@ -150,7 +154,7 @@ impl EvalPage<'_> {
                 h2 { "Curves" }
                 p {
                     "What the detector still finds of a box while pixels are removed (deletion: low is good) or added (insertion: \
-                     high is good), those first that the map calls important. Mean of all boxes, with its 95 % band."
+                     high is good), those first that the map calls important. Mean of all maps, with its 95 % band."
                 }
                 p.key {
                     span.insertion { "insertion" }
@@ -368,8 +372,9 @@ fn case_list(title: &str, cases: &[(Case, Option<String>)]) -> Markup {
         return Markup::default();
     }
     let figures = |case: &Case| {
-        let game = case.figures.detected.energy_pointing_game;
-        format!(" {:.2}: insertion - deletion {:.3}, energy pointing game {game:.2}", case.confidence, case.overall())
+        let game = case.figures.detected.map(|detected| detected.energy_pointing_game);
+        let game = game.map_or_else(String::new, |game| format!(", energy pointing game {game:.2}"));
+        format!(" {:.2}: insertion - deletion {:.3}{game}", case.confidence, case.overall())
     };
     html! {
         h3 { (title) }
@@ -409,7 +414,7 @@ mod tests {
             reason: Some(HOSTILE.into()),
             figures: Figures {
                 curves: Curves { deletion: curve(0.1), insertion: curve(0.6) },
-                detected,
+                detected: Some(detected),
                 labelled: Some(detected),
                 compactness: None,
                 sparsity: Some(2.0),
@@ -434,6 +439,7 @@ mod tests {
             summary: &summary,
             cases: &[group],
             randomized: &[ModuleMean { module: HOSTILE.into(), correlation: Some(mean), inside: None, empty: 1 }],
+            noun: Noun::Box,
             failed: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             truth: HOSTILE,
         };

@@ -1,0 +1,37 @@
+//! What the results of a model are called.
+
+use yolo_cam::{Model, families::Aspect};
+
+/// What a model finds in pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// Boxes.
+    Box,
+    /// Classes of the whole picture.
+    Class,
+}
+
+impl Noun {
+    pub fn of(model: &Model) -> Self {
+        if model.head().has(Aspect::Box) { Self::Box } else { Self::Class }
+    }
+
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Box => "box",
+            Self::Class => "class",
+        }
+    }
+
+    pub fn many(self) -> &'static str {
+        match self {
+            Self::Box => "boxes",
+            Self::Class => "classes",
+        }
+    }
+
+    /// `1 box`, `2 boxes`.
+    pub fn counted(self, count: usize) -> String {
+        format!("{count} {}", if count == 1 { self.one() } else { self.many() })
+    }
+}
