@@ -22,8 +22,9 @@ pub(crate) enum Likeness {
     Cosine,
 }
 
-/// Scores detections by the best prediction for them: IoU (1 of whole pictures) · presence · likeness of class, 0 to 1. Of a single class, whose
-/// output is not trained, all are alike; of classes of the whole picture the score is the probability. Not by the same place in the network: another may take over.
+/// Scores detections by the best prediction for them: IoU · presence · likeness of class, 0 to 1. Of a single class, whose
+/// output is not trained, all are alike; of a class of the whole picture the score is its probability. Not by the same place
+/// in the network: another may take over.
 pub(crate) struct Tracker<'a> {
     head: &'a dyn Head,
     detections: &'a [Detection],
