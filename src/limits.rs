@@ -54,6 +54,9 @@ impl Limits {
     /// Bytes of one tensor of a forward pass, for each number of the input: 11 of YOLOv5s, and of the largest less than a
     /// hundred.
     pub const BYTES_PER_INPUT_VALUE: usize = 256;
+    /// Bytes of one tensor of a forward pass, however small the input: a copy of the weights of a convolution takes 15 MB of the
+    /// largest.
+    pub const TENSOR_BYTES: usize = 32 << 20;
     /// How many times that all tensors of a forward pass may take together, whether or not they are freed in between: those
     /// of YOLOv5s with their gradients take 245 bytes for each number, those of the largest some six times as much.
     pub const TENSORS_PER_FORWARD: usize = 16;

@@ -120,6 +120,19 @@ fn targets_of_boxes_and_masks_are_refused_before_anything_is_explained() {
     }
 }
 
+/// A head's weights take more room than a small picture.
+#[test]
+fn a_network_for_small_pictures_is_explained_at_the_size_of_its_training() {
+    let Some(path) = material("zoo/59-v8n-cls.pt") else { return };
+    let model = load(&path);
+    assert_eq!((model.trained_side(), model.input_side(None)), (Some(64), 224));
+    let dog = picture::read("images/dog.jpg").expect("the picture is sound");
+    let options = ExplainOptions::default().with_img_size(model.trained_side());
+    let explanation = explain(&model, &dog, &options).expect("it is explained");
+    assert_eq!(explanation.letterbox.image.dimensions(), (64, 64));
+    assert_eq!(explanation.boxes[0].heatmap.values().dim(), (2, 2));
+}
+
 /// What packages make of pictures with networks of strangers.
 #[test]
 fn the_most_probable_classes_of_pictures_are_the_packages() {

@@ -29,10 +29,6 @@ impl Family for Cells {
         "Cells"
     }
 
-    fn structure(&self) -> &'static str {
-        "a convolution 'head.m.0' and a buffer 'anchorz'"
-    }
-
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         let is_mine = network.tensor("head.anchorz").is_some();
         if is_mine { vec![Box::new(CellHead { levels: Vec::new() })] } else { Vec::new() }
@@ -187,7 +183,7 @@ fn a_family_a_method_and_a_target_are_each_one_thing() {
     fs::write(file.path(), network()).expect("it is written");
     let load = || Model::load(file.path(), Device::Cpu);
     let unknown = load().err().expect("nobody knows it yet").to_string();
-    assert!(unknown.contains("has no detection head of a known family: YOLOv5 ("), "{unknown}");
+    assert!(unknown.contains("has no detection head of a known family: YOLOv5, "), "{unknown}");
 
     families::register(&Cells);
     let model = load().expect("it is known now");

@@ -135,7 +135,10 @@ impl ExplainedBox {
                 let head = model.levels()[self.detection.place.level].name();
                 format!("{layer} does not feed the {head} head, which this box comes from")
             }
-            NoSignal::NothingPositive => format!("nothing at {layer} speaks for this box (no cell is above zero)"),
+            NoSignal::NothingPositive => {
+                let what = if self.detection.box_input.is_some() { "box" } else { "class" };
+                format!("nothing at {layer} speaks for this {what} (no cell is above zero)")
+            }
             NoSignal::Constant => format!("all cells of the map at {layer} are the same"),
             NoSignal::NotFinite => format!("the map at {layer} has infinite or undefined values"),
         })

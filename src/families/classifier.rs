@@ -31,9 +31,6 @@ pub(super) trait Package: Send + Sync + 'static {
     const GIVES_PROBABILITIES: bool;
 }
 
-/// What the head is recognised by.
-pub(super) const STRUCTURE: &str = "a module with a 1x1 convolution 'conv.conv' and a layer 'linear' behind it";
-
 /// The head of one network.
 pub(super) struct ClassifierHead<P> {
     path: String,
@@ -43,7 +40,7 @@ pub(super) struct ClassifierHead<P> {
     package: PhantomData<P>,
 }
 
-/// All heads of classifiers in a network.
+/// All heads of classifiers in a network: modules with a 1×1 convolution `conv.conv`, and a layer `linear` that takes its channels.
 pub(super) fn find<P: Package>(network: &Network) -> Vec<Box<dyn Head>> {
     let heads = network.tensors.iter().filter_map(|(name, linear)| {
         let path = name.strip_suffix(".linear.weight")?;

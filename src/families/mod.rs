@@ -25,9 +25,6 @@ pub trait Family: Sync {
     /// Its name, `YOLOv5`.
     fn name(&self) -> &'static str;
 
-    /// What its head is recognised by, for the error where there is none: `a module with …`.
-    fn structure(&self) -> &'static str;
-
     /// All heads of this family in a network.
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>>;
 }
@@ -512,8 +509,8 @@ pub(crate) fn find_head(network: &Network) -> std::result::Result<Box<dyn Head>,
 }
 
 fn no_head() -> String {
-    let known = all().iter().map(|family| format!("{} ({})", family.name(), family.structure())).collect::<Vec<_>>();
-    format!("has no detection head of a known family: {}", known.join("; "))
+    let known: Vec<&str> = all().iter().map(|family| family.name()).collect();
+    format!("has no detection head of a known family: {}", known.join(", "))
 }
 
 /// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.

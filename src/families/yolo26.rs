@@ -16,10 +16,6 @@ impl Family for Yolo26 {
         Plain::FAMILY
     }
 
-    fn structure(&self) -> &'static str {
-        "branches 'cv2' and 'cv3' for each level, with one channel for each side of a box"
-    }
-
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         AnchorFreeHead::<Plain>::find(network)
     }

@@ -25,10 +25,6 @@ impl Family for YoloV5 {
         "YOLOv5"
     }
 
-    fn structure(&self) -> &'static str {
-        "a module with a buffer 'anchors' and 1x1 convolutions 'm.0', 'm.1', ..."
-    }
-
     /// A module with a buffer `anchors` [levels, anchors, 2] and as many 1×1 convolutions `m.0`, `m.1`, … with the same number
     /// of channels for each anchor. A `proto` beside them makes it a segmentation head, whose mask coefficients come last.
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {

@@ -13,10 +13,6 @@ impl Family for YoloV5Cls {
         YoloV5::FAMILY
     }
 
-    fn structure(&self) -> &'static str {
-        classifier::STRUCTURE
-    }
-
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         match network.version {
             Some(_) => Vec::new(),

@@ -19,10 +19,6 @@ impl Family for YoloV8 {
         Distributions::FAMILY
     }
 
-    fn structure(&self) -> &'static str {
-        "branches 'cv2' and 'cv3' for each level, with several channels for each side of a box"
-    }
-
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         AnchorFreeHead::<Distributions>::find(network)
     }

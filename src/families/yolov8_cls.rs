@@ -13,10 +13,6 @@ impl Family for YoloV8Cls {
         Ultralytics::FAMILY
     }
 
-    fn structure(&self) -> &'static str {
-        classifier::STRUCTURE
-    }
-
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         // YOLOv5 writes no version.
         network.version.map(|_| classifier::find::<Ultralytics>(network)).unwrap_or_default()

@@ -558,7 +558,7 @@ struct Room {
 impl Room {
     /// For the input of a network.
     fn of(input: &Tensor) -> Self {
-        let most = input.numel().saturating_mul(Limits::BYTES_PER_INPUT_VALUE);
+        let most = input.numel().saturating_mul(Limits::BYTES_PER_INPUT_VALUE).max(Limits::TENSOR_BYTES);
         Self { most, all: most.saturating_mul(Limits::TENSORS_PER_FORWARD) }
     }
 

@@ -147,7 +147,7 @@ function row(detection, rect) {
   const cell = (...content) => make("td", {}, ...content);
   const layers = cell(detection.layers.join(", "));
   if (detection.reason) layers.append(make("div", { className: "error", textContent: `no signal: ${detection.reason}` }));
-  const corners = detection.box_image.map((side) => side.toFixed(0)).join(" ");
+  const corners = detection.box_image?.map((side) => side.toFixed(0)).join(" ") ?? "the whole picture";
   const line = make(
     "tr",
     { tabIndex: 0 },
@@ -163,7 +163,8 @@ function row(detection, rect) {
 }
 
 function outline(detection) {
-  const [x1, y1, x2, y2] = detection.box_image;
+  // A class of the whole picture has no outline.
+  const [x1, y1, x2, y2] = detection.box_image ?? [0, 0, 0, 0];
   const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
   const attributes = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, stroke: colorOf(detection) };
   for (const [name, value] of Object.entries(attributes)) rect.setAttribute(name, value);
