@@ -12,6 +12,10 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+const detections = entries.flatMap((entry) => entry.detections);
+/** What the model finds: boxes, or classes of whole pictures. */
+const things = detections.every((detection) => detection.box_image) ? ["box", "boxes"] : ["class", "classes"];
+
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 const title = (entry) => (entry.layer ? `${entry.image} (${entry.layer})` : entry.image);
 const colorOf = (detection) => colors[detection.class_id % colors.length];
@@ -19,8 +23,8 @@ const colorOf = (detection) => colors[detection.class_id % colors.length];
 function factsOf(entry) {
   if (entry.error) return "failed";
   const names = [...new Set(entry.detections.map((detection) => detection.class))];
-  const count = plural(entry.detections.length, "box", "boxes");
-  return names.length ? `${count}: ${names.join(", ")}` : "no boxes";
+  const count = plural(entry.detections.length, ...things);
+  return names.length ? `${count}: ${names.join(", ")}` : `no ${things[1]}`;
 }
 
 // ---- Cards
@@ -191,7 +195,7 @@ function open(index) {
   byId("view-boxes").replaceChildren(...rects);
   byId("view-rows").replaceChildren(...entry.detections.map((detection, nth) => row(detection, rects[nth])));
   byId("view-table").hidden = entry.detections.length === 0;
-  byId("view-note").textContent = entry.error ?? (entry.detections.length ? "" : "no boxes");
+  byId("view-note").textContent = entry.error ?? (entry.detections.length ? "" : `no ${things[1]}`);
   byId("view-note").className = entry.error ? "error" : "";
   if (!view.open) view.showModal();
   remember();
@@ -248,11 +252,10 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", recall);
 
-const detections = entries.flatMap((entry) => entry.detections);
 const failed = entries.filter((entry) => entry.error).length;
 byId("summary").textContent = [
   plural(entries.length, "picture", "pictures"),
-  plural(detections.length, "box", "boxes"),
+  plural(detections.length, ...things),
   failed ? `${failed} failed` : "",
 ].filter(Boolean).join(", ");
 byId("settings").append(
