@@ -2,10 +2,7 @@
 
 use std::{fs::File, io::Read, path::Path};
 
-use super::{
-    archive,
-    checkpoint::{Package, way_out},
-};
+use super::{archive, checkpoint::ways_out};
 use crate::{
     error::{Error, Result},
     files::open_regular,
@@ -47,7 +44,7 @@ impl FileKind {
     }
 }
 
-const EXPECTED: &str = "expected a YOLOv5 checkpoint or TorchScript file";
+const EXPECTED: &str = "expected a YOLO checkpoint or TorchScript file";
 
 fn of_zip(file: File) -> Result<FileKind, String> {
     let archive = archive::open(file)?;
@@ -74,7 +71,10 @@ fn describe(head: &[u8]) -> String {
         return "is a Git LFS pointer, not the file itself; run 'git lfs pull'".into();
     }
     if head.starts_with(LEGACY_MAGIC) {
-        return format!("is a checkpoint of torch before 1.6; {}", way_out(Package::YoloV5));
+        return format!("is a checkpoint of torch before 1.6; {}", ways_out());
+    }
+    if let Some(format) = foreign_format(head) {
+        return format!("is {format}, which libtorch does not run; give the checkpoint that it was exported from");
     }
     // The last character may be cut in the middle.
     let text = match std::str::from_utf8(head) {
@@ -86,6 +86,28 @@ fn describe(head: &[u8]) -> String {
         Some(text) if !text.contains('\0') => describe_text(text),
         _ => "is no PyTorch file".into(),
     }
+}
+
+/// What other runtimes take, by how it begins.
+fn foreign_format(head: &[u8]) -> Option<&'static str> {
+    // The fields of a protobuf: the version of the format, then the name of the program that wrote it.
+    if let [0x08, _, 0x12, length, rest @ ..] = head
+        && rest.get(..usize::from(*length)).is_some_and(|writer| writer.iter().all(u8::is_ascii_graphic))
+    {
+        return Some("an ONNX model");
+    }
+    if head.get(4..8) == Some(b"TFL3") {
+        return Some("a TensorFlow Lite model");
+    }
+    // The Ultralytics package puts a JSON text in front, behind its length.
+    if head.starts_with(b"ftrt") || head.get(2..6) == Some(b"\0\0{\"") {
+        return Some("a TensorRT engine");
+    }
+    // The length of the header, then JSON.
+    if head.get(4..10) == Some(b"\0\0\0\0{\"") {
+        return Some("a safetensors file");
+    }
+    None
 }
 
 fn describe_text(text: &str) -> String {
@@ -110,6 +132,11 @@ mod tests {
         assert!(describe(b"version https://git-lfs.github.com/spec/v1\noid").contains("LFS"));
         assert!(describe(b"\n  <!DOCTYPE HTML><html>").contains("web page"));
         assert!(describe(b"# YOLOv5\nnc: 80\n").contains("YAML"));
+        assert!(describe(b"\x08\x0a\x12\x07pytorch\x1a\x052.5.0:").contains("ONNX"));
+        assert!(describe(b"\x1c\0\0\0TFL3\x14\0 ").contains("TensorFlow Lite"));
+        assert!(describe(b"\xd0\x02\0\0{\"description\": \"Ultralytics").contains("TensorRT"));
+        assert!(describe(b"ftrt\0\0\0\0").contains("TensorRT"));
+        assert!(describe(b"\x28\x05\0\0\0\0\0\0{\"model.0.conv.weight\":").contains("safetensors"));
         assert!(describe("caf\u{e9}".as_bytes()).contains("text"));
         assert!(describe(&"caf\u{e9}".as_bytes()[..4]).contains("text"), "a character cut in the middle");
         assert!(describe(b"\x89PNG\r\n\x1a\n\0").contains("no PyTorch file"));

@@ -158,6 +158,13 @@ pub(super) fn way_out(package: Package) -> String {
     format!("export it with {owner}'s '{command}'")
 }
 
+/// The way out for a file that does not say which package it is of.
+pub(super) fn ways_out() -> String {
+    let [yolov5, ultralytics] = [Package::YoloV5, Package::Ultralytics].map(exporter);
+    let named = |(owner, command): (&str, &str)| format!("{owner}'s '{command}'");
+    format!("export it with {}, or {}", named(yolov5), named(ultralytics))
+}
+
 /// The version of the package that wrote the file.
 fn version(pickle: &Pickle) -> Option<String> {
     /// More letters than any version has.
@@ -228,8 +235,10 @@ fn refusal(content: Content) -> String {
             format!("is an ensemble of {members} networks; save each by itself, as {{'model': ensemble[0]}}")
         }
         Content::StateDict => {
-            let way_out = way_out(Package::YoloV5);
-            format!("holds weights only (a state dict), without a network; save the whole model, or {way_out}")
+            let ways_out = ways_out();
+            format!(
+                "holds weights only (a state dict), without a network; take the whole model that they were saved from, or {ways_out}"
+            )
         }
         Content::Other => "is a PyTorch file that holds no network".into(),
     }
