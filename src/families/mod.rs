@@ -1,4 +1,4 @@
-//! Model families: how a detector's head is recognised, and what its raw outputs mean.
+//! Model families: how a network's head is recognised, and what its raw outputs mean.
 //!
 //! A family is one file here and one line in `FAMILIES`. Everything else asks a [`Head`], and knows nothing of how a
 //! family encodes its boxes.
@@ -20,7 +20,7 @@ use crate::{
     registry::Registry,
 };
 
-/// A family of detectors.
+/// A family of networks.
 pub trait Family: Sync {
     /// Its name, `YOLOv5`.
     fn name(&self) -> &'static str;
@@ -154,7 +154,7 @@ pub fn register(family: &'static dyn Family) {
     FAMILIES.add(family);
 }
 
-/// The detection head of one network, as its family reads it.
+/// The head of one network, as its family reads it: of a detector, or of a classifier.
 ///
 /// Its raw outputs are maps `[N, C, h, w]`. Each belongs to a [`Level`] of the pyramid, and holds some values for each
 /// cell of that level.
