@@ -67,8 +67,7 @@ pub struct DetectionArgs {
     /// [default: 640, of classifiers 224]
     #[arg(long, value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
     img_size: Option<u32>,
-    /// Least confidence of a box, or of a class of the whole picture [default: 0.4 for YOLOv5, 0.25 for later families, none for
-    /// classifiers]
+    /// Least confidence of a box, or of a class of the whole picture [default: 0.4, none for classifiers]
     #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
     conf_thres: Option<f32>,
     /// Boxes of one class that overlap more than this (IoU) count as one [default: that of the model's own package: 0.45 for

@@ -60,8 +60,7 @@ impl Detection {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct DetectOptions {
-    /// Least confidence, 0 to 1; `None` is the family's own ([`Habits`]): 0.4 for YOLOv5, 0.25 for later families, 0 for
-    /// classifiers. Default: `None`.
+    /// Least confidence, 0 to 1; `None` is 0.4, of classifiers 0. Default: `None`.
     pub conf_threshold: Option<f32>,
     /// Boxes of one class that overlap more than this (IoU, 0 to 1) are one; `None` is the family's own: 0.45 for YOLOv5, 0.7 for
     /// later families; where a network gives one box an object, nothing is suppressed. Default: `None`.

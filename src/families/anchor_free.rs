@@ -214,7 +214,6 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
     fn habits(&self) -> Habits {
         let is_one_to_one = self.prefix == ONE_TO_ONE;
         Habits {
-            conf_threshold: 0.25,
             iou_threshold: (!is_one_to_one).then_some(0.7),
             has_many_labels: is_one_to_one,
             drops_empty_masks: true,
