@@ -626,3 +626,32 @@ fn verbose_tells_the_model_and_the_times() {
         .stderr(contains("80 classes; ").and(contains("heads: P3 P4 P5")))
         .stderr(contains("forward ").and(contains("maps ")));
 }
+
+#[test]
+fn labels_are_written_as_yolo_writes_them() {
+    let output = temp();
+    explain("images/dog.jpg", &output).args(["--save-txt", "--report", "json"]).assert().success();
+    let report = report(&output.path().join("dog-res.json"));
+    let labels = fs::read_to_string(output.path().join("labels/dog.txt")).expect("it is written");
+    let detections = report["detections"].as_array().expect("a list");
+    assert_eq!(labels.lines().count(), detections.len());
+    for (line, detection) in labels.lines().zip(detections) {
+        let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
+        let [class, x, y, w, h, confidence] = numbers.try_into().expect("six numbers");
+        let corners = [x - w / 2.0, y - h / 2.0, x + w / 2.0, y + h / 2.0];
+        for (side, (corner, pixels)) in corners.into_iter().zip([768.0, 576.0, 768.0, 576.0]).enumerate() {
+            let expected = detection["box_image"][side].as_f64().expect("a number");
+            assert!((corner * pixels - expected).abs() < 0.01, "{line}: {detection}");
+        }
+        assert_eq!(Some(class as u64), detection["class_id"].as_u64());
+        assert!((confidence - detection["confidence"].as_f64().expect("a number")).abs() < 1e-5);
+    }
+    // The next run knows them.
+    let again = explain("images/dog.jpg", &output).args(["--save-txt", "--report", "json", "--skip-existing"]).assert();
+    let said = String::from_utf8_lossy(&again.success().get_output().stderr).into_owned();
+    assert!(said.contains("skipped"), "{said}");
+    fs::remove_file(output.path().join("labels/dog.txt")).expect("it is there");
+    let again = explain("images/dog.jpg", &output).args(["--save-txt", "--report", "json", "--skip-existing"]).assert();
+    let said = String::from_utf8_lossy(&again.success().get_output().stderr).into_owned();
+    assert!(!said.contains("skipped"), "what is missing is made again: {said}");
+}

@@ -24,7 +24,7 @@ use super::{
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// The method; 'yolo-cam methods' tells more
-    #[arg(long, value_name = "METHOD", value_parser = method(), default_value = Method::default().name, help_heading = "Explanation")]
+    #[arg(long, value_name = "METHOD", value_parser = method(), ignore_case = true, default_value = Method::default().name, help_heading = "Explanation")]
     method: Method,
     /// Layers to explain at: auto, or names separated by commas, whose maps are fused
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
@@ -43,6 +43,7 @@ pub struct CompareArgs {
         long,
         value_name = "A,B,...",
         value_parser = method(),
+        ignore_case = true,
         value_delimiter = ',',
         default_value = "gradcam,gradcam++,xgradcam,hirescam,elementwise,layercam,eigencam,eigengradcam,best",
         help_heading = "Explanation"
@@ -196,10 +197,11 @@ impl MeasureArgs {
                 bail!("--fuse none gives several maps for a box; take 'yolo-cam compare' with several --layers")
             }
         };
+        let (model, words) = self.model.validated()?;
         Ok(EvalCommand {
             name,
-            model: self.model.validated()?,
-            pictures: self.pictures.validated()?,
+            model,
+            pictures: self.pictures.validated(words)?,
             detection: self.detection.into(),
             choices,
             fuse,

@@ -1,5 +1,7 @@
 //! The main job: what is explained, how, and what is written.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use yolo_cam::{
@@ -52,8 +54,11 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value_t, requires = "raw", help_heading = "Input and output")]
     raw_size: MapSize,
     /// Also write these reports, separated by commas
-    #[arg(long, value_name = "FORMATS", value_parser = report(), value_delimiter = ',', help_heading = "Input and output")]
+    #[arg(long, value_name = "FORMATS", value_parser = report(), ignore_case = true, value_delimiter = ',', help_heading = "Input and output")]
     report: Vec<&'static ReportSpec>,
+    /// As --report txt: labels/STEM.txt for each picture
+    #[arg(long, help_heading = "Input and output")]
+    save_txt: bool,
     /// Tell of each picture in a line of JSON on stdout
     #[arg(long, help_heading = "Input and output")]
     json_lines: bool,
@@ -69,7 +74,7 @@ pub struct ExplainArgs {
     jobs: Option<u16>,
 
     /// What the result pictures show
-    #[arg(long, value_name = "LAYOUT", value_parser = layout(), default_value = LAYOUTS[0].name, help_heading = "Drawing")]
+    #[arg(long, value_name = "LAYOUT", value_parser = layout(), ignore_case = true, default_value = LAYOUTS[0].name, help_heading = "Drawing")]
     layout: &'static LayoutSpec,
     /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for overlay and side]
     #[arg(long, value_enum, help_heading = "Drawing")]
@@ -90,14 +95,17 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = fraction, help_heading = "Drawing")]
     threshold: f32,
     /// Boxes without class and confidence
-    #[arg(long, help_heading = "Drawing")]
+    #[arg(long, visible_alias = "hide-labels", help_heading = "Drawing")]
     no_labels: bool,
     /// Fill the masks of networks that segment with the colour of their class, under the heat [default: an outline only]
     #[arg(long, help_heading = "Drawing")]
     fill_masks: bool,
     /// Thickness of the lines of boxes and masks in pixels [default: 1/320 of the picture's longest side]
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
+    #[arg(long, visible_alias = "line-thickness", value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
     line_width: Option<u16>,
+    /// Accepted for the sake of other tools: the network runs in 32 bits, whatever the weights of the file have
+    #[arg(long, help_heading = "Model")]
+    half: bool,
     /// Format of the result pictures [default: that of the input]
     #[arg(long, value_enum, help_heading = "Drawing")]
     format: Option<Format>,
@@ -113,7 +121,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "FUSE", value_parser = joining(), default_value = "mean", help_heading = "Explanation")]
     fuse: Joining,
     /// How activations and gradients become a map; 'yolo-cam methods' tells more
-    #[arg(long, value_name = "METHOD", value_parser = method(), default_value = Method::default().name, help_heading = "Explanation")]
+    #[arg(long, value_name = "METHOD", value_parser = method(), ignore_case = true, default_value = Method::default().name, help_heading = "Explanation")]
     method: Method,
     /// Explain why the box's class rather than this one (number or name): the logit of this is subtracted
     #[arg(long, value_name = "CLASS", help_heading = "Explanation")]
@@ -127,8 +135,14 @@ pub struct ExplainArgs {
 
     /// Explain the best prediction for this box (corners in pixels of the picture) instead of the detections, however low
     /// its confidence: why was this missed? Needs --class
-    #[arg(long = "box", value_name = "X1,Y1,X2,Y2", allow_hyphen_values = true, value_parser = corners, requires = "class", help_heading = "Detection")]
-    query: Option<BBox>,
+    #[arg(
+        long = "box",
+        value_name = "X1,Y1,X2,Y2",
+        allow_hyphen_values = true,
+        requires = "class",
+        help_heading = "Detection"
+    )]
+    query: Option<String>,
     /// The class, number or name, that the box of --box should have; of a classifier the class to explain, however improbable
     #[arg(long, value_name = "CLASS", help_heading = "Detection")]
     class: Option<String>,
@@ -177,6 +191,11 @@ pub struct ExplainCommand {
 }
 
 impl ExplainArgs {
+    /// What is said without a flag.
+    pub fn words(&self) -> &[PathBuf] {
+        self.model.words()
+    }
+
     pub fn validated(self) -> Result<ExplainCommand> {
         let target_layers = target_layers(self.target_layer)?;
         let (target, method_options) = self.method_args.split(self.seed, self.batch.into());
@@ -187,15 +206,21 @@ impl ExplainArgs {
             bail!("--contrast needs a gradient, which --method {} does without", self.method.name);
         }
         let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
+        if self.half {
+            say!("note: --half changes nothing: the network runs in 32 bits");
+        }
+        let (model, mut words) = self.model.validated()?;
+        let query = self.query.map(|first| corners(&first, &mut words.numbers)).transpose()?;
         Ok(ExplainCommand {
-            model: self.model.validated()?,
-            pictures: self.pictures.validated()?,
+            model,
+            pictures: self.pictures.validated(words)?,
             raw: self.raw.map(|format| (format, self.raw_size)),
             reports: {
                 // JSON says where the cells of raw maps lie.
                 let json = reports::named("json").filter(|_| self.raw.is_some());
+                let txt = reports::named("txt").filter(|_| self.save_txt);
                 let mut wanted: Vec<&ReportSpec> = Vec::new();
-                for report in self.report.into_iter().chain(json) {
+                for report in self.report.into_iter().chain(json).chain(txt) {
                     if wanted.iter().all(|other| other.name != report.name) {
                         wanted.push(report);
                     }
@@ -234,7 +259,7 @@ impl ExplainArgs {
             contrast: self.contrast,
             method_options,
             detection: self.detection.into(),
-            query: self.query,
+            query,
             class: self.class.map(|class| class.trim().to_owned()),
             verbosity: self.messages.into(),
         })

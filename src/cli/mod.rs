@@ -2,9 +2,11 @@
 
 mod eval;
 mod explain;
+mod names;
 mod shape;
 mod shared;
 mod values;
+mod words;
 
 use std::path::PathBuf;
 
@@ -24,6 +26,7 @@ use self::{
     shape::ShapeCommandArgs,
     shared::ModelArgs,
     values::img_size,
+    words::check_command,
 };
 
 /// The program's.
@@ -145,13 +148,13 @@ impl Cli {
     pub fn into_command(self) -> Result<Command> {
         match self.command {
             Some(Subcommands::Layers(args)) => {
-                Ok(Command::Layers(LayersCommand { model: args.model.validated()?, img_size: args.img_size }))
+                Ok(Command::Layers(LayersCommand { model: args.model.alone("layers")?, img_size: args.img_size }))
             }
             Some(Subcommands::Methods) => Ok(Command::Methods),
             Some(Subcommands::Eval(args)) => args.validated().map(Box::new).map(Command::Eval),
             Some(Subcommands::Compare(args)) => args.validated().map(Box::new).map(Command::Eval),
             Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
-                model: args.model.validated()?,
+                model: args.model.alone("export")?,
                 output: args.output,
                 img_size: args.img_size,
                 half: args.half,
@@ -163,7 +166,11 @@ impl Cli {
                 Ok(Command::Print(script))
             }
             Some(Subcommands::Man { command }) => manual_page(command.as_deref()).map(Command::Print),
-            None => self.explain.validated().map(Box::new).map(Command::Explain),
+            None => {
+                let program = Self::command();
+                check_command(self.explain.words(), program.get_subcommands().map(clap::Command::get_name))?;
+                self.explain.validated().map(Box::new).map(Command::Explain)
+            }
         }
     }
 }
@@ -252,6 +259,69 @@ mod tests {
     }
 
     #[test]
+    fn words_of_other_tools_are_taken() {
+        let usual = explain(&["--model-path", "best.pt", "--img-path", "a.jpg"]).unwrap();
+        for (args, shown) in [
+            (["best.pt", "a.jpg", "", ""], "without flags"),
+            (["a.jpg", "best.pt", "", ""], "in any order"),
+            (["--weights", "best.pt", "--source", "a.jpg"], "of YOLOv5"),
+            (["--model", "best.pt", "--source", "a.jpg"], "of Ultralytics"),
+        ] {
+            let args: Vec<&str> = args.into_iter().filter(|arg| !arg.is_empty()).collect();
+            let command = explain(&args).unwrap();
+            assert_eq!(
+                (command.model.path, command.pictures.inputs),
+                (usual.model.path.clone(), usual.pictures.inputs.clone()),
+                "{shown}"
+            );
+        }
+        let command = explain(&[
+            "--imgsz",
+            "320",
+            "--conf",
+            "0.5",
+            "--iou",
+            "0.6",
+            "--project",
+            "runs",
+            "--name",
+            "exp",
+            "--hide-labels",
+            "--line-thickness",
+            "3",
+            "--save-txt",
+            "--half",
+            "--classes",
+            "0",
+            "2",
+            "--method",
+            "GradCAM",
+            "--target",
+            "LOGIT",
+        ])
+        .unwrap();
+        let detection = &command.detection;
+        assert_eq!(
+            (detection.img_size, detection.conf_threshold, detection.iou_threshold),
+            (Some(320), Some(0.5), Some(0.6))
+        );
+        assert_eq!(detection.classes.as_deref(), Some(&["0".to_owned(), "2".to_owned()][..]));
+        assert_eq!(command.pictures.output_dir, PathBuf::from("runs/exp"));
+        assert_eq!((command.render.labels, command.render.line_width), (false, Some(3)));
+        assert_eq!((command.reports[0].name, command.method.name, command.target.name), ("txt", "gradcam", "logit"));
+        assert_eq!(explain(&["--img", "416"]).unwrap().detection.img_size, Some(416));
+        let corners = |args: &[&str]| explain(args).unwrap().query.unwrap();
+        assert_eq!(
+            corners(&["--box", "1", "2", "3", "4.5", "--class", "0"]),
+            corners(&["--box", "1,2,3,4.5", "--class", "0"])
+        );
+        let problem = explain(&["--img-size", "640", "640"]).unwrap_err().to_string();
+        assert!(problem.contains("--img-size takes one number"), "{problem}");
+        let problem = explain(&["--device", "gpu"]).unwrap_err().to_string();
+        assert!(problem.contains("type --device cuda"), "{problem}");
+    }
+
+    #[test]
     fn defaults_are_those_of_the_documentation() {
         let command = explain(&[]).unwrap();
         assert_eq!(command.model.path, PathBuf::from("yolov5s.pt"));
@@ -275,7 +345,12 @@ mod tests {
             told(&["--img-pth", "a.jpg"]),
             "error: unexpected argument '--img-pth' found; tip: a similar argument exists: '--img-path'; try '--help'"
         );
-        assert_eq!(told(&["foo"]), "error: unrecognized subcommand 'foo'; try '--help'");
+        let of_word = |word: &str| explain(&[word]).unwrap_err().to_string();
+        assert_eq!(of_word("foo"), r#""foo" is neither a command nor a file; try '--help'"#);
+        assert_eq!(
+            of_word("evl"),
+            r#""evl" is neither a command nor a file; tip: a similar command exists: 'eval'; try '--help'"#
+        );
         assert_eq!(
             told(&["--box", "1,2,3,4"]),
             "error: the following required arguments were not provided: --class <CLASS>; try '--help'"

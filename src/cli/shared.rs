@@ -14,14 +14,22 @@ use yolo_cam::{
     families::Branch,
 };
 
-use super::values::{device, fraction, img_size, smooth, target};
+use super::{
+    names::class_names,
+    values::{device, fraction, img_size, smooth, target},
+    words::Words,
+};
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
+    /// A model, told by its content or its ending, and pictures: as --model-path and --img-path
+    #[arg(value_name = "MODEL | PICTURES", allow_negative_numbers = true)]
+    words: Vec<PathBuf>,
     /// A YOLO model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the same stem
     /// with .torchscript there; an official model (yolov5s.pt, yolov8n-seg.pt, yolo11n.pt, yolo26x.pt, ...) is downloaded
-    #[arg(long, value_name = "FILE", default_value = "yolov5s.pt", help_heading = "Model")]
-    model_path: PathBuf,
+    /// [default: yolov5s.pt]
+    #[arg(long, visible_aliases = ["weights", "model"], value_name = "FILE", help_heading = "Model")]
+    model_path: Option<PathBuf>,
     /// Which head to run of a model that has two: the one trained for one box per object, or the one for many [default: the one
     /// that the package version which wrote the file runs]
     #[arg(long, value_enum, help_heading = "Model")]
@@ -33,7 +41,7 @@ pub struct ModelArgs {
     /// maker you trust; otherwise a file that does more than a detector needs is refused
     #[arg(long, help_heading = "Model")]
     trust_model: bool,
-    /// Where to run: cpu, cuda or cuda:N
+    /// Where to run: cpu, cuda, or cuda:N or N for one of several GPUs
     #[arg(long, default_value = "cpu", help_heading = "Model")]
     device: String,
     /// Threads of libtorch [default: all cores]
@@ -43,12 +51,13 @@ pub struct ModelArgs {
 
 #[derive(Debug, Args)]
 pub struct PictureArgs {
-    /// Class names in order, overriding the file's own
-    #[arg(long, value_name = "A,B,...", value_delimiter = ',', help_heading = "Model")]
+    /// Class names in order, overriding the file's own: A,B or 'A' 'B', or a file: data.yaml, or a text with a name on each line
+    #[arg(long, value_name = "A,B,...", num_args = 1.., help_heading = "Model")]
     names: Option<Vec<String>>,
     /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or
     /// - for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken
-    #[arg(long, value_name = "PATH", num_args = 1.., default_value = "images/", help_heading = "Input and output")]
+    /// [default: images/]
+    #[arg(long, visible_alias = "source", value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
     /// Look into the folders within folders too
     #[arg(long, help_heading = "Input and output")]
@@ -56,23 +65,29 @@ pub struct PictureArgs {
     /// Of videos and animations take only every N-th frame
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Input and output")]
     every: NonZeroU32,
-    /// Folder for the results, created if missing
-    #[arg(long, value_name = "DIR", default_value = "outputs", help_heading = "Input and output")]
-    output_dir: PathBuf,
+    /// Folder for the results, created if missing [default: outputs]
+    #[arg(long, value_name = "DIR", help_heading = "Input and output")]
+    output_dir: Option<PathBuf>,
+    /// With --name in YOLO's manner: the results go to DIR/NAME
+    #[arg(long, value_name = "DIR", conflicts_with = "output_dir", help_heading = "Input and output")]
+    project: Option<PathBuf>,
+    /// The folder in --project [default: the project itself]
+    #[arg(long, value_name = "NAME", requires = "project", help_heading = "Input and output")]
+    name: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct DetectionArgs {
     /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride; of classifiers each side
     /// [default: 640, of classifiers 224]
-    #[arg(long, value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
+    #[arg(long, visible_aliases = ["imgsz", "img"], value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
     img_size: Option<u32>,
     /// Least confidence of a box, or of a class of the whole picture [default: 0.4, none for classifiers]
-    #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
+    #[arg(long, visible_alias = "conf", value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
     conf_thres: Option<f32>,
     /// Boxes of one class that overlap more than this (IoU) count as one [default: that of the model's own package: 0.45 for
     /// YOLOv5, 0.7 for later families, none for models that predict one box per object]
-    #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
+    #[arg(long, visible_alias = "iou", value_name = "0..1", value_parser = fraction, help_heading = "Detection")]
     iou_thres: Option<f32>,
     /// Most boxes in one picture [default: 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Detection")]
@@ -92,7 +107,7 @@ pub struct DetectionArgs {
 #[derive(Debug, Args)]
 pub struct MethodArgs {
     /// What to explain about each box
-    #[arg(long, value_name = "TARGET", value_parser = target(), default_value = Target::default().name, help_heading = "Explanation")]
+    #[arg(long, value_name = "TARGET", value_parser = target(), ignore_case = true, default_value = Target::default().name, help_heading = "Explanation")]
     target: Target,
     /// Standard deviation of the Gaussian that smooths odam's gradients, in cells
     #[arg(long, value_name = "SIGMA", default_value_t = 0.0, value_parser = smooth, help_heading = "Explanation")]
@@ -118,6 +133,8 @@ pub struct MessageArgs {
 /// Where the model comes from and where it runs.
 #[derive(Debug)]
 pub struct ModelChoice {
+    /// Whether the user named none.
+    pub is_default: bool,
     /// As given: the file may stand elsewhere.
     pub path: PathBuf,
     pub offline: bool,
@@ -162,31 +179,69 @@ pub enum Verbosity {
     Verbose,
 }
 
+/// The model, unless the user names one.
+const DEFAULT_MODEL: &str = "yolov5s.pt";
+
 impl ModelArgs {
-    pub fn validated(self) -> Result<ModelChoice> {
-        Ok(ModelChoice {
-            path: self.model_path,
+    /// What is said without a flag.
+    pub fn words(&self) -> &[PathBuf] {
+        &self.words
+    }
+
+    /// The model, and what else is said without a flag.
+    pub fn validated(self) -> Result<(ModelChoice, Words)> {
+        let mut words = Words::read(self.words)?;
+        let model = words.model.take();
+        let path = match (self.model_path, model) {
+            (Some(path), Some(other)) => bail!("{other:?} and --model-path {path:?} are both models; a run takes one"),
+            (path, model) => path.or(model),
+        };
+        let choice = ModelChoice {
+            is_default: path.is_none(),
+            path: path.unwrap_or_else(|| DEFAULT_MODEL.into()),
             offline: self.offline,
             branch: self.branch,
             trust: self.trust_model,
             device: device(&self.device)?,
             threads: self.threads,
-        })
+        };
+        Ok((choice, words))
+    }
+
+    /// The model of a command that takes no pictures.
+    pub fn alone(self, command: &str) -> Result<ModelChoice> {
+        match self.validated()? {
+            (choice, Words { inputs, numbers, .. }) if inputs.is_empty() && numbers.is_empty() => Ok(choice),
+            (_, Words { inputs, numbers, .. }) => {
+                let other = inputs.into_iter().chain(numbers.into_iter().map(PathBuf::from)).next().unwrap_or_default();
+                bail!("'yolo-cam {command}' takes a model alone, and {other:?} is none")
+            }
+        }
     }
 }
 
+/// Where pictures are, and where results go, unless the user says.
+const DEFAULT_INPUT: &str = "images/";
+const DEFAULT_OUTPUT: &str = "outputs";
+
 impl PictureArgs {
-    pub fn validated(self) -> Result<PictureChoice> {
-        let names = self.names.map(trimmed);
-        if names.as_ref().is_some_and(|names| names.iter().any(String::is_empty)) {
-            bail!("--names has an empty name; expected names separated by single commas");
+    /// `words`: what is said without a flag.
+    pub fn validated(self, words: Words) -> Result<PictureChoice> {
+        words.no_numbers_left()?;
+        let mut inputs = [words.inputs, self.img_path].concat();
+        if inputs.is_empty() {
+            inputs.push(DEFAULT_INPUT.into());
         }
+        let of_project = self.project.map(|project| match &self.name {
+            Some(name) => project.join(name),
+            None => project,
+        });
         Ok(PictureChoice {
-            names,
-            inputs: self.img_path,
+            names: self.names.as_deref().map(class_names).transpose()?,
+            inputs,
             recursive: self.recursive,
             every: self.every,
-            output_dir: self.output_dir,
+            output_dir: self.output_dir.or(of_project).unwrap_or_else(|| DEFAULT_OUTPUT.into()),
         })
     }
 }

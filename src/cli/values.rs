@@ -53,25 +53,26 @@ pub fn method() -> impl TypedValueParser<Value = Method> {
         let authors = if method.authors.is_empty() { String::new() } else { format!(" ({})", method.authors) };
         PossibleValue::new(method.name).aliases(method.aliases).help(format!("{}{authors}", method.summary))
     });
-    PossibleValuesParser::new(values).map(|name| Method::named(&name).expect("clap takes no other"))
+    // In any case, as flags ask for: the list has small letters.
+    PossibleValuesParser::new(values).map(|name| Method::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
 /// Takes the name of a layout in the list.
 pub fn layout() -> impl TypedValueParser<Value = &'static LayoutSpec> {
     let values = LAYOUTS.iter().map(|layout| PossibleValue::new(layout.name).help(layout.summary));
-    PossibleValuesParser::new(values).map(|name| layouts::named(&name).expect("clap takes no other"))
+    PossibleValuesParser::new(values).map(|name| layouts::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
 /// Takes the name of a report in the list.
 pub fn report() -> impl TypedValueParser<Value = &'static ReportSpec> {
     let values = REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
-    PossibleValuesParser::new(values).map(|name| reports::named(&name).expect("clap takes no other"))
+    PossibleValuesParser::new(values).map(|name| reports::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
 /// Takes the name of a target in the library's list.
 pub fn target() -> impl TypedValueParser<Value = Target> {
     let values = Target::all().into_iter().map(|target| PossibleValue::new(target.name).help(target.summary));
-    PossibleValuesParser::new(values).map(|name| Target::named(&name).expect("clap takes no other"))
+    PossibleValuesParser::new(values).map(|name| Target::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
 /// Cells of a feature map; more than its width is a slip.
@@ -87,13 +88,16 @@ pub fn img_size() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=16_384)
 }
 
-pub fn corners(text: &str) -> Result<BBox, String> {
+/// The box of `60,100,500,420`, or of `60` with the `further` numbers that stand behind it, of which it takes three.
+pub fn corners(first: &str, further: &mut Vec<String>) -> Result<BBox> {
+    let count = if first.contains(',') { 0 } else { further.len().min(3) };
+    let text = [first.to_owned()].into_iter().chain(further.drain(..count)).collect::<Vec<_>>().join(",");
     let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[x1, y1, x2, y2]) if x1 < x2 && y1 < y2 && [x1, y1, x2, y2].iter().all(|side| side.is_finite()) => {
             Ok(BBox { x1, y1, x2, y2 })
         }
-        _ => Err("expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2".into()),
+        _ => bail!("--box is {text:?}; expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2"),
     }
 }
 
@@ -108,9 +112,11 @@ pub fn device(text: &str) -> Result<Device> {
     let index = match text {
         "cpu" => return Ok(Device::Cpu),
         "cuda" => Some(0),
-        _ => text.strip_prefix("cuda:").and_then(|index| index.parse::<usize>().ok()),
+        "gpu" => bail!("device \"gpu\" is called cuda: type --device cuda, or --device cuda:1 for the second"),
+        // Also YOLO's way, without the word.
+        _ => text.strip_prefix("cuda:").unwrap_or(text).parse::<usize>().ok(),
     };
-    let Some(index) = index else { bail!("device {text:?} is unknown; expected cpu, cuda or cuda:N") };
+    let Some(index) = index else { bail!("device {text:?} is unknown; expected cpu, cuda, cuda:N or N") };
     let available = if tch::Cuda::is_available() { tch::Cuda::device_count().max(0) as usize } else { 0 };
     match available {
         0 => bail!(

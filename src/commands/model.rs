@@ -17,7 +17,7 @@ pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     }
     let path = weights::find(&choice.path, weights::Lookup { offline: choice.offline, quiet })?;
     // Even when told to be quiet: another model gives other results.
-    if path != choice.path {
+    if path != choice.path && !choice.is_default {
         say!("note: {:?} not found; using {path:?}", choice.path);
     }
     let model = Model::load_with(

@@ -25,8 +25,8 @@ pub use self::{
     shapes::write_shapes,
 };
 
-/// Folders beside reports that hold the reports' pictures.
-pub const REPORT_FOLDERS: [&str; 3] = ["report-files", "eval-files", "compare-files"];
+/// Folders beside reports that hold the reports' files.
+pub const REPORT_FOLDERS: [&str; 4] = ["report-files", "eval-files", "compare-files", "labels"];
 
 /// Takes results in their order, and is closed once there are no more.
 pub trait Sink<T> {

@@ -117,7 +117,9 @@ impl<'a> RunLedger<'a> {
         self.done += 1;
         let mut files = Vec::new();
         for result in results {
-            let names = result.pictures.iter().chain(&result.others).filter_map(|file| file.file_name());
+            let folder = &self.command.pictures.output_dir;
+            let names =
+                result.pictures.iter().chain(&result.others).map(|file| file.strip_prefix(folder).unwrap_or(file));
             files.extend(names.map(|name| name.to_string_lossy().into_owned()));
             entry.rows.extend(CsvRow::explained(&result.record));
             for (report, kept) in &result.kept {

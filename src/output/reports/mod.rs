@@ -3,6 +3,7 @@
 mod csv;
 mod html;
 mod json;
+mod txt;
 
 use std::{
     fmt,
@@ -20,6 +21,7 @@ pub static REPORTS: &[&ReportSpec] = &[
     &json::SPEC,
     &csv::SPEC,
     &html::SPEC,
+    &txt::SPEC,
     #[cfg(test)]
     &toy::SPEC,
 ];
