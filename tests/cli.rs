@@ -333,7 +333,7 @@ fn a_picture_without_detections_is_written_alone() {
         .args(["--conf-thres", "0.99"])
         .assert()
         .success()
-        .stderr(contains("no detections"));
+        .stderr(contains("no detections (best: "));
     let size = image::image_dimensions(output.path().join("eagle-res.jpg")).expect("it is a picture");
     assert_eq!(size, (640, 448));
 }

@@ -39,7 +39,14 @@ fn explanation(picture: &RgbImage, longest: u32, boxes: &[(usize, f32, BBox)]) -
         working_layers: None,
     };
     let boxes = boxes.iter().map(explained).collect();
-    Explanation { letterbox, boxes, is_undefined: false, answer: None, timings: Timings::default() }
+    Explanation {
+        letterbox,
+        boxes,
+        is_undefined: false,
+        best_candidate: None,
+        answer: None,
+        timings: Timings::default(),
+    }
 }
 
 /// A Gaussian in cells of 16 pixels, its standard deviation a tenth of the input.

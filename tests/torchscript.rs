@@ -233,7 +233,7 @@ fn our_decoding_is_compared_with_the_files_own() {
     assert_eq!(own.warnings(), [""; 0]);
     // Points of a face are no probabilities.
     let problem = refusal(&decoding("torch.mul(torch.slice(p, 4, 5, 7), 8)"));
-    assert!(problem.contains("a head of its own kind: it decodes value 5 of a box"), "{problem}");
+    assert!(problem.contains("a head of its own kind: it decodes value 5 of a prediction"), "{problem}");
 }
 
 #[test]

@@ -135,6 +135,16 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
     Ok(kept)
 }
 
+/// The most confident prediction of one picture, of the classes that are wanted, however little the network believes in it;
+/// `None` if there is none at all.
+///
+/// # Errors
+/// [`crate::Error::Libtorch`] if the tensors can't be read.
+pub fn best_candidate(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Option<Detection>> {
+    let options = options.clone().with_conf_threshold(Some(EVERYTHING)).with_max_det(Some(1));
+    Ok(detect(model, outputs, &options)?.into_iter().next())
+}
+
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out
 /// that may hold one: few of thousands.
 fn scan_level(

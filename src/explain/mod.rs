@@ -27,7 +27,7 @@ pub use self::{
 };
 use self::{fuse::fused, methods::Run, plan::Plan};
 use crate::{
-    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_match, detect, is_defined},
+    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_candidate, best_match, detect, is_defined},
     error::{Error, Result},
     geometry::Size,
     model::{Forward, Model, PROBE_SIDE},
@@ -158,6 +158,8 @@ pub struct Explanation {
     pub boxes: Vec<ExplainedBox>,
     /// Whether there is no box because the network's output is no numbers (NaN or infinite).
     pub is_undefined: bool,
+    /// Where there is no box although none was asked for: the most confident prediction, which stays below the threshold.
+    pub best_candidate: Option<Detection>,
     /// What the detector makes of a query, if there was one: the box above, and what won instead. None if no prediction
     /// overlaps it.
     pub answer: Option<Answer>,
@@ -259,8 +261,16 @@ pub fn explain_watched(
     let done = start.elapsed();
     let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };
     let options = ExplainOptions { query: options.query.map(to_input), ..options.clone() };
-    let Found { boxes, is_undefined, answer, timings } = explain_tensor(model, &input, &options, watch)?;
-    Ok(Explanation { letterbox, boxes, is_undefined, answer, timings: Timings { letterbox: done, ..timings } })
+    let Found { boxes, is_undefined, best_candidate, answer, timings } =
+        explain_tensor(model, &input, &options, watch)?;
+    Ok(Explanation {
+        letterbox,
+        boxes,
+        is_undefined,
+        best_candidate,
+        answer,
+        timings: Timings { letterbox: done, ..timings },
+    })
 }
 
 /// The same for a picture that is the network's input already: `[1, 3, H, W]` f32, RGB in 0..1, sides whole
@@ -302,6 +312,7 @@ pub fn explain_found(
 struct Found {
     boxes: Vec<ExplainedBox>,
     is_undefined: bool,
+    best_candidate: Option<Detection>,
     answer: Option<Answer>,
     timings: Timings,
 }
@@ -324,12 +335,16 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
         (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
     };
     let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
+    let best_candidate = match options.query {
+        None if detections.is_empty() && !is_undefined => best_candidate(model, &forward.outputs, &options.detect)?,
+        _ => None,
+    };
     timings.detect = lap();
     let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
     let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.maps = lap();
-    Ok(Found { boxes, is_undefined, answer, timings })
+    Ok(Found { boxes, is_undefined, best_candidate, answer, timings })
 }
 
 /// The maps of `detections` at the layers of `plan`, which the forward pass of `picture` tapped.

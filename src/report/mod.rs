@@ -15,7 +15,7 @@ pub use self::{
     mask::MaskEntry,
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
-    record::{DetectionEntry, ImageEntry, InputEntry, QueryEntry, RawMap, Record, WinnerEntry},
+    record::{DetectionEntry, ImageEntry, InputEntry, PredictionEntry, QueryEntry, RawMap, Record},
 };
 
 // What the program's pages are made of. It is nobody else's, and may change at any time.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::MaskEntry;
 use crate::{
+    detect::Detection,
     explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
     model::Model,
@@ -26,6 +27,9 @@ pub struct Record {
     pub query: Option<QueryEntry>,
     /// In order of confidence.
     pub detections: Vec<DetectionEntry>,
+    /// Where there are none: the most confident prediction, which stays below the threshold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_candidate: Option<PredictionEntry>,
 }
 
 /// A picture.
@@ -66,20 +70,21 @@ pub struct QueryEntry {
     /// IoU of the explained prediction with it; `None` if no prediction overlaps the box.
     pub iou: Option<f32>,
     /// The most confident prediction there of any class.
-    pub winner: Option<WinnerEntry>,
+    pub winner: Option<PredictionEntry>,
 }
 
-/// A prediction that won.
+/// A prediction that is not explained.
 #[derive(Debug, Clone, Serialize)]
-pub struct WinnerEntry {
+pub struct PredictionEntry {
     /// Its class.
     pub class_id: usize,
     /// The name of the class.
     pub class: String,
     /// 0 to 1.
     pub confidence: f32,
-    /// In pixels of the picture.
-    pub box_image: BBox,
+    /// In pixels of the picture; `None` if the class is said of the whole picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub box_image: Option<BBox>,
 }
 
 /// An explained box.
@@ -169,6 +174,12 @@ impl Record {
                 mask: detection.mask.as_ref().map(|mask| MaskEntry::new(&mask.to_image(map))),
             }
         };
+        let prediction = |found: &Detection| PredictionEntry {
+            class_id: found.class_id,
+            class: name(found.class_id),
+            confidence: found.confidence,
+            box_image: found.box_input.map(|b| map.to_image(&b)),
+        };
         let query = options.query.map(|query| {
             let answer = explanation.answer.as_ref();
             let winner = answer.and_then(|answer| answer.winner.as_ref());
@@ -177,14 +188,7 @@ impl Record {
                 class: name(query.class_id),
                 box_image: query.target,
                 iou: answer.map(|answer| answer.iou),
-                winner: winner.and_then(|winner| {
-                    Some(WinnerEntry {
-                        class_id: winner.class_id,
-                        class: name(winner.class_id),
-                        confidence: winner.confidence,
-                        box_image: map.to_image(&winner.box_input?),
-                    })
-                }),
+                winner: winner.map(prediction),
             }
         });
         Self {
@@ -200,6 +204,7 @@ impl Record {
             target: options.target.of(model).name,
             query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
+            best_candidate: explanation.best_candidate.as_ref().map(prediction),
         }
     }
 }

@@ -303,6 +303,7 @@ impl Found {
             letterbox: self.letterbox,
             boxes: explained,
             is_undefined: false,
+            best_candidate: None,
             answer: None,
             timings: Default::default(),
         };

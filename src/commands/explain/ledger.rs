@@ -143,7 +143,7 @@ impl<'a> RunLedger<'a> {
             [first, rest @ ..] => format!("{} and {} more", first.display(), rest.len()),
         };
         let noun = self.noun;
-        self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(&record.detections, noun)));
+        self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(record, noun)));
         if self.command.verbosity >= Verbosity::Verbose {
             self.progress.say(&format!("time: {times}"));
         }

@@ -6,7 +6,7 @@ use yolo_cam::{
     ExplainedBox, Explanation, Model,
     detect::{Detection, Query},
     render::is_drawable,
-    report::DetectionEntry,
+    report::{DetectionEntry, Record},
 };
 
 use super::super::noun::Noun;
@@ -90,11 +90,24 @@ pub fn query_outcome(query: &Query, explanation: &Explanation, model: &Model, th
 }
 
 /// The boxes of a picture, or its classes, in one line.
-pub fn summary(detections: &[DetectionEntry], noun: Noun) -> String {
+pub fn summary(record: &Record, noun: Noun) -> String {
+    let detections = &record.detections;
     let name = |detection: &DetectionEntry| format!("{} {:.2}", detection.class, detection.confidence);
     match detections.len() {
-        0 => "no detections".to_owned(),
+        0 => match &record.best_candidate {
+            Some(best) => format!("no detections ({})", nearest(&best.class, best.confidence)),
+            None => "no detections".to_owned(),
+        },
         _ => listed(&detections.iter().map(name).collect::<Vec<_>>(), noun),
+    }
+}
+
+/// The best of what is below the threshold, and a threshold that shows it.
+fn nearest(class: &str, confidence: f32) -> String {
+    const THRESHOLDS: [f32; 10] = [0.3, 0.2, 0.15, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
+    match THRESHOLDS.into_iter().find(|&threshold| threshold < confidence) {
+        Some(threshold) => format!("best: {class} {confidence:.2}; --conf-thres {threshold} shows it"),
+        None => format!("best: {class}, below 0.001"),
     }
 }
 
@@ -110,6 +123,13 @@ fn listed(boxes: &[String], noun: Noun) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_best_candidate_comes_with_a_threshold_that_shows_it() {
+        assert_eq!(nearest("head", 0.09), "best: head 0.09; --conf-thres 0.05 shows it");
+        assert_eq!(nearest("head", 0.05), "best: head 0.05; --conf-thres 0.02 shows it");
+        assert_eq!(nearest("head", 0.0004), "best: head, below 0.001");
+    }
 
     #[test]
     fn boxes_without_signal_share_a_line_for_each_reason() {
