@@ -8,6 +8,7 @@ mod layers;
 mod methods;
 mod model;
 mod options;
+mod parallel;
 mod session;
 mod shape;
 mod stdout;

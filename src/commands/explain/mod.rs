@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Result;
-use yolo_cam::{Model, parallel::in_order};
+use yolo_cam::Model;
 
 use self::{
     ledger::RunLedger,
@@ -21,6 +21,7 @@ use super::{
     interrupt,
     model::warn_of_target,
     options::{explain_options, iou_threshold, method_of, result_settings, settings},
+    parallel::in_order,
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };
