@@ -43,9 +43,6 @@ pub mod files;
 pub mod geometry;
 pub mod limits;
 pub mod model;
-// The program runs its jobs by it as well; it is nobody else's, and may change at any time.
-#[doc(hidden)]
-pub mod parallel;
 pub mod picture;
 mod registry;
 pub mod render;

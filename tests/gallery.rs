@@ -5,10 +5,8 @@ mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use common::{cards, temp};
-use image::{Rgb, RgbImage};
-use serde_json::Value;
-use yolo_cam::report::{HtmlEntry, HtmlPictures, write_html};
+use common::{cards, page_parts, temp};
+use serde_json::{Value, json};
 
 /// What the page looks like to a browser once `driver` (JavaScript that returns something) ran in it, at `fragment`. `None`
 /// (said on stderr) where there is no Chromium.
@@ -65,9 +63,9 @@ fn cards_are_filtered_and_sorted_by_what_the_address_says() {
     let Some(all) = names("") else { return };
     let image = |name: &str| format!("images/{name}");
     let pictures = ["cat-dog.jpg", "chelsea.png", "dog.jpg", "eagle.jpg", "horses.jpg", "person.jpg"].map(image);
-    assert_eq!(all, serde_json::json!([&pictures[..], &["missing.jpg".to_owned()]].concat()));
+    assert_eq!(all, json!([&pictures[..], &["missing.jpg".to_owned()]].concat()));
     let shows = |fragment: &str, expected: &[&str]| {
-        assert_eq!(names(fragment), Some(serde_json::json!(expected)), "{fragment}");
+        assert_eq!(names(fragment), Some(json!(expected)), "{fragment}");
     };
     shows("class=dog&sort=sure", &["images/dog.jpg", "images/person.jpg", "images/cat-dog.jpg"]);
     shows("class=dog&from=0.9", &["images/dog.jpg"]);
@@ -129,16 +127,26 @@ fn a_picture_is_opened_stepped_through_wiped_and_closed_by_keyboard() {
 fn hostile_names_are_text() {
     let output = temp();
     let page = output.path().join("report.html");
-    let hostile = r#"</script><img src=x onerror="document.title='broken'"><b>&amp;<!--.jpg"#;
-    write_html(&page, &[(hostile.into(), hostile.into())], &[HtmlEntry::failed(hostile, hostile)]).expect("written");
+    // A picture that is missing and a class, in the page's settings too: they tell the command.
+    let hostile = r#"</script><img src=x onerror="document.title='broken'"><b>&amp;<!--{{SCRIPT}}.jpg"#;
+    let mut command = common::yolo_cam();
+    command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--conf-thres", "0.1", "--top", "1"]);
+    command.args(["--names", &[hostile; 2].join(","), "--img-path", hostile, "images/dog.jpg", "--report", "html"]);
+    command.arg("--output-dir").arg(output.path()).assert().code(1);
+    let [missing, dog] = cards(&page).try_into().expect("two cards");
+    assert_eq!((&missing["image"], &dog["detections"][0]["class"]), (&hostile.into(), &hostile.into()));
     let driver = "return { name: document.querySelector('.name').textContent, title: document.title, \
-                  settings: document.querySelector('#settings dd').textContent, \
+                  note: document.getElementById('view-note').textContent, \
+                  classes: [...document.querySelectorAll('#class option')].map((option) => option.value), \
+                  settings: [...document.querySelectorAll('#settings dd')].map((value) => value.textContent), \
                   bold: document.querySelectorAll('b').length, labels: [...document.querySelectorAll('input, select')] \
                   .every((input) => input.labels.length || input.ariaLabel) };";
-    assert_eq!(cards(&page), [HtmlEntry::failed(hostile, hostile)], "it is there");
     let Some(found) = in_browser(&page, "open=0", driver) else { return };
     assert_eq!(found["name"], hostile);
-    assert_eq!(found["settings"], hostile);
+    assert_eq!(found["note"], missing["error"]);
+    assert_eq!(found["classes"], json!(["", hostile]));
+    let settings = found["settings"].as_array().expect("a list");
+    assert!(settings.iter().any(|value| value.as_str().is_some_and(|text| text.contains(hostile))), "{settings:?}");
     assert_eq!(found["title"], "yolo-cam report");
     assert_eq!(found["bold"], 0);
     assert_eq!(found["labels"], true, "every control is named for screen readers");
@@ -148,17 +156,21 @@ fn hostile_names_are_text() {
 fn a_thousand_pictures_open_and_only_those_in_sight_are_loaded() {
     let output = temp();
     let page = output.path().join("report.html");
-    let run = run_with_a_missing_picture();
-    let entry = cards(&run.path().join("report.html")).swap_remove(2);
-    let pictures = HtmlPictures::new(output.path()).expect("it is created");
-    let picture = RgbImage::from_pixel(320, 240, Rgb([90, 120, 150]));
-    let entries: Vec<HtmlEntry> = (0..1000)
-        .map(|index| {
-            let files = pictures.write(&format!("p{index}"), &picture, &picture).expect("they are written");
-            HtmlEntry { image: format!("p{index}.jpg"), files: Some(files), ..entry.clone() }
-        })
-        .collect();
-    write_html(&page, &[], &entries).expect("it is written");
+    common::explain("images/dog.jpg", &output).args(["--report", "html"]).assert().success();
+    // The page of one picture, with its card a thousand times; each has a thumbnail of its own.
+    let [before, data, behind] = page_parts(&page);
+    let mut data: Value = serde_json::from_str(&data).expect("it is JSON");
+    let card = data["entries"][0].take();
+    let folder = output.path().join("report-files");
+    let copy = |index: usize| {
+        let mut card = card.clone();
+        card["image"] = format!("p{index}.jpg").into();
+        card["files"]["thumbnail"] = format!("report-files/p{index}.jpg").into();
+        fs::hard_link(folder.join("dog-thumbnail.jpg"), folder.join(format!("p{index}.jpg"))).expect("it is linked");
+        card
+    };
+    data["entries"] = (0..1000).map(copy).collect();
+    fs::write(&page, format!("{before}{data}{behind}")).expect("it is written");
     // The browser's virtual time stands still while a file is loaded, and not while it is decoded.
     let driver = "const images = [...document.querySelectorAll('.card img')]; \
                   if (!images[0].naturalWidth) \

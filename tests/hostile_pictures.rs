@@ -9,7 +9,11 @@ use std::{
 };
 
 use common::{material, temp, yolo_cam};
-use yolo_cam::{limits::Limits, parallel::Budget, picture, shape::read_map};
+use yolo_cam::{
+    limits::Limits,
+    picture::{self, Budget},
+    shape::read_map,
+};
 
 const MODEL: &str = "tests/data/blocks.pt";
 

@@ -9,6 +9,7 @@ mod methods;
 mod model;
 pub mod noun;
 mod options;
+mod parallel;
 mod session;
 mod shape;
 mod stdout;

@@ -1,8 +1,12 @@
 //! Changed pictures on several threads.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    iter,
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+};
 
-use crate::{error::Result, model::Model, parallel::in_order};
+use crate::{error::Result, model::Model};
 
 /// Handles of one model, one for each thread that runs it.
 ///
@@ -26,36 +30,41 @@ impl Crew {
         &self.models[0]
     }
 
-    /// Hands each of `jobs` to `work` as threads get free, and the results to `done`, in the order of the jobs. The first
-    /// error ends it. `state`: what a thread has for itself; tensors can't be shared.
+    /// Hands each of `jobs` to `work` as threads get free, and returns the results in the order of the jobs. `done` sees each
+    /// as soon as it is there. The first error of either ends it. `state`: what a thread has for itself; tensors can't be shared.
     pub(super) fn run<J: Send, S: Send, R: Send>(
         &mut self,
         jobs: Vec<J>,
         state: impl Fn() -> S,
         work: impl Fn(&Model, &S, J) -> Result<R> + Sync,
-        mut done: impl FnMut(R) -> Result<()>,
-    ) -> Result<()> {
+        mut done: impl FnMut(&R) -> Result<()>,
+    ) -> Result<Vec<R>> {
+        let mut seen = |result: Result<R>| {
+            let result = result?;
+            done(&result)?;
+            Ok(result)
+        };
         if let [model] = self.models.as_slice() {
             let state = state();
-            return jobs.into_iter().try_for_each(|job| done(work(model, &state, job)?));
+            return jobs.into_iter().map(|job| seen(work(model, &state, job))).collect();
         }
-        let work = &work;
-        let workers = self.models.iter_mut().map(|model| {
-            let state = state();
-            move |job| {
-                tch::set_num_threads(1);
-                work(model, &state, job)
+        let jobs = Mutex::new(jobs.into_iter().enumerate());
+        let (jobs, work) = (&jobs, &work);
+        let mut results = thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            for model in &mut self.models {
+                let (state, sender) = (state(), sender.clone());
+                scope.spawn(move || {
+                    tch::set_num_threads(1);
+                    let mut own = iter::from_fn(|| jobs.lock().unwrap_or_else(PoisonError::into_inner).next());
+                    // Nobody receives any more once an error has ended it.
+                    own.try_for_each(|(index, job)| sender.send((index, work(model, &state, job)))).ok();
+                });
             }
-        });
-        let workers = workers.collect();
-        let is_over = AtomicBool::new(false);
-        let mut outcome = Ok(());
-        in_order(jobs.into_iter().take_while(|_| !is_over.load(Ordering::Relaxed)), workers, |result: Result<R>| {
-            if outcome.is_ok() {
-                outcome = result.and_then(&mut done);
-                is_over.store(outcome.is_err(), Ordering::Relaxed);
-            }
-        });
-        outcome
+            drop(sender);
+            receiver.into_iter().map(|(index, result)| Ok((index, seen(result)?))).collect::<Result<Vec<_>>>()
+        })?;
+        results.sort_unstable_by_key(|&(index, _)| index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 }

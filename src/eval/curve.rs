@@ -138,12 +138,13 @@ pub fn curves(
         let wanted: Vec<&[usize]> = batch.iter().map(|changed| slice::from_ref(&detection_of[changed.map])).collect();
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };
-    let mut found: Vec<f32> = Vec::with_capacity(inner.len());
     let batch = if input.device().is_cuda() { options.batch.max(1) } else { 1 };
-    crew.run(inner.chunks(batch).collect(), state, work, |scores: Vec<f32>| {
-        found.extend(scores);
-        if watch(found.len(), inner.len()).is_break() { Err(Error::Interrupted) } else { Ok(()) }
+    let mut done = 0;
+    let found: Vec<Vec<f32>> = crew.run(inner.chunks(batch).collect(), state, work, |scores: &Vec<f32>| {
+        done += scores.len();
+        if watch(done, inner.len()).is_break() { Err(Error::Interrupted) } else { Ok(()) }
     })?;
+    let found = found.concat();
     let mut found = found.chunks(steps.saturating_sub(1).max(1));
     let mut next = || if steps > 1 { found.next().unwrap_or_default() } else { &[] };
     let curve = |first: f32, inner: &[f32], last: f32, whole: f32| {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use image::RgbImage;
-use yolo_cam::{limits::Limits, parallel::Budget};
+use yolo_cam::{limits::Limits, picture::Budget};
 
 pub use self::expand::{Search, Source, Unusable, sources};
 use self::{animation::Animation, video::Video};

@@ -9,6 +9,7 @@ mod lock;
 mod maps;
 mod namer;
 mod names;
+mod page;
 pub mod reports;
 mod result;
 mod shapes;
@@ -21,6 +22,7 @@ pub use self::{
     maps::write_maps,
     namer::Namer,
     names::{FORMATS, ResultNames},
+    page::{BASE_STYLE, url_segment},
     result::{Explained, Finished, group_name},
     shapes::write_shapes,
 };

@@ -1,6 +1,7 @@
 //! Reading pictures, and making them smaller.
 
 mod animation;
+mod budget;
 mod tiff;
 
 use std::{io::Cursor, path::Path};
@@ -12,10 +13,12 @@ use crate::{
     error::{Error, Result},
     files::read_regular,
     limits::Limits,
-    parallel::{Budget, Share},
 };
 
-pub use self::animation::{Animation, is_animated};
+pub use self::{
+    animation::{Animation, is_animated},
+    budget::{Budget, Share},
+};
 
 /// Reads a picture as RGB with 8 bits, upright by its EXIF orientation. The format is told from the content.
 /// Alpha is dropped, as OpenCV's `imread` does.

@@ -1,7 +1,6 @@
 //! From an explanation to files: one file here for each output format.
 
 mod csv;
-mod html;
 mod json;
 mod mask;
 mod picture;
@@ -10,14 +9,9 @@ mod record;
 
 pub use self::{
     csv::{Cell, CsvRow, write_csv, write_rows},
-    html::{HtmlDetection, HtmlEntry, HtmlFiles, write_html},
     json::{write_json, write_value},
     mask::MaskEntry,
     picture::{DEFAULT_QUALITY, max_side, write_picture},
     raw::{RawFormat, write_raw},
     record::{DetectionEntry, ImageEntry, InputEntry, PredictionEntry, QueryEntry, RawMap, Record},
 };
-
-// What the program's pages are made of. It is nobody else's, and may change at any time.
-#[doc(hidden)]
-pub use self::html::{BASE_STYLE, HtmlPictures, url_segment};

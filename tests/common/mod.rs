@@ -16,7 +16,7 @@ use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
 use tempfile::TempDir;
-use yolo_cam::{Model, report::HtmlEntry};
+use yolo_cam::Model;
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 #[allow(unused_imports)] // Each test binary uses its own part.
@@ -98,13 +98,19 @@ pub fn repacked(
     writer.finish().expect("in memory").into_inner()
 }
 
-/// The cards of a page that `write_html` wrote.
-pub fn cards(page: &Path) -> Vec<HtmlEntry> {
+/// The text of a `report.html`: what comes before its data, the data, and what comes behind them.
+pub fn page_parts(page: &Path) -> [String; 3] {
+    const START: &str = r#"<script type="application/json" id="data">"#;
     let page = fs::read_to_string(page).expect("the page is there");
-    let (_, rest) = page.split_once(r#"<script type="application/json" id="data">"#).expect("it has data");
-    let (data, _) = rest.split_once("</script>").expect("the data end");
-    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
-    serde_json::from_value(data["entries"].take()).expect("they are cards")
+    let (before, rest) = page.split_once(START).expect("it has data");
+    let (data, behind) = rest.split_once("</script>").expect("the data end");
+    [format!("{before}{START}"), data.to_owned(), format!("</script>{behind}")]
+}
+
+/// The cards of a `report.html`.
+pub fn cards(page: &Path) -> Vec<Value> {
+    let mut data: Value = serde_json::from_str(&page_parts(page)[1]).expect("it is JSON");
+    serde_json::from_value(data["entries"].take()).expect("a list")
 }
 
 /// A file of JSON.

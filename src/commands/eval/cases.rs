@@ -11,10 +11,11 @@ use image::RgbImage;
 use sha2::{Digest, Sha256};
 use yolo_cam::{
     eval::{Case, Explainer},
-    report::{url_segment, write_picture},
+    report::write_picture,
 };
 
 use super::{measure::SHOWN, reports::CaseGroup};
+use crate::output::url_segment;
 
 /// Digits of the hash in their names.
 const HASH_LENGTH: usize = 16;

@@ -23,7 +23,6 @@ use yolo_cam::{
     eval::{Crew, Explainer, Labels, Randomization},
     families::Branch,
     files::read_regular,
-    parallel::as_done,
 };
 
 use self::{
@@ -35,6 +34,7 @@ use super::{
     interrupt,
     model::warn_of_target,
     options::{detect_options, eval_options, find_layer},
+    parallel::as_done,
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{

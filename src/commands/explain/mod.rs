@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Result;
-use yolo_cam::{Model, parallel::in_order};
+use yolo_cam::Model;
 
 use self::{
     ledger::RunLedger,
@@ -22,6 +22,7 @@ use super::{
     model::warn_of_target,
     noun::Noun,
     options::{explain_options, method_of, result_settings, settings},
+    parallel::in_order,
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };

@@ -7,16 +7,19 @@ use serde_json::Value;
 use yolo_cam::{
     explain::Grouping,
     render::{HeatArea, overlay},
-    report::{HtmlEntry, HtmlPictures, Record, write_html},
+    report::Record,
 };
 
-use super::{PictureReport, ReportSpec, Sink, Told};
+use super::{
+    PictureReport, ReportSpec, Sink, Told,
+    gallery::{Card, GalleryPictures, write_gallery},
+};
 use crate::output::Explained;
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: NAME,
     summary: "report.html, a gallery; its pictures are in report-files/",
-    of_pictures: Some(|run| Ok(Box::new(Cards { pictures: HtmlPictures::new(run.folder)? }))),
+    of_pictures: Some(|run| Ok(Box::new(Cards { pictures: GalleryPictures::new(run.folder)? }))),
     of_run: Some(|run| {
         Box::new(Page { path: run.folder.join("report.html"), settings: run.settings.to_vec(), cards: Vec::new() })
     }),
@@ -25,13 +28,13 @@ pub const SPEC: ReportSpec = ReportSpec {
 const NAME: &str = "html";
 
 struct Cards {
-    pictures: HtmlPictures,
+    pictures: GalleryPictures,
 }
 
 impl PictureReport for Cards {
     fn write(&self, explained: &Explained, record: &Record, _: &mut Vec<PathBuf>) -> Result<Value> {
         let Explained { explanation, model, render, .. } = explained;
-        let large = HtmlPictures::large(explained.picture);
+        let large = GalleryPictures::large(explained.picture);
         // The page draws the boxes itself.
         let options = (*render)
             .clone()
@@ -44,7 +47,7 @@ impl PictureReport for Cards {
             None => large.clone(),
         };
         let files = self.pictures.write(explained.names.source(), &large, &heat)?;
-        let card = HtmlEntry::explained(record, explained.layer.map(str::to_owned), files);
+        let card = Card::explained(record, explained.layer.map(str::to_owned), files);
         Ok(serde_json::to_value(card)?)
     }
 }
@@ -52,7 +55,7 @@ impl PictureReport for Cards {
 struct Page {
     path: PathBuf,
     settings: Vec<(String, String)>,
-    cards: Vec<HtmlEntry>,
+    cards: Vec<Card>,
 }
 
 impl Sink<Told<'_>> for Page {
@@ -60,13 +63,13 @@ impl Sink<Told<'_>> for Page {
         match told {
             Told::Explained { entry, .. } | Told::Skipped(entry) => {
                 let kept = entry.kept.get(NAME).into_iter().flatten();
-                self.cards.extend(kept.filter_map(|card| serde_json::from_value::<HtmlEntry>(card.clone()).ok()));
+                self.cards.extend(kept.filter_map(|card| serde_json::from_value::<Card>(card.clone()).ok()));
             }
-            Told::Failed { image, error } => self.cards.push(HtmlEntry::failed(image, error)),
+            Told::Failed { image, error } => self.cards.push(Card::failed(image, error)),
         }
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Ok(write_html(&self.path, &self.settings, &self.cards)?)
+        Ok(write_gallery(&self.path, &self.settings, &self.cards)?)
     }
 }

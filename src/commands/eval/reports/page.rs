@@ -8,10 +8,9 @@ use yolo_cam::{
     Result,
     eval::{Band, Case, Explainer, LocalizationMeans, Mean, Row, Summary},
     files::write_atomically,
-    report::BASE_STYLE,
 };
 
-use crate::commands::noun::Noun;
+use crate::{commands::noun::Noun, output::BASE_STYLE};
 
 const STYLE: &str = include_str!("page.css");
 

@@ -1,4 +1,4 @@
-//! `report.html`: a run as a page, with the pictures that it shows beside it in `report-files/`.
+//! The page of a run, with the pictures that it shows beside it in `report-files/`.
 
 use std::{
     fs,
@@ -7,23 +7,21 @@ use std::{
 };
 
 use image::RgbImage;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-
-use super::{Record, write_picture};
-use crate::{
-    error::{Error, Result},
+use yolo_cam::{
+    Error, Result,
     files::write_atomically,
     geometry::BBox,
     picture::shrunk,
     render::class_color,
+    report::{DetectionEntry, Record, write_picture},
 };
 
-const TEMPLATE: &str = include_str!("html/gallery.html");
-const STYLE: &str = concat!(include_str!("html/base.css"), include_str!("html/gallery.css"));
-/// What all pages of the program look like.
-pub const BASE_STYLE: &str = include_str!("html/base.css");
-const SCRIPT: &str = include_str!("html/gallery.js");
+use crate::output::{BASE_STYLE, url_segment};
+
+const PAGE: &str = include_str!("gallery/page.html");
+const STYLE: &str = include_str!("gallery/style.css");
+const SCRIPT: &str = include_str!("gallery/script.js");
 
 /// Folder of the page's pictures, beside the page.
 const FOLDER: &str = "report-files";
@@ -35,28 +33,28 @@ const QUALITY: u8 = 85;
 /// How many class colours there are before they begin again.
 const COLORS: usize = 7;
 
-/// A card of the page: one result of a picture, or a picture that failed.
+/// A card: one result of a picture, or a picture that failed. The journal keeps those of earlier runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HtmlEntry {
+pub struct Card {
     /// The picture, as given.
-    pub image: String,
+    image: String,
     /// The explained layer, where a picture has a result for each of several.
-    pub layer: Option<String>,
+    layer: Option<String>,
     /// Width in pixels; 0 if it is not known.
-    pub width: u32,
+    width: u32,
     /// Height in pixels.
-    pub height: u32,
+    height: u32,
     /// What the page shows of it.
-    pub files: Option<HtmlFiles>,
+    files: Option<CardFiles>,
     /// Why it failed, if it did.
-    pub error: Option<String>,
+    error: Option<String>,
     /// In order of confidence.
-    pub detections: Vec<HtmlDetection>,
+    detections: Vec<CardBox>,
 }
 
 /// What the page says of a box.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HtmlDetection {
+pub struct CardBox {
     class: String,
     class_id: usize,
     confidence: f32,
@@ -72,16 +70,16 @@ pub struct HtmlDetection {
 
 /// A picture's files as relative URLs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HtmlFiles {
+pub struct CardFiles {
     thumbnail: String,
     picture: String,
     heat: String,
 }
 
-impl HtmlEntry {
+impl Card {
     /// The card of a picture that was explained; `layer`: at which layer, if it has a card for each of several.
-    pub fn explained(record: &Record, layer: Option<String>, files: HtmlFiles) -> Self {
-        let detection = |found: &super::DetectionEntry| HtmlDetection {
+    pub fn explained(record: &Record, layer: Option<String>, files: CardFiles) -> Self {
+        let detection = |found: &DetectionEntry| CardBox {
             class: found.class.clone(),
             class_id: found.class_id,
             confidence: found.confidence,
@@ -117,18 +115,18 @@ impl HtmlEntry {
 
 /// Where the pictures of a page go. Keeps none of them in memory; several threads may write at once.
 #[derive(Debug, Clone)]
-pub struct HtmlPictures {
+pub struct GalleryPictures {
     folder: PathBuf,
 }
 
-impl HtmlPictures {
+impl GalleryPictures {
     /// Creates the folder for them in that of the page.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn new(page_folder: &Path) -> Result<Self> {
         let folder = page_folder.join(FOLDER);
-        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        fs::create_dir_all(&folder).map_err(|reason| Error::Io { path: folder.clone(), reason })?;
         Ok(Self { folder })
     }
 
@@ -142,13 +140,13 @@ impl HtmlPictures {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write(&self, stem: &str, picture: &RgbImage, heat: &RgbImage) -> Result<HtmlFiles> {
+    pub fn write(&self, stem: &str, picture: &RgbImage, heat: &RgbImage) -> Result<CardFiles> {
         let write = |what: &str, picture: &RgbImage| -> Result<String> {
             let name = format!("{stem}-{what}.jpg");
             write_picture(&self.folder.join(&name), picture, QUALITY)?;
             Ok(format!("{FOLDER}/{}", url_segment(&name)))
         };
-        Ok(HtmlFiles {
+        Ok(CardFiles {
             thumbnail: write("thumbnail", &shrunk(heat, THUMBNAIL_SIDE))?,
             picture: write("picture", picture)?,
             heat: write("heat", heat)?,
@@ -156,26 +154,18 @@ impl HtmlPictures {
     }
 }
 
-/// All bytes but the unreserved ones of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// A file name as a part of a URL.
-pub fn url_segment(name: &str) -> String {
-    utf8_percent_encode(name, RESERVED).to_string()
-}
-
 #[derive(Serialize)]
 struct Data<'a> {
     settings: &'a [(String, String)],
     colors: Vec<String>,
-    entries: &'a [HtmlEntry],
+    entries: &'a [Card],
 }
 
 /// Writes the page. `settings`: names and values that it shows.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_html(path: &Path, settings: &[(String, String)], entries: &[HtmlEntry]) -> Result<()> {
+pub fn write_gallery(path: &Path, settings: &[(String, String)], entries: &[Card]) -> Result<()> {
     let color = |class_id: usize| {
         let [r, g, b] = class_color(class_id).0;
         format!("#{r:02x}{g:02x}{b:02x}")
@@ -183,11 +173,13 @@ pub fn write_html(path: &Path, settings: &[(String, String)], entries: &[HtmlEnt
     let data = Data { settings, colors: (0..COLORS).map(color).collect(), entries };
     write_atomically(path, |out| {
         let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
-        // The data last: names in it may look like a mark of the template.
-        let (head, rest) = split(TEMPLATE, "{{STYLE}}")?;
+        // The template is split before the data come in: names in these may look like a mark.
+        let (head, rest) = split(PAGE, "{{STYLE}}")?;
         let (body, rest) = split(rest, "{{DATA}}")?;
         let (middle, tail) = split(rest, "{{SCRIPT}}")?;
-        [head, STYLE, body, &data, middle, SCRIPT, tail].iter().try_for_each(|part| out.write_all(part.as_bytes()))
+        [head, BASE_STYLE, STYLE, body, &data, middle, SCRIPT, tail]
+            .iter()
+            .try_for_each(|part| out.write_all(part.as_bytes()))
     })
 }
 
@@ -210,11 +202,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
         let hostile = r#"</script><img src=x onerror="alert(1)"><!--{{SCRIPT}}&amp;"#;
-        let entries = [HtmlEntry::failed(hostile, hostile)];
-        write_html(&path, &[(hostile.to_owned(), hostile.to_owned())], &entries).unwrap();
+        let entries = [Card::failed(hostile, hostile)];
+        write_gallery(&path, &[(hostile.to_owned(), hostile.to_owned())], &entries).unwrap();
         let page = fs::read_to_string(&path).unwrap();
         assert_eq!(page.matches("<img src=x").count(), 0);
-        assert_eq!(page.matches("</script>").count(), TEMPLATE.matches("</script>").count());
+        assert_eq!(page.matches("</script>").count(), PAGE.matches("</script>").count());
         assert_eq!(page.matches("<!--").count(), 0);
     }
 
@@ -222,9 +214,9 @@ mod tests {
     fn the_style_and_the_script_are_in_the_page_and_colours_are_those_of_boxes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
-        write_html(&path, &[], &[]).unwrap();
+        write_gallery(&path, &[], &[]).unwrap();
         let page = fs::read_to_string(&path).unwrap();
-        assert!(page.contains(STYLE) && page.contains(SCRIPT) && !page.contains("{{"));
+        assert!(page.contains(&[BASE_STYLE, STYLE].concat()) && page.contains(SCRIPT) && !page.contains("{{"));
         assert!(page.contains("\"colors\":[\"#e69f00\",\"#56b4e9\""));
         assert_eq!(class_color(COLORS), class_color(0));
     }
@@ -232,10 +224,10 @@ mod tests {
     #[test]
     fn pictures_are_never_larger_than_needed_and_their_urls_are_encoded() {
         let folder = tempfile::tempdir().unwrap();
-        let pictures = HtmlPictures::new(folder.path()).unwrap();
-        let large = HtmlPictures::large(&RgbImage::new(2560, 1000));
+        let pictures = GalleryPictures::new(folder.path()).unwrap();
+        let large = GalleryPictures::large(&RgbImage::new(2560, 1000));
         assert_eq!(large.dimensions(), (1280, 500));
-        assert_eq!(HtmlPictures::large(&RgbImage::new(30, 20)).dimensions(), (30, 20));
+        assert_eq!(GalleryPictures::large(&RgbImage::new(30, 20)).dimensions(), (30, 20));
         let files = pictures.write("a b#%é", &large, &large).unwrap();
         assert_eq!(files.thumbnail, "report-files/a%20b%23%25%C3%A9-thumbnail.jpg");
         let size = |what: &str| image::image_dimensions(folder.path().join(format!("report-files/a b#%é-{what}.jpg")));

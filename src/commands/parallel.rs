@@ -2,50 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Condvar, Mutex, PoisonError, mpsc},
+    sync::{Mutex, PoisonError, mpsc},
     thread,
 };
-
-/// So many bytes, of which several threads take their share and give it back: who finds too few left waits.
-///
-/// A thread that has a share must not ask for another: it might wait for itself.
-#[derive(Debug)]
-pub struct Budget {
-    bytes: u64,
-    taken: Mutex<u64>,
-    given_back: Condvar,
-}
-
-/// A share of a [`Budget`], given back when it is dropped.
-#[derive(Debug)]
-#[must_use = "it is given back at once"]
-pub struct Share<'a> {
-    budget: &'a Budget,
-    bytes: u64,
-}
-
-impl Budget {
-    /// A budget of `bytes`.
-    pub const fn new(bytes: u64) -> Self {
-        Self { bytes, taken: Mutex::new(0), given_back: Condvar::new() }
-    }
-
-    /// Waits until there are `bytes` and takes them; `None` if there never will be as many.
-    pub fn take(&self, bytes: u64) -> Option<Share<'_>> {
-        let most_before = self.bytes.checked_sub(bytes)?;
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given_back.wait_while(taken, |taken| *taken > most_before);
-        *waited.unwrap_or_else(PoisonError::into_inner) += bytes;
-        Some(Share { budget: self, bytes })
-    }
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        *self.budget.taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
-        self.budget.given_back.notify_all();
-    }
-}
 
 /// Hands `jobs` to `workers` as these get free, and what they make of them to `done`, in the order of the jobs: what is
 /// early waits for those before it.
@@ -110,27 +69,6 @@ mod tests {
     };
 
     use super::*;
-
-    #[test]
-    fn a_budget_is_never_overdrawn_and_what_never_fits_is_refused() {
-        let budget = Budget::new(10);
-        let taken = AtomicUsize::new(0);
-        let most = AtomicUsize::new(0);
-        let worker = |bytes: usize| {
-            let share = budget.take(bytes as u64);
-            let is_taken = share.is_some();
-            if is_taken {
-                most.fetch_max(taken.fetch_add(bytes, Ordering::SeqCst) + bytes, Ordering::SeqCst);
-                thread::sleep(Duration::from_micros(300));
-                taken.fetch_sub(bytes, Ordering::SeqCst);
-            }
-            is_taken
-        };
-        let mut results = Vec::new();
-        in_order((0..100).map(|job| job % 12), vec![worker; 4], |is_taken| results.push(is_taken));
-        assert_eq!(results, (0..100).map(|job| job % 12 <= 10).collect::<Vec<_>>());
-        assert!(most.load(Ordering::SeqCst) <= 10, "{most:?}");
-    }
 
     #[test]
     fn results_come_in_order_and_few_jobs_are_under_way() {
