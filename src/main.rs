@@ -26,8 +26,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     guard::install();
-    let exit = match cli::Cli::try_parse() {
-        Ok(cli) => cli.into_command().and_then(commands::run).unwrap_or_else(|error| {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let short_help = cli::short_help(arguments).map(|help| cli::Command::Print(help.into_bytes()));
+    let parsed = short_help.map_or_else(|| cli::Cli::try_parse().map(cli::Cli::into_command), |help| Ok(Ok(help)));
+    let exit = match parsed {
+        Ok(command) => command.and_then(commands::run).unwrap_or_else(|error| {
             say!("error: {error:#}");
             Exit::Unusable
         }),

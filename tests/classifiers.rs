@@ -193,7 +193,10 @@ fn run(flags: &[&str]) -> (String, Value) {
 #[test]
 fn the_program_explains_the_most_probable_classes() {
     let (messages, report) = run(&["--top", "2"]);
-    assert!(messages.contains("YOLOv8-cls, 3 classes; the 2 most probable classes; method best"), "{messages}");
+    assert!(
+        messages.contains("YOLOv8-cls (classify), 3 classes; the 2 most probable classes; method best"),
+        "{messages}"
+    );
     assert!(messages.contains(": 2 classes ("), "{messages}");
     let classes = report["detections"].as_array().expect("a list");
     assert_eq!(classes.len(), 2);

@@ -5,6 +5,7 @@ mod explain;
 mod names;
 mod shape;
 mod shared;
+mod short_help;
 mod values;
 mod words;
 
@@ -19,6 +20,7 @@ pub use self::{
     explain::ExplainCommand,
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
+    short_help::short_help,
 };
 use self::{
     eval::{CompareArgs, EvalArgs},

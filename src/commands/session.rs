@@ -70,8 +70,12 @@ impl<'a> Session<'a> {
             None if !has_boxes => " at the last feature map".to_owned(),
             None => format!(" at {}", method.auto_layers.summary()),
         };
-        let (family, classes) = (model.head().family(), model.names().len());
-        say!("model: {:?}, {family}, {classes} classes; {choice}; method {}{place}", model.path(), method.name);
+        let (family, task, classes) = (model.head().family(), model.head().task(), model.names().len());
+        say!(
+            "model: {:?}, {family} ({task}), {classes} classes; {choice}; method {}{place}",
+            model.path(),
+            method.name
+        );
     }
 
     /// All inputs, in order.

@@ -305,6 +305,15 @@ pub trait Head: Send + Sync {
 }
 
 impl dyn Head + '_ {
+    /// What the network is for, as the Ultralytics package calls it: `detect`, `segment` or `classify`.
+    pub fn task(&self) -> &'static str {
+        match (self.has(Aspect::Box), self.has(Aspect::Mask)) {
+            (false, _) => "classify",
+            (true, false) => "detect",
+            (true, true) => "segment",
+        }
+    }
+
     /// The prototypes of masks, `[N, masks, h, w]`, if these outputs of a forward pass have any.
     pub fn prototypes<'a>(&self, outputs: &'a [Tensor]) -> Option<&'a Tensor> {
         let masks = self.mask_outputs().len();

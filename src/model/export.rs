@@ -7,7 +7,6 @@ use serde::{Serialize, Serializer};
 use super::{FileKind, MIN_STRIDE, Model};
 use crate::{
     error::{Error, Result},
-    families::Aspect,
     files::create_atomically,
 };
 
@@ -52,11 +51,7 @@ impl Model {
                 serde_json::to_string(&Config { shape: [1, 3, side, side], stride, names })
             }
             Some(version) => {
-                let task = match (self.head.has(Aspect::Box), self.head.has(Aspect::Mask)) {
-                    (false, _) => "classify",
-                    (true, false) => "detect",
-                    (true, true) => "segment",
-                };
+                let task = self.head.task();
                 let stride = strides.max().unwrap_or_default().max(1);
                 let imgsz = [side, side];
                 serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, names })
