@@ -5,12 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use image::RgbImage;
 use serde_json::Value;
 use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     explain::explain_watched,
+    geometry::{BBox, Size},
     picture,
     report::{Record, max_side, write_picture},
 };
@@ -166,6 +167,9 @@ impl<'a> ExplainWorker<'a> {
             self.task.steps.show(done, total);
             go_on()
         };
+        if let Some(query) = &kind.options.query {
+            check_box(&query.target, picture.dimensions()).with_context(|| image.to_string())?;
+        }
         let explanation =
             explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
         self.warn(image, &explanation, &kind.options, warnings);
@@ -247,6 +251,26 @@ impl<'a> ExplainWorker<'a> {
     }
 }
 
+/// Whether a box lies in a picture of so many pixels.
+fn check_box(b: &BBox, (width, height): (u32, u32)) -> Result<()> {
+    let corners = |b: &BBox| <[f32; 4]>::from(*b).map(|side| side.to_string()).join(",");
+    let (w, h) = (width as f32, height as f32);
+    let sides = <[f32; 4]>::from(*b);
+    if sides.iter().all(|side| (0.0..=1.0).contains(side)) && width.min(height) > 1 {
+        let pixels = BBox { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h };
+        bail!(
+            "--box {} looks like shares of the picture, and is taken in pixels: of this picture that would be --box {}",
+            corners(b),
+            corners(&BBox::from(<[f32; 4]>::from(pixels).map(f32::round)))
+        );
+    }
+    let inside = b.clipped(Size { width, height });
+    if inside.area() <= 0.0 {
+        bail!("--box {} lies outside of the picture, which has {width}x{height} pixels", corners(b));
+    }
+    Ok(())
+}
+
 /// A single result for each picture; where the layers' maps are not fused, one for each layer.
 pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> Vec<ResultKind> {
     let layers = match &options.target_layer {
@@ -258,4 +282,24 @@ pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> V
         options: options.clone().with_target_layer(TargetLayer::Layers(vec![layer])),
     };
     layers.into_iter().map(single).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_in_shares_or_outside_is_told_with_what_it_would_be() {
+        let check = |sides: [f32; 4]| check_box(&BBox::from(sides), (768, 576)).map_err(|error| error.to_string());
+        assert_eq!(check([60.0, 100.0, 500.0, 420.0]), Ok(()));
+        assert_eq!(check([-20.0, 100.0, 900.0, 420.0]), Ok(()), "a part of it is inside");
+        assert_eq!(
+            check([0.1, 0.25, 0.5, 1.0]),
+            Err("--box 0.1,0.25,0.5,1 looks like shares of the picture, and is taken in pixels: of this picture that would be \
+                 --box 77,144,384,576"
+                .to_owned())
+        );
+        let outside = check([800.0, 10.0, 900.0, 20.0]).unwrap_err();
+        assert_eq!(outside, "--box 800,10,900,20 lies outside of the picture, which has 768x576 pixels");
+    }
 }
