@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::names::{Names, python_bool, python_float};
+use super::{
+    checkpoint::Package,
+    names::{Names, python_bool, python_float},
+};
 
 /// What a file says of its network, as far as it is of use.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -19,6 +22,20 @@ pub(super) struct Metadata {
     pub task: Option<String>,
     /// Longest side of the input in training, which checkpoints tell.
     pub trained_side: Option<u32>,
+    /// Strides of the levels.
+    pub strides: Strides,
+}
+
+/// What a file says of the strides of its levels.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) enum Strides {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// One for each level, in a checkpoint of this package; 0 where it was never measured.
+    OfLevels { said: Vec<f64>, package: Package },
+    /// The largest, as `config.txt` has it.
+    Largest(u32),
 }
 
 impl Metadata {
@@ -32,6 +49,7 @@ impl Metadata {
             ultralytics_version: config["version"].as_str().map(str::to_owned),
             task: config["task"].as_str().map(str::to_owned),
             trained_side: None,
+            strides: largest_stride(&config["stride"]).map_or(Strides::Unknown, Strides::Largest),
         }
     }
 }
@@ -44,6 +62,12 @@ fn shape(value: &Value) -> Option<[i64; 4]> {
     let [pictures, channels, height, width] = shape;
     let is_sound = (1..=64).contains(&pictures) && channels == 3;
     (is_sound && [height, width].iter().all(|side| (1..=MOST).contains(side))).then_some(shape)
+}
+
+/// Exporters write a whole number, some versions as a float.
+fn largest_stride(value: &Value) -> Option<u32> {
+    let stride = value.as_f64().filter(|stride| *stride >= 1.0 && stride.fract() == 0.0)?;
+    (stride <= f64::from(u32::MAX)).then_some(stride as u32)
 }
 
 /// The later packages' form: `imgsz` is `[height, width]` or one number, `batch` how many pictures.

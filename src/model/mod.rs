@@ -2,6 +2,7 @@
 
 mod archive;
 mod checkpoint;
+mod claims;
 mod decoding;
 mod export;
 mod ffi;
@@ -27,7 +28,7 @@ use self::{
     checkpoint::{Checkpoint, Package},
     ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
-    metadata::Metadata,
+    metadata::{Metadata, Strides},
     names::Names,
 };
 pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
@@ -156,12 +157,10 @@ impl Model {
         let ends = Ends { outputs: &output_paths[..n_raw], ..ends };
         let shapes = probe(&module, &ends, device).map_err(unusable)?;
         head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
-        if kind == FileKind::TorchScript {
-            check_names(head.as_ref(), &metadata).map_err(unusable)?;
-            // The file decodes the branch that it runs by itself.
-            if options.branch.is_none() {
-                warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
-            }
+        claims::check(head.as_ref(), &metadata, kind).map_err(unusable)?;
+        // A trace decodes the branch that it runs by itself.
+        if kind == FileKind::TorchScript && options.branch.is_none() {
+            warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
         }
         let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
@@ -548,6 +547,7 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
                 classes,
                 ultralytics_version: version,
                 trained_side: origin.img_size,
+                strides: Strides::OfLevels { said: origin.strides, package: origin.package },
                 ..Metadata::default()
             };
             Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
@@ -582,32 +582,8 @@ fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptio
         Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
         None => problem,
     })?;
-    let classes = head.classes();
-    match metadata.classes.filter(|&said| said != classes) {
-        None => Ok(head),
-        Some(said) => {
-            let found = head.values_per_box();
-            let expected = found - classes + said;
-            Err(format!(
-                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes"
-            ))
-        }
-    }
-}
-
-/// Whether the head of a trace has about as many classes as the file has names.
-fn check_names(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
-    let (names, classes) = (metadata.names.as_ref().map_or(0, Names::len), head.classes());
-    // A few names too few are an oversight of YOLOv5's users. More are channels that are no classes.
-    let most = if metadata.ultralytics_version.is_some() { names } else { 2 * names };
-    if names > 0 && classes > most {
-        return Err(format!(
-            "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of {} are \
-             explained",
-            head.family()
-        ));
-    }
-    Ok(())
+    claims::check_classes(head.as_ref(), metadata)?;
+    Ok(head)
 }
 
 /// Whether the network calls only what detectors call, and not too often.
