@@ -11,6 +11,7 @@ mod layers;
 mod metadata;
 mod names;
 mod shuffle;
+mod sizes;
 mod stored;
 mod torchscript;
 
@@ -30,11 +31,12 @@ use self::{
     layers::Layers,
     metadata::{Metadata, Strides},
     names::Names,
+    sizes::Sizes,
 };
 pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
 use crate::{
     error::{Error, Result},
-    families::{Aspect, Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
+    families::{Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
     geometry::Size,
 };
 
@@ -55,6 +57,7 @@ pub struct Model {
     warnings: Vec<String>,
     /// Longest side of the input in training, if the file says.
     trained_side: Option<u32>,
+    sizes: Sizes,
     head: Arc<dyn Head>,
     /// Paths of the calls that give the raw outputs, then those that masks are made of.
     outputs: Vec<String>,
@@ -162,6 +165,7 @@ impl Model {
         if kind == FileKind::TorchScript && options.branch.is_none() {
             warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
         }
+        let sizes = Sizes::of(head.as_ref(), &metadata);
         let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
         Ok(Self {
@@ -169,6 +173,7 @@ impl Model {
             ultralytics_version: metadata.ultralytics_version,
             warnings,
             trained_side: metadata.trained_side,
+            sizes,
             pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
@@ -210,6 +215,7 @@ impl Model {
             ultralytics_version: self.ultralytics_version.clone(),
             warnings: self.warnings.clone(),
             trained_side: self.trained_side,
+            sizes: self.sizes,
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
             n_raw: self.n_raw,
@@ -276,20 +282,6 @@ impl Model {
     /// The levels of the pyramid, in order of the file.
     pub fn levels(&self) -> &[Level] {
         self.head.levels()
-    }
-
-    /// What sides of the input are multiples of: the largest stride of a level, but at least 32, as in YOLOv5. The
-    /// network may scale down further than its levels do. Where a network predicts no boxes: 1, any side will do.
-    pub fn max_stride(&self) -> u32 {
-        if !self.head.has(Aspect::Box) {
-            return 1;
-        }
-        self.levels().iter().map(|level| level.stride).fold(MIN_STRIDE, u32::max)
-    }
-
-    /// The longest side of the input that `img_size` (`None`: 640, of classifiers 224) leads to, in pixels: whole strides.
-    pub fn input_side(&self, img_size: Option<u32>) -> u32 {
-        img_size.unwrap_or(self.head.habits().img_size).max(1).next_multiple_of(self.max_stride())
     }
 
     /// Longest side of the input in training, in pixels, if the file says: later families find most at that size.
