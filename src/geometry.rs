@@ -23,6 +23,16 @@ impl Size {
     pub fn longest(self) -> u32 {
         self.width.max(self.height)
     }
+
+    /// Pixels of a side of a cell where so many rows and columns of them cover this size; `None` if they are no squares of whole
+    /// pixels.
+    pub fn pixels_per_cell(self, rows: i64, columns: i64) -> Option<u32> {
+        let along = |side: u32, cells: i64| {
+            let cells = u32::try_from(cells).ok().filter(|&cells| cells > 0)?;
+            side.is_multiple_of(cells).then_some(side / cells)
+        };
+        along(self.height, rows).filter(|&pixels| along(self.width, columns) == Some(pixels))
+    }
 }
 
 impl fmt::Display for Size {
@@ -294,6 +304,15 @@ mod tests {
             for side in [visible.x2 - visible.x1, visible.y2 - visible.y1] {
                 assert!((side - shortest).abs() <= 0.01 * shortest, "{width}x{height}: {visible:?}");
             }
+        }
+    }
+
+    #[test]
+    fn cells_are_squares_of_whole_pixels() {
+        let size = Size { width: 256, height: 192 };
+        assert_eq!(size.pixels_per_cell(24, 32), Some(8));
+        for (rows, columns) in [(32, 24), (24, 24), (0, 0), (-24, -32), (100, 133), (1 << 40, 1 << 40)] {
+            assert_eq!(size.pixels_per_cell(rows, columns), None, "{rows}x{columns}");
         }
     }
 

@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 
-use super::{model::load_model, stdout::print_table};
+use super::{
+    model::{check_size, load_model},
+    stdout::print_table,
+};
 use crate::{cli::LayersCommand, exit::Exit};
 
 /// Runs the command.
@@ -11,6 +14,7 @@ use crate::{cli::LayersCommand, exit::Exit};
 /// If the model is unusable, or stdout can't be written.
 pub fn layers(command: &LayersCommand) -> Result<Exit> {
     let model = load_model(&command.model, false)?;
+    check_size(command.img_size, &model, false)?;
     let input = model.input_size(command.img_size);
     let shapes = model.layer_shapes(input)?;
     let mut rows = vec![["LAYER", "CLASS", "SHAPE", "STRIDE", "HEADS"].map(str::to_owned)];

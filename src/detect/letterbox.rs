@@ -28,8 +28,9 @@ impl Letterbox {
     /// `picture` as `model` takes it, by the rules of its family. `img_size` as in [`Model::input_side`].
     ///
     /// # Errors
-    /// [`Error::EmptyPicture`] if the picture has no pixels.
+    /// [`Error::EmptyPicture`] if the picture has no pixels; [`Error::FixedSize`] if the network runs at another size alone.
     pub fn of(picture: &RgbImage, model: &Model, img_size: Option<u32>) -> Result<Self> {
+        model.check_img_size(img_size)?;
         let side = model.input_side(img_size);
         match model.head().framing() {
             Framing::Letterbox => match model.full_size(img_size) {

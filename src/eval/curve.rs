@@ -139,7 +139,7 @@ pub fn curves(
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };
     let mut found: Vec<f32> = Vec::with_capacity(inner.len());
-    let batch = if input.device().is_cuda() { options.batch.max(1) } else { 1 };
+    let batch = if input.device().is_cuda() { options.batch.clamp(1, model.most_pictures()) } else { 1 };
     crew.run(inner.chunks(batch).collect(), state, work, |scores: Vec<f32>| {
         found.extend(scores);
         if watch(found.len(), inner.len()).is_break() { Err(Error::Interrupted) } else { Ok(()) }

@@ -1,7 +1,12 @@
 //! Which sizes of the input a network takes, and which it gets.
 
-use super::{MIN_STRIDE, Model, metadata::Metadata};
+use super::{
+    MIN_STRIDE, Model,
+    metadata::Metadata,
+    probe::{Found, PROBE},
+};
 use crate::{
+    error::{Error, Result},
     families::{Aspect, Framing, Head},
     geometry::Size,
     limits::Limits,
@@ -14,23 +19,37 @@ pub(super) enum Sizes {
     Any,
     /// The same. Unless the user chooses, each picture is padded to this one, as the package does that traced the network.
     Traced(Size),
+    /// This one alone: it is baked into the trace.
+    Fixed(Size),
 }
 
 impl Sizes {
-    /// Of a network that runs at any size. The Ultralytics package pads to the smallest rectangle only for checkpoints and for
+    /// Of a network whose head was measured. The Ultralytics package pads to the smallest rectangle only for checkpoints and for
     /// exports that are dynamic.
-    pub fn of(head: &dyn Head, metadata: &Metadata) -> Self {
+    ///
+    /// # Errors
+    /// In one line, why no picture can be brought to the only size.
+    pub fn of(head: &dyn Head, metadata: &Metadata, found: &Found) -> Result<Self, String> {
+        let is_square = |size: Size| size.width == size.height;
+        let takes = |size: Size| head.framing() == Framing::Letterbox || is_square(size);
+        if found.is_only {
+            return match takes(found.size) {
+                true => Ok(Self::Fixed(found.size)),
+                false => Err(format!(
+                    "runs only at the size that it was traced at, {}; classifiers are explained at squares: export it again \
+                     at one",
+                    found.size
+                )),
+            };
+        }
         let is_static = metadata.ultralytics_version.is_some() && !metadata.is_dynamic;
         let stride = max_stride(head);
         let fits = |size: &Size| {
-            let is_framed = head.framing() == Framing::Letterbox || size.width == size.height;
             let is_sound = |side: u32| side.is_multiple_of(stride) && side <= Limits::TRACED_SIDE;
-            is_framed && is_sound(size.width) && is_sound(size.height)
+            takes(*size) && is_sound(size.width) && is_sound(size.height)
         };
-        match metadata.traced_size().filter(|size| is_static && fits(size)) {
-            Some(size) => Self::Traced(size),
-            None => Self::Any,
-        }
+        let traced = metadata.traced_size().filter(|size| is_static && fits(size));
+        Ok(traced.map_or(Self::Any, Self::Traced))
     }
 }
 
@@ -49,17 +68,49 @@ impl Model {
         max_stride(self.head())
     }
 
+    /// The only size of the input that the network runs at: that at which it was traced, where sizes are baked into the trace.
+    /// `None` if it runs at any.
+    pub fn fixed_size(&self) -> Option<Size> {
+        match self.sizes {
+            Sizes::Fixed(size) => Some(size),
+            Sizes::Traced(_) | Sizes::Any => None,
+        }
+    }
+
+    /// Whether the network runs at this size of the input, which is [`input_side`](Self::input_side)'s.
+    ///
+    /// # Errors
+    /// [`Error::FixedSize`] if it runs at another alone.
+    pub fn check_img_size(&self, img_size: Option<u32>) -> Result<()> {
+        match (self.fixed_size(), img_size) {
+            (Some(fixed), Some(asked)) if fixed.longest() != asked => Err(Error::FixedSize { asked, fixed }),
+            _ => Ok(()),
+        }
+    }
+
+    /// An input that shows strides and shapes.
+    pub(crate) fn probe_size(&self) -> Size {
+        self.fixed_size().unwrap_or(PROBE)
+    }
+
+    /// How many pictures the network takes at once: their number may be baked into a trace too.
+    pub(crate) fn most_pictures(&self) -> usize {
+        self.most_pictures
+    }
+
     /// The size that every picture is padded to, whatever its shape; `None` where that is the smallest rectangle of whole strides
     /// that holds it. `img_size` as in [`input_side`](Self::input_side).
     pub fn full_size(&self, img_size: Option<u32>) -> Option<Size> {
         match self.sizes {
+            Sizes::Fixed(size) => Some(size),
             Sizes::Traced(size) if img_size.is_none() => Some(size),
             Sizes::Traced(_) | Sizes::Any => None,
         }
     }
 
     /// The longest side of the input that `img_size` leads to, in pixels: whole strides. `None` is the side that a static export
-    /// of the Ultralytics package was traced at, else 640, of classifiers 224.
+    /// of the Ultralytics package was traced at, else 640, of classifiers 224. That of [`fixed_size`](Self::fixed_size), if there is
+    /// one, whatever `img_size` is.
     pub fn input_side(&self, img_size: Option<u32>) -> u32 {
         if let Some(size) = self.full_size(img_size) {
             return size.longest();
