@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::text::printable;
+use crate::{geometry::Size, text::printable};
 
 /// The library's error.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,15 @@ pub enum Error {
         width: u32,
         /// Height in pixels.
         height: u32,
+    },
+
+    /// The network runs at one size of the input alone, and another was asked for.
+    #[error("the network runs only at the size that it was traced at, {fixed}, and not at {asked}")]
+    FixedSize {
+        /// The longest side that was asked for.
+        asked: u32,
+        /// The size.
+        fixed: Size,
     },
 
     /// A file can't be read or written.

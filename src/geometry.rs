@@ -1,5 +1,7 @@
 //! Boxes, sizes, and the way between a picture's pixels and the network's input.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Width and height in pixels.
@@ -9,6 +11,35 @@ pub struct Size {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+}
+
+impl Size {
+    /// A square.
+    pub fn square(side: u32) -> Self {
+        Self { width: side, height: side }
+    }
+
+    /// The longest side.
+    pub fn longest(self) -> u32 {
+        self.width.max(self.height)
+    }
+
+    /// Pixels of a side of a cell where so many rows and columns of them cover this size; `None` if they are no squares of whole
+    /// pixels.
+    pub fn pixels_per_cell(self, rows: i64, columns: i64) -> Option<u32> {
+        let along = |side: u32, cells: i64| {
+            let cells = u32::try_from(cells).ok().filter(|&cells| cells > 0)?;
+            side.is_multiple_of(cells).then_some(side / cells)
+        };
+        along(self.height, rows).filter(|&pixels| along(self.width, columns) == Some(pixels))
+    }
+}
+
+impl fmt::Display for Size {
+    /// Width, then height: `640x480`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
 }
 
 /// An axis-parallel box by its corners, in pixels; x to the right, y down. Serialised as `[x1, y1, x2, y2]`.
@@ -111,12 +142,24 @@ impl LetterboxMap {
     ///
     /// `image` must not be empty, and `longest` should be a multiple of `stride`.
     pub fn new(image: Size, longest: u32, stride: u32) -> Self {
+        Self::within(image, Size::square(longest), |missing| missing % stride)
+    }
+
+    /// The same with padding up to the whole of `input` (`letterbox(auto=False)`), as later packages do it for static exports.
+    ///
+    /// `image` must not be empty.
+    pub fn full(image: Size, input: Size) -> Self {
+        Self::within(image, input, |missing| missing)
+    }
+
+    /// The picture as large as it fits into `frame`. `pad`: how much of what is missing on a side is filled.
+    fn within(image: Size, frame: Size, pad: impl Fn(u32) -> u32) -> Self {
         let (w, h) = (f64::from(image.width), f64::from(image.height));
-        let scale = (f64::from(longest) / w).min(f64::from(longest) / h);
+        let scale = (f64::from(frame.width) / w).min(f64::from(frame.height) / h);
         // Python's round: a half goes to the even neighbour. A side never vanishes.
-        let side = |side: f64| ((side * scale).round_ties_even() as u32).clamp(1, longest);
-        let scaled = Size { width: side(w), height: side(h) };
-        let (pad_w, pad_h) = ((longest - scaled.width) % stride, (longest - scaled.height) % stride);
+        let side = |side: f64, most: u32| ((side * scale).round_ties_even() as u32).clamp(1, most);
+        let scaled = Size { width: side(w, frame.width), height: side(h, frame.height) };
+        let (pad_w, pad_h) = (pad(frame.width - scaled.width), pad(frame.height - scaled.height));
         let before = |pad: u32| (f64::from(pad) / 2.0 - 0.1).round_ties_even().max(0.0) as i32;
         Self {
             image,
@@ -224,6 +267,25 @@ mod tests {
     }
 
     #[test]
+    fn a_full_letterbox_agrees_with_ultralytics_on_known_sizes() {
+        // (width, height) -> scaled (width, height), pad (x, y); from LetterBox((192, 256), auto=False).
+        let cases = [
+            ((768, 576), (256, 192), (0, 0)),
+            ((773, 512), (256, 170), (0, 11)),
+            ((810, 1080), (144, 192), (56, 0)),
+            ((451, 300), (256, 170), (0, 11)),
+            ((1000, 10), (256, 3), (0, 94)),
+        ];
+        let input = Size { width: 256, height: 192 };
+        for ((width, height), scaled, pad) in cases {
+            let map = LetterboxMap::full(Size { width, height }, input);
+            assert_eq!(map.input, input, "{width}x{height}");
+            assert_eq!((map.scaled.width, map.scaled.height), scaled, "{width}x{height}");
+            assert_eq!((map.pad_x, map.pad_y), pad, "{width}x{height}");
+        }
+    }
+
+    #[test]
     fn a_centre_crop_is_torchvisions() {
         // (width, height) -> scaled, cut off on the left and on the top.
         let cases = [
@@ -242,6 +304,15 @@ mod tests {
             for side in [visible.x2 - visible.x1, visible.y2 - visible.y1] {
                 assert!((side - shortest).abs() <= 0.01 * shortest, "{width}x{height}: {visible:?}");
             }
+        }
+    }
+
+    #[test]
+    fn cells_are_squares_of_whole_pixels() {
+        let size = Size { width: 256, height: 192 };
+        assert_eq!(size.pixels_per_cell(24, 32), Some(8));
+        for (rows, columns) in [(32, 24), (24, 24), (0, 0), (-24, -32), (100, 133), (1 << 40, 1 << 40)] {
+            assert_eq!(size.pixels_per_cell(rows, columns), None, "{rows}x{columns}");
         }
     }
 

@@ -51,6 +51,9 @@ impl Limits {
     pub const TENSOR_DIMENSIONS: usize = 16;
     /// Calls of modules and functions that a network makes: some hundred, of the largest about two thousand.
     pub const CALLS: usize = 5_000;
+    /// Pixels of a side that a file may choose for its input, since memory grows with it: traces have 640, some 1920. The user
+    /// may choose more.
+    pub const TRACED_SIDE: u32 = 2048;
     /// Bytes of one tensor of a forward pass, for each number of the input: 11 of YOLOv5s, and of the largest less than a
     /// hundred.
     pub const BYTES_PER_INPUT_VALUE: usize = 256;

@@ -67,8 +67,8 @@ impl Head for CellHead {
         2
     }
 
-    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
-        self.levels = vec![Level { stride: side / shapes[0][3] as u32, rank: 0, outputs: vec![0] }];
+    fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
+        self.levels = vec![Level { stride: input.width / shapes[0][3] as u32, rank: 0, outputs: vec![0] }];
         Ok(())
     }
 

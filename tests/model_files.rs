@@ -140,3 +140,70 @@ fn a_hundred_thousand_names_are_no_trouble_and_a_long_one_is_cut() {
     assert_eq!(model.names(), ["x".repeat(200).as_str(), "cat"]);
     assert_eq!(model.warnings(), ["cuts 1 name to 200 letters"]);
 }
+
+/// The bytes of an entry that becomes `to` where it is `from`.
+fn exchanged(name: &str, content: Vec<u8>, entry: &str, [from, to]: [&[u8]; 2]) -> Vec<u8> {
+    if name != entry {
+        return content;
+    }
+    let at = content.windows(from.len()).position(|window| window == from).expect("it is there");
+    [&content[..at], to, &content[at + from.len()..]].concat()
+}
+
+#[test]
+fn strides_that_the_blocks_do_not_have_are_refused_and_zeros_say_nothing() {
+    let with_stride = |said: f32| {
+        let change = [8f32.to_le_bytes(), said.to_le_bytes()];
+        load(&rewritten("m", move |name, content| exchanged(name, content, "data/6", [&change[0], &change[1]])))
+    };
+    for said in [8.0, 0.0, f32::NAN] {
+        with_stride(said).unwrap_or_else(|error| panic!("{said}: {error}"));
+    }
+    let error = with_stride(16.0).err().expect("it is refused");
+    assert!(error.contains("says that the strides of its levels are 16, but its blocks give 8"), "{error}");
+    assert!(error.contains("'python export.py --weights FILE --include torchscript'"), "{error}");
+}
+
+/// YOLOv8, with classes cat, traffic light and dog.
+const LATER_CHECKPOINT: &[u8] = include_bytes!("data/families/legacy/v8-8.0.0.pt");
+
+#[test]
+fn a_later_checkpoint_is_refused_where_its_words_do_not_fit_its_network() {
+    let with = |entry: &str, change: [&[u8]; 2]| {
+        let change = |name: &str, content| exchanged(name, content, entry, change);
+        load(&repacked(LATER_CHECKPOINT, None, CompressionMethod::Stored, change)).map_err(|error| {
+            assert_eq!(error.lines().count(), 1, "{error}");
+            error
+        })
+    };
+    assert!(with("version", [b"3", b"3"]).is_ok());
+    // 8, 16 and 32 with 16 bits each; the second becomes 64.
+    let error = with("data/331", [b"\0H\0L\0P", b"\0H\0T\0P"]).err().expect("it is refused");
+    assert!(error.contains("are 8, 64, 32, but its blocks give 8, 16, 32"), "{error}");
+    assert!(error.contains("'yolo export model=FILE format=torchscript'"), "{error}");
+    // The last name with its key, and the number of the pickle's memo.
+    let error = with("data.pkl", [b"K\x02X\x03\0\0\0dogr\xb8\x1c\0\0", b""]).err().expect("it is refused");
+    assert!(error.contains("2 class names for 3 channels of classes"), "{error}");
+}
+
+#[test]
+fn a_trace_whose_largest_stride_is_another_is_refused() {
+    let folder = temp();
+    let path = folder.path().join("exported.torchscript");
+    load(LATER_CHECKPOINT).expect("it is sound").export(&path, &ExportOptions::default()).expect("it is exported");
+    let exported = fs::read(&path).expect("it is there");
+    let with_stride = |said: &str| {
+        let said = format!("\"stride\":{said}");
+        let change =
+            |name: &str, content| exchanged(name, content, "extra/config.txt", [b"\"stride\":32", said.as_bytes()]);
+        load(&repacked(&exported, None, CompressionMethod::Stored, change))
+    };
+    for said in ["32", "32.0", "0", "\"32\"", "null", "-1"] {
+        with_stride(said).unwrap_or_else(|error| panic!("{said}: {error}"));
+    }
+    let error = with_stride("64").err().expect("it is refused");
+    assert!(
+        error.contains("its largest stride is 64, but its levels have strides 8, 16, 32; export it again"),
+        "{error}"
+    );
+}

@@ -79,7 +79,7 @@ pub struct PictureArgs {
 #[derive(Debug, Args)]
 pub struct DetectionArgs {
     /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride; of classifiers each side
-    /// [default: 640, of classifiers 224]
+    /// [default: 640, of classifiers 224, of static exports of the Ultralytics package their own size]
     #[arg(long, visible_aliases = ["imgsz", "img"], value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
     img_size: Option<u32>,
     /// Least confidence of a box, or of a class of the whole picture [default: 0.4, none for classifiers]

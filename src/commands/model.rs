@@ -32,6 +32,18 @@ pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     Ok(model)
 }
 
+/// Checks that the model runs at the size that the user wants, and says so if it runs at no other.
+///
+/// # Errors
+/// If it runs at another alone.
+pub fn check_size(img_size: Option<u32>, model: &Model, quiet: bool) -> Result<()> {
+    model.check_img_size(img_size).map_err(|error| anyhow!("{error}; leave --img-size out"))?;
+    if let Some(size) = model.fixed_size().filter(|_| !quiet) {
+        say!("note: the network runs only at the size that it was traced at, {size}");
+    }
+    Ok(())
+}
+
 /// With what the user can do about it here.
 fn with_way_out(error: yolo_cam::Error) -> anyhow::Error {
     match error {

@@ -8,7 +8,7 @@ use yolo_cam::{Method, Model, detect::DetectOptions, explain::methods::AutoLayer
 
 use super::{
     interrupt,
-    model::{load_model, note_size, tell_model},
+    model::{check_size, load_model, note_size, tell_model},
 };
 use crate::{
     cli::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
@@ -41,6 +41,7 @@ impl<'a> Session<'a> {
         if let Some(names) = &pictures.names {
             model.set_names(names.clone())?;
         }
+        check_size(detection.img_size, &model, verbosity < Verbosity::Normal)?;
         if verbosity >= Verbosity::Normal {
             note_size(detection.img_size, &model);
         }

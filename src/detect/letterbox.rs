@@ -28,11 +28,15 @@ impl Letterbox {
     /// `picture` as `model` takes it, by the rules of its family. `img_size` as in [`Model::input_side`].
     ///
     /// # Errors
-    /// [`Error::EmptyPicture`] if the picture has no pixels.
+    /// [`Error::EmptyPicture`] if the picture has no pixels; [`Error::FixedSize`] if the network runs at another size alone.
     pub fn of(picture: &RgbImage, model: &Model, img_size: Option<u32>) -> Result<Self> {
+        model.check_img_size(img_size)?;
         let side = model.input_side(img_size);
         match model.head().framing() {
-            Framing::Letterbox => Self::new(picture, side, model.max_stride()),
+            Framing::Letterbox => match model.full_size(img_size) {
+                Some(input) => Self::full(picture, input),
+                None => Self::new(picture, side, model.max_stride()),
+            },
             Framing::ScaleThenCrop => Self::centre_crop(picture, side, scaled_crop),
             Framing::CropThenScale => Self::centre_crop(picture, side, cropped),
         }
@@ -46,11 +50,22 @@ impl Letterbox {
     /// # Errors
     /// [`Error::EmptyPicture`] if the picture has no pixels.
     pub fn new(picture: &RgbImage, longest: u32, stride: u32) -> Result<Self> {
-        let map = LetterboxMap::new(size_of(picture)?, longest, stride);
+        Ok(Self::padded(picture, LetterboxMap::new(size_of(picture)?, longest, stride)))
+    }
+
+    /// Scales `picture` until it just fits into `input`, and pads it to that size, as `letterbox(auto=False)`.
+    ///
+    /// # Errors
+    /// [`Error::EmptyPicture`] if the picture has no pixels.
+    pub fn full(picture: &RgbImage, input: Size) -> Result<Self> {
+        Ok(Self::padded(picture, LetterboxMap::full(size_of(picture)?, input)))
+    }
+
+    fn padded(picture: &RgbImage, map: LetterboxMap) -> Self {
         let scaled = resize(picture, map.scaled);
         let mut image = RgbImage::from_pixel(map.input.width, map.input.height, PADDING);
         paste(&mut image, &scaled, (map.pad_x as u32, map.pad_y as u32));
-        Ok(Self { image, map })
+        Self { image, map }
     }
 
     /// The square around the centre of `picture`, `side` pixels wide. `cut`: makes it.

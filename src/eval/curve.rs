@@ -138,7 +138,7 @@ pub fn curves(
         let wanted: Vec<&[usize]> = batch.iter().map(|changed| slice::from_ref(&detection_of[changed.map])).collect();
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };
-    let batch = if input.device().is_cuda() { options.batch.max(1) } else { 1 };
+    let batch = if input.device().is_cuda() { options.batch.clamp(1, model.most_pictures()) } else { 1 };
     let mut done = 0;
     let found: Vec<Vec<f32>> = crew.run(inner.chunks(batch).collect(), state, work, |scores: &Vec<f32>| {
         done += scores.len();

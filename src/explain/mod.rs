@@ -29,8 +29,7 @@ use self::{fuse::fused, methods::Run, plan::Plan};
 use crate::{
     detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_candidate, best_match, detect, is_defined},
     error::{Error, Result},
-    geometry::Size,
-    model::{Forward, Model, PROBE_SIDE},
+    model::{Forward, Model},
     tensor::to_array3,
 };
 
@@ -206,7 +205,7 @@ pub fn check_target(model: &Model, options: &ExplainOptions) -> Result<()> {
         // What feeds a convolution is a feature map, and so are the stages of a backbone.
         return Ok(());
     }
-    let shapes = model.layer_shapes(Size { width: PROBE_SIDE, height: PROBE_SIDE })?;
+    let shapes = model.layer_shapes(model.probe_size())?;
     plan.taps.iter().try_for_each(|&layer| map_size(model, layer, &shapes[layer]).map(drop))
 }
 

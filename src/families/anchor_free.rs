@@ -238,19 +238,19 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
         4 + self.classes + self.masks
     }
 
-    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
+    fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
         let mut strides = Vec::with_capacity(self.depth());
         for (pair, paths) in shapes.chunks_exact(OUTPUTS).zip(self.outputs.chunks_exact(OUTPUTS)) {
-            match [pair[BOX].as_slice(), pair[CLASSES].as_slice()] {
-                [&[1, _, h, w], &[1, _, other_h, other_w]]
-                    if h == w && h == other_h && w == other_w && h > 0 && i64::from(side) % h == 0 =>
+            let stride = match [pair[BOX].as_slice(), pair[CLASSES].as_slice()] {
+                [&[1, _, rows, columns], &[1, _, other_rows, other_columns]]
+                    if (rows, columns) == (other_rows, other_columns) =>
                 {
-                    strides.push(side / h as u32);
+                    input.pixels_per_cell(rows, columns)
                 }
-                other => {
-                    return Err(format!("has a head {} with outputs {other:?} for a {side}x{side} input", paths[BOX]));
-                }
-            }
+                _ => None,
+            };
+            let problem = || format!("has a head {} with outputs {pair:?} for a {input} input", paths[BOX]);
+            strides.push(stride.ok_or_else(problem)?);
         }
         self.levels = Level::with_strides(&strides, |level| vec![level * OUTPUTS + BOX, level * OUTPUTS + CLASSES]);
         Ok(())

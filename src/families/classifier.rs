@@ -119,13 +119,13 @@ impl<P: Package> Head for ClassifierHead<P> {
         self.classes
     }
 
-    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
+    fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
         match shapes {
             [shape] if shape.as_slice() == [1, self.classes as i64, 1, 1] => {
                 self.levels = Level::with_strides(&[0], |_| vec![0]);
                 Ok(())
             }
-            other => Err(format!("has a head {} with outputs {other:?} for a {side}x{side} input", self.path)),
+            other => Err(format!("has a head {} with outputs {other:?} for a {input} input", self.path)),
         }
     }
 

@@ -245,11 +245,11 @@ pub trait Head: Send + Sync {
     /// How many values the network gives for each box.
     fn values_per_box(&self) -> usize;
 
-    /// Learns the strides of the levels from the shapes of the raw outputs for a square input of `side` pixels.
+    /// Learns the strides of the levels from the shapes of the raw outputs for one input of this size.
     ///
     /// # Errors
     /// In one line, what is wrong with the shapes.
-    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String>;
+    fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String>;
 
     /// The levels of the pyramid, in order of the file. Empty before [`measure`](Self::measure).
     fn levels(&self) -> &[Level];

@@ -153,13 +153,15 @@ impl Head for AnchorHead {
         }
     }
 
-    fn measure(&mut self, shapes: &[Vec<i64>], side: u32) -> std::result::Result<(), String> {
+    fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
         let mut strides = Vec::with_capacity(shapes.len());
         for (shape, path) in shapes.iter().zip(self.outputs()) {
-            match shape.as_slice() {
-                &[1, _, h, w] if h == w && h > 0 && i64::from(side) % h == 0 => strides.push(side / h as u32),
-                other => return Err(format!("has a head {path} with output {other:?} for a {side}x{side} input")),
-            }
+            let stride = match shape.as_slice() {
+                &[1, _, rows, columns] => input.pixels_per_cell(rows, columns),
+                _ => None,
+            };
+            let problem = || format!("has a head {path} with output {shape:?} for a {input} input");
+            strides.push(stride.ok_or_else(problem)?);
         }
         let in_pixels = |(anchors, &stride): (&Vec<[f32; 2]>, &u32)| {
             anchors.iter().map(|&[w, h]| [w * stride as f32, h * stride as f32]).collect()
@@ -386,7 +388,7 @@ mod tests {
             values_per_box: 7,
             classes: 2,
         };
-        head.measure(&[vec![1, 14, 16, 16]], 128).unwrap();
+        head.measure(&[vec![1, 14, 16, 16]], Size::square(128)).unwrap();
         head
     }
 

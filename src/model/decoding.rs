@@ -3,15 +3,15 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::ffi::ScriptModule;
+use super::{
+    ffi::ScriptModule,
+    probe::{USUAL_SIDES, input},
+};
 use crate::{
     error::Error,
     families::{Aspect, Head},
     geometry::Size,
 };
-
-/// Sides of the input that networks are traced at, to be tried where the file does not say.
-const USUAL_SIDES: [i64; 5] = [640, 320, 416, 512, 1280];
 
 /// How far values may lie apart, as a share: weights and anchors of 16 bits are coarse. Another formula is off by far more.
 const TOLERANCE: f32 = 0.02;
@@ -28,9 +28,14 @@ pub(super) fn compare(
     shape: Option<[i64; 4]>,
     device: Device,
 ) -> Result<Option<String>, String> {
-    let usual = USUAL_SIDES.map(|side| [1, 3, side, side]);
+    let usual = USUAL_SIDES.map(|side| input(1, Size::square(side)));
+    // A size of broken strides is none that it was traced at.
+    let is_whole = |shape: &[i64; 4]| {
+        let strides = head.levels().iter().map(|level| i64::from(level.stride.max(1)));
+        strides.into_iter().all(|stride| shape[2..].iter().all(|side| side % stride == 0))
+    };
     let mut problem = String::new();
-    for shape in shape.into_iter().chain(usual) {
+    for shape in shape.filter(is_whole).into_iter().chain(usual) {
         match decoded(module, head, shape, device) {
             Ok(None) => return Ok(None),
             Ok(Some(rows)) => return compare_rows(&rows, head, shape),

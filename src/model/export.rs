@@ -32,7 +32,8 @@ impl Model {
     ///
     /// YOLOv5's `export.py`: it returns decoded boxes `[N, rows, 5 + classes]` in a tuple (with the masks' prototypes behind them
     /// if it segments), and `config.txt` inside holds `shape`, `stride` and `names`. The Ultralytics package's `model.export`:
-    /// decoded boxes `[N, 4 + classes, rows]`, and of classifiers probabilities `[N, classes]`; `config.txt` holds `version`, `stride`, `task`, `batch`, `imgsz` and `names`.
+    /// decoded boxes `[N, 4 + classes, rows]`, and of classifiers probabilities `[N, classes]`; `config.txt` holds `version`, `stride`, `task`, `batch`,
+    /// `imgsz`, `args` (it is dynamic) and `names`.
     ///
     /// # Errors
     /// [`Error::Model`] if the model is TorchScript already, [`Error::Io`] or [`Error::Libtorch`] if it can't be written;
@@ -54,7 +55,8 @@ impl Model {
                 let task = self.head.task();
                 let stride = strides.max().unwrap_or_default().max(1);
                 let imgsz = [side, side];
-                serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, names })
+                let args = ExportArguments { dynamic: true };
+                serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, args, names })
             }
         };
         let config = config.expect("numbers and text are JSON");
@@ -80,8 +82,16 @@ struct LaterConfig<'a> {
     batch: u32,
     /// Height and width.
     imgsz: [u32; 2],
+    args: ExportArguments,
     #[serde(serialize_with = "by_index")]
     names: &'a [String],
+}
+
+/// How the package's exporter was called.
+#[derive(Debug, Serialize)]
+struct ExportArguments {
+    /// For any size, and not for `imgsz` alone.
+    dynamic: bool,
 }
 
 /// A list as a map from index to item.

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::names::{Names, python_bool, python_float};
+use super::{
+    checkpoint::Package,
+    names::{Names, python_bool, python_float},
+};
+use crate::geometry::Size;
 
 /// What a file says of its network, as far as it is of use.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -13,12 +17,28 @@ pub(super) struct Metadata {
     pub classes: Option<usize>,
     /// `[N, 3, H, W]` of the input that the network was traced at.
     pub shape: Option<[i64; 4]>,
+    /// Whether the exporter says that it made the network for any size.
+    pub is_dynamic: bool,
     /// The version of the `ultralytics` package, which YOLOv8 and later name.
     pub ultralytics_version: Option<String>,
     /// What the network is for, `detect` or `pose`, which they name too.
     pub task: Option<String>,
     /// Longest side of the input in training, which checkpoints tell.
     pub trained_side: Option<u32>,
+    /// Strides of the levels.
+    pub strides: Strides,
+}
+
+/// What a file says of the strides of its levels.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(super) enum Strides {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// One for each level, in a checkpoint of this package; 0 where it was never measured.
+    OfLevels { said: Vec<f64>, package: Package },
+    /// The largest, as `config.txt` has it.
+    Largest(u32),
 }
 
 impl Metadata {
@@ -28,11 +48,18 @@ impl Metadata {
         Self {
             names: names(&config["names"]),
             classes: None,
-            shape: shape(&config["shape"]).or_else(|| traced_size(&config)),
+            shape: shape(&config["shape"]).or_else(|| later_shape(&config)),
+            is_dynamic: config["args"]["dynamic"].as_bool().unwrap_or(false),
             ultralytics_version: config["version"].as_str().map(str::to_owned),
             task: config["task"].as_str().map(str::to_owned),
             trained_side: None,
+            strides: largest_stride(&config["stride"]).map_or(Strides::Unknown, Strides::Largest),
         }
+    }
+
+    /// The size of the input that the network was traced at.
+    pub fn traced_size(&self) -> Option<Size> {
+        self.shape.map(|[_, _, height, width]| Size { width: width as u32, height: height as u32 })
     }
 }
 
@@ -46,8 +73,14 @@ fn shape(value: &Value) -> Option<[i64; 4]> {
     (is_sound && [height, width].iter().all(|side| (1..=MOST).contains(side))).then_some(shape)
 }
 
+/// Exporters write a whole number, some versions as a float.
+fn largest_stride(value: &Value) -> Option<u32> {
+    let stride = value.as_f64().filter(|stride| *stride >= 1.0 && stride.fract() == 0.0)?;
+    (stride <= f64::from(u32::MAX)).then_some(stride as u32)
+}
+
 /// The later packages' form: `imgsz` is `[height, width]` or one number, `batch` how many pictures.
-fn traced_size(config: &Value) -> Option<[i64; 4]> {
+fn later_shape(config: &Value) -> Option<[i64; 4]> {
     let (height, width) = match &config["imgsz"] {
         Value::Array(sides) => (sides.first()?.clone(), sides.get(1)?.clone()),
         side => (side.clone(), side.clone()),

@@ -2,6 +2,7 @@
 
 mod archive;
 mod checkpoint;
+mod claims;
 mod decoding;
 mod export;
 mod ffi;
@@ -9,7 +10,9 @@ mod file_kind;
 mod layers;
 mod metadata;
 mod names;
+mod probe;
 mod shuffle;
+mod sizes;
 mod stored;
 mod torchscript;
 
@@ -27,13 +30,15 @@ use self::{
     checkpoint::{Checkpoint, Package},
     ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
-    metadata::Metadata,
+    metadata::{Metadata, Strides},
     names::Names,
+    probe::Probe,
+    sizes::Sizes,
 };
 pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
 use crate::{
     error::{Error, Result},
-    families::{Aspect, Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
+    families::{Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
     geometry::Size,
 };
 
@@ -54,6 +59,9 @@ pub struct Model {
     warnings: Vec<String>,
     /// Longest side of the input in training, if the file says.
     trained_side: Option<u32>,
+    sizes: Sizes,
+    /// How many pictures the network takes at once.
+    most_pictures: usize,
     head: Arc<dyn Head>,
     /// Paths of the calls that give the raw outputs, then those that masks are made of.
     outputs: Vec<String>,
@@ -114,12 +122,6 @@ const FIRST_VERSION: &str = "8.0.0";
 /// The least multiple for sides of the input: backbones of YOLOv5 scale down by 32, whatever their heads do.
 const MIN_STRIDE: u32 = 32;
 
-/// Side of the input that shows the strides of the levels: small, and a multiple of every stride in use.
-pub(crate) const PROBE_SIDE: u32 = 128;
-
-/// Channels of pictures, up to which a network that does not take RGB is asked what it takes: of satellites are 13.
-const MOST_CHANNELS: i64 = 16;
-
 impl Model {
     /// Loads the file at `path` onto `device`, whatever its name; weights become f32.
     ///
@@ -154,14 +156,21 @@ impl Model {
             unusable(format!("cannot be explained: {}; export the whole network again", reason(&error)))
         })?;
         let ends = Ends { outputs: &output_paths[..n_raw], ..ends };
-        let shapes = probe(&module, &ends, device).map_err(unusable)?;
-        head.measure(&shapes, PROBE_SIDE).map_err(unusable)?;
-        if kind == FileKind::TorchScript {
-            check_names(head.as_ref(), &metadata).map_err(unusable)?;
-            // The file decodes the branch that it runs by itself.
-            if options.branch.is_none() {
-                warnings.extend(decoding::compare(&module, head.as_ref(), metadata.shape, device).map_err(unusable)?);
-            }
+        let probe = Probe::new(&module, &ends, device);
+        let found = match kind {
+            FileKind::TorchScript => probe.traced(metadata.traced_size(), path),
+            FileKind::Checkpoint => probe.built(),
+        };
+        let found = found.map_err(unusable)?;
+        head.measure(&found.outputs, found.size).map_err(unusable)?;
+        claims::check(head.as_ref(), &metadata, kind).map_err(unusable)?;
+        let sizes = Sizes::of(head.as_ref(), &metadata, &found).map_err(unusable)?;
+        // A trace decodes the branch that it runs by itself.
+        if kind == FileKind::TorchScript && options.branch.is_none() {
+            warnings.extend(
+                decoding::compare(&module, head.as_ref(), found.decodes_at(metadata.shape), device)
+                    .map_err(unusable)?,
+            );
         }
         let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
@@ -170,6 +179,8 @@ impl Model {
             ultralytics_version: metadata.ultralytics_version,
             warnings,
             trained_side: metadata.trained_side,
+            sizes,
+            most_pictures: found.most_pictures,
             pointwise: pointwise_convolutions(&tensors, head.as_ref())?,
             layers: Layers::new(calls, head.as_ref()),
             head: Arc::from(head),
@@ -211,6 +222,8 @@ impl Model {
             ultralytics_version: self.ultralytics_version.clone(),
             warnings: self.warnings.clone(),
             trained_side: self.trained_side,
+            sizes: self.sizes,
+            most_pictures: self.most_pictures,
             head: Arc::clone(&self.head),
             outputs: self.outputs.clone(),
             n_raw: self.n_raw,
@@ -277,20 +290,6 @@ impl Model {
     /// The levels of the pyramid, in order of the file.
     pub fn levels(&self) -> &[Level] {
         self.head.levels()
-    }
-
-    /// What sides of the input are multiples of: the largest stride of a level, but at least 32, as in YOLOv5. The
-    /// network may scale down further than its levels do. Where a network predicts no boxes: 1, any side will do.
-    pub fn max_stride(&self) -> u32 {
-        if !self.head.has(Aspect::Box) {
-            return 1;
-        }
-        self.levels().iter().map(|level| level.stride).fold(MIN_STRIDE, u32::max)
-    }
-
-    /// The longest side of the input that `img_size` (`None`: 640, of classifiers 224) leads to, in pixels: whole strides.
-    pub fn input_side(&self, img_size: Option<u32>) -> u32 {
-        img_size.unwrap_or(self.head.habits().img_size).max(1).next_multiple_of(self.max_stride())
     }
 
     /// Longest side of the input in training, in pixels, if the file says: later families find most at that size.
@@ -436,7 +435,8 @@ impl Model {
     /// The cells of a level's input `[N, K, h, w]`, of the first picture, that the raw outputs in `cell` (row, column) depend on,
     /// and where that cell is among them. Zeros beyond the edge of the map are the network's own padding.
     fn around(&self, input: &Tensor, cell: (usize, usize)) -> Result<(Tensor, (usize, usize))> {
-        let reach = self.head.reach();
+        // A part of the map is another size.
+        let reach = if self.fixed_size().is_some() { usize::MAX } else { self.head.reach() };
         let size = input.size();
         let crop = |tensor: &Tensor, dim: i64, at: usize| -> Result<(Tensor, usize)> {
             let first = at.saturating_sub(reach);
@@ -463,8 +463,9 @@ impl Model {
     /// [`Error::Libtorch`] if the network can't run at this size.
     pub fn layer_shapes(&self, input: Size) -> Result<Vec<Vec<i64>>> {
         let layers: Vec<&str> = self.layers.list.iter().map(|layer| layer.path.as_str()).collect();
-        let size = [1, 3, i64::from(input.height), i64::from(input.width)];
-        Ok(self.with_ends(|ends| shapes(&self.module, ends, &layers, size, self.device))?.layers)
+        let shapes =
+            self.with_ends(|ends| Probe::new(&self.module, ends, self.device).shapes(&layers, probe::input(1, input)));
+        Ok(shapes?.layers)
     }
 
     /// Input pixels per cell of each layer's output, in order of [`layers`](Self::layers); `None` where it is no feature
@@ -476,12 +477,15 @@ impl Model {
         if let Some(strides) = self.strides.get() {
             return Ok(strides);
         }
-        let side = PROBE_SIDE;
+        let input = self.probe_size();
         let stride = |shape: &Vec<i64>| match shape.as_slice() {
-            &[1, _, h, w] if h == w && h > 0 => Some(side / h as u32),
+            &[1, _, h, w] if h > 0 && w > 0 => {
+                let stride = input.height / h as u32;
+                (stride == input.width / w as u32).then_some(stride)
+            }
             _ => None,
         };
-        let strides = self.layer_shapes(Size { width: side, height: side })?.iter().map(stride).collect();
+        let strides = self.layer_shapes(input)?.iter().map(stride).collect();
         Ok(self.strides.get_or_init(|| strides))
     }
 
@@ -548,6 +552,7 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
                 classes,
                 ultralytics_version: version,
                 trained_side: origin.img_size,
+                strides: Strides::OfLevels { said: origin.strides, package: origin.package },
                 ..Metadata::default()
             };
             Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
@@ -582,32 +587,8 @@ fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptio
         Some(version) => format!("{problem}; it was exported by ultralytics {version}"),
         None => problem,
     })?;
-    let classes = head.classes();
-    match metadata.classes.filter(|&said| said != classes) {
-        None => Ok(head),
-        Some(said) => {
-            let found = head.values_per_box();
-            let expected = found - classes + said;
-            Err(format!(
-                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes"
-            ))
-        }
-    }
-}
-
-/// Whether the head of a trace has about as many classes as the file has names.
-fn check_names(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
-    let (names, classes) = (metadata.names.as_ref().map_or(0, Names::len), head.classes());
-    // A few names too few are an oversight of YOLOv5's users. More are channels that are no classes.
-    let most = if metadata.ultralytics_version.is_some() { names } else { 2 * names };
-    if names > 0 && classes > most {
-        return Err(format!(
-            "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of {} are \
-             explained",
-            head.family()
-        ));
-    }
-    Ok(())
+    claims::check_classes(head.as_ref(), metadata)?;
+    Ok(head)
 }
 
 /// Whether the network calls only what detectors call, and not too often.
@@ -638,45 +619,6 @@ fn undefined_weights(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
             tensors.len()
         )
     }))
-}
-
-/// What a network gives for an input of some size.
-struct Shapes {
-    /// Of each raw output.
-    outputs: Vec<Vec<i64>>,
-    /// Of each layer's output.
-    layers: Vec<Vec<i64>>,
-}
-
-/// The shapes for an input of size `[N, channels, H, W]`. They are computed without data, which takes next to no time; where
-/// libtorch can't do that, since an operator wants data, the network runs on a blank input.
-fn shapes(module: &ScriptModule, ends: &Ends, layers: &[&str], size: [i64; 4], device: Device) -> Result<Shapes> {
-    let input = Tensor::f_zeros([1], (Kind::Float, device))?.f_expand(size, false)?;
-    let run = |module: &ScriptModule| {
-        let mut graph = TappedGraph::new(module, ends, layers, Tap::Observe)?;
-        tch::no_grad(|| graph.run(&input))
-    };
-    let forward = module.without_data().and_then(|module| run(&module)).or_else(|_| run(module))?;
-    let sizes = |tensors: &[Tensor]| tensors.iter().map(Tensor::size).collect();
-    Ok(Shapes { outputs: sizes(&forward.outputs), layers: sizes(&forward.taps) })
-}
-
-/// The shapes of the raw outputs for a small input. That there are any shows that the network runs at other sizes than the
-/// one it was traced at.
-fn probe(module: &ScriptModule, ends: &Ends, device: Device) -> Result<Vec<Vec<i64>>, String> {
-    let side = i64::from(PROBE_SIDE);
-    let run = |channels: i64| shapes(module, ends, &[], [1, channels, side, side], device);
-    run(3).map(|shapes| shapes.outputs).map_err(|error| {
-        match (1..=MOST_CHANNELS).find(|&channels| run(channels).is_ok()) {
-            Some(1) => {
-                "takes pictures of 1 channel; only models for RGB pictures, of 3 channels, are explained".to_owned()
-            }
-            Some(channels) => {
-                format!("takes pictures of {channels} channels; only models for RGB pictures, of 3, are explained")
-            }
-            None => format!("fails on a {side}x{side} input: {}", reason(&error)),
-        }
-    })
 }
 
 /// A 1×1 convolution.

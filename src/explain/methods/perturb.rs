@@ -56,7 +56,7 @@ impl Perturbation<'_> {
 
     /// How many changed pictures are run at once.
     pub fn batch(&self) -> usize {
-        self.options.batch.max(1)
+        self.options.batch.clamp(1, self.model.most_pictures())
     }
 
     /// The channels of a tapped layer: all, or those that vary most.

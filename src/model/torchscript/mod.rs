@@ -6,6 +6,7 @@
 //! whatever the storage holds.
 
 mod archive;
+mod baked;
 mod operators;
 mod pickles;
 mod source;
@@ -14,7 +15,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use self::archive::Archive;
 pub(super) use self::operators::refused;
-use crate::limits::Limits;
+use crate::{geometry::Size, limits::Limits};
 
 /// Looks through the file at `path` before libtorch loads it. The error says what is wrong with it.
 pub(super) fn check(path: &Path) -> Result<(), String> {
@@ -22,16 +23,7 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     if archive.has("model.json") {
         return Err("is TorchScript of PyTorch before 1.3, which is no longer read; export it again".into());
     }
-    let mut sources = BTreeMap::new();
-    let mut room = Limits::CODE_BYTES;
-    for name in archive.names_in("code/") {
-        let Some(module) = name.strip_suffix(".py") else { continue };
-        let text = archive.read(&format!("code/{name}"), room)?;
-        room -= text.len() as u64;
-        let text = String::from_utf8(text).map_err(|_| format!("has source that is no UTF-8: code/{name}"))?;
-        sources.insert(module.replace('/', "."), text);
-    }
-    source::check(&sources)?;
+    source::check(&sources(&mut archive)?)?;
     for (pickle, storages) in [("data.pkl", "data"), ("constants.pkl", "constants")] {
         if archive.has(pickle) {
             let bytes = archive.read(pickle, Limits::PICKLE_BYTES)?;
@@ -44,6 +36,27 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The sizes of the input at which the trace at `path` may have been made, by the constants in it; the likeliest first.
+pub(super) fn baked_sizes(path: &Path) -> Vec<Size> {
+    let sources = Archive::open(path).and_then(|mut archive| sources(&mut archive));
+    // Without sources there is nothing to suggest any.
+    sources.map(|sources| baked::sizes(sources.values())).unwrap_or_default()
+}
+
+/// All sources, by module: `__torch__.models.yolo`.
+fn sources(archive: &mut Archive) -> Result<BTreeMap<String, String>, String> {
+    let mut sources = BTreeMap::new();
+    let mut room = Limits::CODE_BYTES;
+    for name in archive.names_in("code/") {
+        let Some(module) = name.strip_suffix(".py") else { continue };
+        let text = archive.read(&format!("code/{name}"), room)?;
+        room -= text.len() as u64;
+        let text = String::from_utf8(text).map_err(|_| format!("has source that is no UTF-8: code/{name}"))?;
+        sources.insert(module.replace('/', "."), text);
+    }
+    Ok(sources)
 }
 
 const MOBILE: &str =
