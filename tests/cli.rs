@@ -32,7 +32,8 @@ fn the_default_model_is_the_bundled_one_and_that_is_told() {
     explain("images/cat-dog.jpg", &output)
         .assert()
         .success()
-        .stderr(contains(r#"note: "yolov5s.pt" not found; using "weights/yolov5s.torchscript""#))
+        .stderr(contains(r#"model: "weights/yolov5s.torchscript", YOLOv5 (detect), 80 classes"#))
+        .stderr(contains("not found").not())
         .stderr(contains("cat 0.7").and(contains("dog 0.7")));
     assert_eq!(files(&output), ["cat-dog-res.jpg"]);
 }
@@ -452,7 +453,7 @@ fn wrong_use_is_one_line_and_exit_code_2() {
     fails_with_one_line(&mut with(&["--smooth", "2"]), &["--method odam"]);
     fails_with_one_line(&mut with(&["--classes", "unicorn"]), &["unicorn", "person, bicycle"]);
     fails_with_one_line(&mut with(&["--classes", "80"]), &["class 80", "80 classes"]);
-    fails_with_one_line(&mut with(&["--device", "tpu"]), &["tpu", "cpu, cuda or cuda:N"]);
+    fails_with_one_line(&mut with(&["--device", "tpu"]), &["tpu", "cpu, cuda, cuda:N or N"]);
     if !tch::Cuda::is_available() {
         fails_with_one_line(&mut with(&["--device", "cuda:1"]), &["cuda:1", "--device cpu"]);
     }
