@@ -7,7 +7,7 @@ use std::{fs, io::Cursor, path::Path};
 
 use common::{explain, repacked, temp, yolo_cam};
 use tch::Device;
-use yolo_cam::{LoadOptions, Model};
+use yolo_cam::{ExplainOptions, LoadOptions, Model, TargetLayer, detect::DetectOptions, explain::methods};
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 /// A network of three convolutions and a head for two classes with two anchors, scripted.
@@ -244,4 +244,19 @@ fn names_that_are_far_too_few_for_the_channels_are_a_foreign_head() {
     };
     assert!(load(&named(r#"{"0": "cat", "1": "dog"}"#)).is_ok());
     assert!(load(&named(r#"["cat"]"#)).is_ok(), "one too few is an oversight");
+}
+
+/// Scripted activations that may work in place stand in branches, which no pass over the graph takes for dead.
+#[test]
+fn the_part_behind_a_layer_runs_without_what_lies_before_it() {
+    let model = load(BASE).expect("it is sound");
+    let dog = yolo_cam::picture::read("images/dog.jpg").expect("the picture is sound");
+    let detect = DetectOptions::default().with_conf_threshold(Some(0.0)).with_max_det(Some(2));
+    let options = ExplainOptions::default().with_img_size(Some(64)).with_detect(detect);
+    for layer in 0..model.layers().len() {
+        let options =
+            options.clone().with_target_layer(TargetLayer::Layers(vec![layer])).with_method(methods::ABLATION_CAM);
+        let explained = yolo_cam::explain(&model, &dog, &options).expect("it is explained");
+        assert_eq!(explained.boxes.len(), 2, "{}", model.layers()[layer].path);
+    }
 }

@@ -868,6 +868,15 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t
     clone->output()->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
     erase_outputs(*graph, n_outputs);
     torch::jit::EliminateDeadCode(graph);
+    // It keeps what may change a tensor in place, and with it all that this tensor is computed from: such nodes before the layer
+    // ran in `before` already.
+    for (auto it = graph->nodes().rbegin(); it != graph->nodes().rend();) {
+      Node *node = *it;
+      ++it;
+      auto stays = [&](Value *value) { return value->hasUses() || behind.count(value) || is_fixed(value); };
+      bool is_before = !node->outputs().empty() && std::none_of(node->outputs().begin(), node->outputs().end(), stays);
+      if (is_before) node->destroy();
+    }
     graph->lint();
     return new yc_tail{torch::jit::GraphExecutor(before, "before"), torch::jit::GraphExecutor(graph, "after"),
                        module->module, n_outputs, {}};
