@@ -54,9 +54,8 @@ pub struct PictureArgs {
     /// Class names in order, overriding the file's own: A,B or 'A' 'B', or a file: data.yaml, or a text with a name on each line
     #[arg(long, value_name = "A,B,...", num_args = 1.., help_heading = "Model")]
     names: Option<Vec<String>>,
-    /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or
-    /// - for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken
-    /// [default: images/]
+    /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or -
+    /// for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken [default: images/]
     #[arg(long, visible_alias = "source", value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
     /// Look into the folders within folders too
