@@ -36,8 +36,8 @@ const MAX_ITERATIONS: usize = 2000;
 const TOLERANCE: f64 = 1e-10;
 
 /// The cells `[hw, K]`, centred, projected onto their first principal component. By power iteration on the covariance
-/// `[K, K]`: of 512 channels it usually takes a millisecond, where a decomposition (`linalg_eigh`) takes ten to twenty for
-/// all the other components too. One of `[hw, hw]` would take gigabytes.
+/// `[K, K]`: of 512 channels it usually takes a millisecond, where `linalg_eigh`, which finds all the other components too,
+/// takes thirty. A decomposition of `[hw, hw]` would take gigabytes.
 pub(super) fn first_component(channels: ArrayView3<f32>) -> Result<Array2<f32>> {
     let (count, height, width) = channels.dim();
     let mut centred = Array2::from_shape_fn((count, height * width), |(channel, cell)| {
