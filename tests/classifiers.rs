@@ -248,7 +248,7 @@ fn eval_measures_maps_of_classes() {
     command.args(["--top", "1", "--steps", "4", "--output-dir"]).arg(output.path());
     let run = command.assert().success();
     let table = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
-    assert!(table.contains("1 class of 1 pictures") && table.contains("the model predicts no boxes"), "{table}");
+    assert!(table.contains("1 class of 1 picture;") && table.contains("the model predicts no boxes"), "{table}");
     let figures = report(&output.path().join("eval.json"));
     let case = &figures["cases"][0];
     assert_eq!((&case["detected"], &case["box_share"]), (&Value::Null, &Value::from(1.0)));

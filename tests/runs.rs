@@ -162,7 +162,7 @@ fn a_report_that_cannot_be_written_costs_itself_only() {
         let mut eval = yolo_cam();
         eval.args(["eval", "--model-path", "tests/data/three.pt", "--img-path", "images/dog.jpg", "--img-size", "64"]);
         eval.args(["--conf-thres", "0.1", "--steps", "2", "--top", "1", "--output-dir"]).arg(output.path());
-        eval.assert().code(1).stderr(contains(report)).stdout(contains("1 boxes of 1 pictures"));
+        eval.assert().code(1).stderr(contains(report)).stdout(contains("1 box of 1 picture;"));
         for other in ["eval.csv", "eval.json", "eval.html"] {
             assert_eq!(output.path().join(other).is_file(), other != report, "{other} beside {report}");
         }

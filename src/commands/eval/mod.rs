@@ -226,10 +226,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "labels_sha256": command.labels.as_deref().map(labels_sha256).transpose()?,
         "sanity": command.sanity,
     });
-    match settings {
-        Value::Object(settings) => Ok(settings),
-        _ => unreachable!("it is written as an object"),
-    }
+    Ok(settings.as_object().cloned().unwrap_or_default())
 }
 
 /// Of all label files, so that changed ones are noticed.

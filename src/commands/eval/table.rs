@@ -83,8 +83,9 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
         }
         writeln!(
             out,
-            "\n{} of {pictures} pictures; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
+            "\n{} of {}; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
             noun.counted(boxes),
+            if *pictures == 1 { "1 picture".to_owned() } else { format!("{pictures} pictures") },
             target.name,
             curves.protocol.name(),
             curves.steps()
