@@ -481,7 +481,7 @@ fn results_are_no_input_and_other_files_stay() {
     let run = || {
         let mut command = compare(&output);
         command.args(["--recursive", "--img-size", "320", "--steps", "2", "--methods", "gradcam", "--img-path"]);
-        command.arg(output.path()).assert().success().stdout(contains("of 1 pictures"));
+        command.arg(output.path()).assert().success().stdout(contains("of 1 picture;"));
         let page = text(&output, "compare.html");
         assert!(page.matches("<img ").count() > 0);
     };
