@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 use yolo_cam::{
     Error, ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
-    explain::{explain, explain_found, methods, targets, unwatched},
+    explain::{MapSize, explain, explain_found, methods, targets, unwatched},
     picture,
 };
 
@@ -117,6 +117,20 @@ fn targets_of_boxes_and_masks_are_refused_before_anything_is_explained() {
         let options = ExplainOptions::default().with_target(target);
         let refused = yolo_cam::explain::check_target(&model, &options);
         assert!(matches!(refused, Err(Error::TargetMissing { lacks, .. }) if lacks == lacked), "{}", target.name);
+    }
+}
+
+#[test]
+fn a_map_lies_in_a_picture_of_which_the_network_sees_a_single_pixel() {
+    let Some(path) = material("families/tiny/11-cls.pt") else { return };
+    let model = load(&path);
+    for length in [2, 3, 33_333, 50_001, 65_535, 65_536] {
+        let picture = image::RgbImage::from_fn(1, length, |_, y| image::Rgb([(y % 251) as u8; 3]));
+        let explanation = explain(&model, &picture, &ExplainOptions::default()).expect("it is explained");
+        let map = explanation.map(0, MapSize::Image).expect("there is memory");
+        assert_eq!(map.dim(), (length as usize, 1));
+        let seen = map.iter().filter(|&&heat| heat > 0.0).count();
+        assert!(seen <= 2, "{length}: heat in {seen} rows");
     }
 }
 

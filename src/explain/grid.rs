@@ -62,11 +62,18 @@ impl Explanation {
                     Tensor::try_from(&whole)?.f_view([1, 1, height as i64, width as i64])?.f_to_kind(Kind::Float)?;
                 let inner = narrow(2, whole, map.pad_y, map.scaled.height, map.input.height)?;
                 let inner = narrow(3, inner, map.pad_x, map.scaled.width, map.input.width)?;
-                let [left, top, right, bottom] = <[f32; 4]>::from(map.visible()).map(|edge| edge.round() as usize);
-                let size = [(bottom - top).max(1) as i64, (right - left).max(1) as i64];
+                // Whole pixels of the picture, one at least.
+                let along = |from: f32, to: f32, pixels: u32| {
+                    let first = (from.round() as usize).min(pixels as usize - 1);
+                    first..(to.round() as usize).max(first + 1)
+                };
+                let visible = map.visible();
+                let rows = along(visible.y1, visible.y2, map.image.height);
+                let columns = along(visible.x1, visible.x2, map.image.width);
+                let size = [rows.len() as i64, columns.len() as i64];
                 let inner = to_array2(&inner.f_upsample_bilinear2d(size, false, None, None)?.f_flatten(0, 2)?)?;
                 let mut map = Array2::zeros((map.image.height as usize, map.image.width as usize));
-                map.slice_mut(s![top..bottom, left..right]).assign(&inner);
+                map.slice_mut(s![rows, columns]).assign(&inner);
                 Ok(map)
             }
         }
