@@ -111,25 +111,34 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
     let mut candidates = Vec::new();
     for grid in model.head().grids(outputs)? {
         scan_level(model, outputs, &grid, least, &mut |prediction| {
-            let best = prediction.best_class();
-            let classes = if habits.has_many_labels { 0..prediction.class_logits.len() } else { best..best + 1 };
-            // NaN exceeds nothing.
-            candidates
-                .extend(classes.map(|class| Detection::of(prediction, class)).filter(|found| found.confidence > least));
+            candidates.extend(labelled(prediction, &habits, least));
             least
         })?;
     }
-    let mut kept = match options.iou_threshold {
+    let kept = match options.iou_threshold {
         _ if !model.head().has(Aspect::Box) => nms::all(candidates, options),
         Some(iou_threshold) => nms::nms(candidates, iou_threshold, options),
         None => nms::most_confident(candidates, options),
     };
+    masked(model, outputs, kept)
+}
+
+/// What a prediction may become a detection as, of more confidence than `least`.
+fn labelled(prediction: &Prediction, habits: &Habits, least: f32) -> impl Iterator<Item = Detection> {
+    let best = prediction.best_class();
+    let classes = if habits.has_many_labels { 0..prediction.class_logits.len() } else { best..best + 1 };
+    // NaN exceeds nothing.
+    classes.map(|class| Detection::of(prediction, class)).filter(move |found| found.confidence > least)
+}
+
+/// The same detections with their masks, if the network gives any; without those that the family drops for theirs.
+fn masked(model: &Model, outputs: &[Tensor], mut kept: Vec<Detection>) -> Result<Vec<Detection>> {
     if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
         for found in &mut kept {
             found.mask = found.box_input.map(|b| prototypes.mask(&found.place, &b)).transpose()?;
         }
     }
-    if habits.drops_empty_masks {
+    if model.head().habits().drops_empty_masks {
         kept.retain(|found| found.mask.as_ref().is_none_or(|mask| !mask.is_empty()));
     }
     Ok(kept)
@@ -141,8 +150,22 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn best_candidate(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Option<Detection>> {
-    let options = options.clone().with_conf_threshold(Some(EVERYTHING)).with_max_det(Some(1));
-    Ok(detect(model, outputs, &options)?.into_iter().next())
+    let habits = model.head().habits();
+    let is_wanted =
+        |found: &Detection| options.classes.as_ref().is_none_or(|classes| classes.contains(&found.class_id));
+    let (mut best, mut least): (Option<Detection>, f32) = (None, EVERYTHING);
+    for grid in model.head().grids(outputs)? {
+        scan_level(model, outputs, &grid, least, &mut |prediction| {
+            for found in labelled(prediction, &habits, least).filter(is_wanted) {
+                if found.confidence > least {
+                    least = found.confidence;
+                    best = Some(found);
+                }
+            }
+            least
+        })?;
+    }
+    Ok(masked(model, outputs, best.into_iter().collect())?.pop())
 }
 
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out
