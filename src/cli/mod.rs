@@ -169,8 +169,7 @@ impl Cli {
             }
             Some(Subcommands::Man { command }) => manual_page(command.as_deref()).map(Command::Print),
             None => {
-                let program = Self::command();
-                check_command(self.explain.words(), program.get_subcommands().map(clap::Command::get_name))?;
+                check_command(self.explain.words(), Self::command)?;
                 self.explain.validated().map(Box::new).map(Command::Explain)
             }
         }

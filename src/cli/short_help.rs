@@ -22,11 +22,13 @@ const COMMANDS: [&str; 4] = ["layers", "eval", "compare", "export"];
 
 /// The help, if these arguments ask for the short one of the program itself.
 pub fn short_help(arguments: impl Iterator<Item = String>) -> Option<String> {
-    let program = Cli::command();
     let arguments: Vec<String> = arguments.skip(1).collect();
-    let names_command = |argument: &String| program.find_subcommand(argument).is_some();
-    let asks = arguments.iter().any(|argument| argument == "-h") && !arguments.iter().any(names_command);
-    asks.then(|| shortened(program).render_help().to_string())
+    if !arguments.iter().any(|argument| argument == "-h") {
+        return None;
+    }
+    let program = Cli::command();
+    let names_command = arguments.iter().any(|argument| program.find_subcommand(argument).is_some());
+    (!names_command).then(|| shortened(program).render_help().to_string())
 }
 
 fn shortened(program: Command) -> Command {

@@ -79,8 +79,8 @@ impl Words {
 /// Refuses a word that was meant for a command.
 ///
 /// # Errors
-/// If the first word is neither a file nor one of `commands`, nor looks like a path.
-pub fn check_command<'a>(words: &[PathBuf], commands: impl Iterator<Item = &'a str>) -> Result<()> {
+/// If the first word is neither a file nor looks like a path. `program`: whose commands it may have been meant for.
+pub fn check_command(words: &[PathBuf], program: fn() -> clap::Command) -> Result<()> {
     let Some(word) = words.first().and_then(|word| word.to_str()) else { return Ok(()) };
     let is_bare =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-' || byte == b'_');
@@ -88,8 +88,14 @@ pub fn check_command<'a>(words: &[PathBuf], commands: impl Iterator<Item = &'a s
     if !is_bare || word == "-" || Path::new(word).exists() || TASKS.contains(&word) {
         return Ok(());
     }
+    let program = program();
     let distance = |command: &&str| strsim::damerau_levenshtein(word, command);
-    let tip = match commands.min_by_key(distance).filter(|near| distance(near) <= near.len() / 3) {
+    let tip = match program
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .min_by_key(distance)
+        .filter(|near| distance(near) <= near.len() / 3)
+    {
         Some(near) => format!("; tip: a similar command exists: '{near}'"),
         None => String::new(),
     };
