@@ -10,11 +10,11 @@ use std::marker::PhantomData;
 use tch::{Kind, Tensor};
 
 use super::{
-    Branch, CellValues, ClassScale, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, channels_at,
-    sigmoid,
+    Branch, CellValues, ClassScale, Extent, Grid, Habits, Head, Level, Network, Place, Prediction, Traced, asked_class,
+    channels_at, sigmoid,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     geometry::{BBox, Size},
     tensor,
 };
@@ -378,10 +378,7 @@ impl<D: Distances> TracedCell<'_, D> {
 
 impl<D: Distances> Traced for TracedCell<'_, D> {
     fn class_logit(&self, n: usize) -> Result<Tensor> {
-        let Some(&class) = self.classes.get(n) else {
-            return Err(Error::Libtorch(format!("class {n} of {} was not asked for", self.classes.len())));
-        };
-        Ok(self.raw(CLASSES, &[class])?.f_get(0)?)
+        Ok(self.raw(CLASSES, &[asked_class(&self.classes, n)?])?.f_get(0)?)
     }
 
     fn presence_logit(&self) -> Result<Option<Tensor>> {

@@ -9,7 +9,7 @@ use tch::{Kind, Tensor};
 
 use super::{
     Aspect, CellValues, ClassScale, Extent, Framing, Grid, Habits, Head, Level, Network, Normalization, Place,
-    Prediction, Traced,
+    Prediction, Traced, asked_class,
 };
 use crate::{
     error::{Error, Result},
@@ -194,11 +194,6 @@ struct TracedPicture<'a, P> {
 }
 
 impl<P: Package> TracedPicture<'_, P> {
-    fn class(&self, n: usize) -> Result<usize> {
-        let class = self.classes.get(n).copied();
-        class.ok_or_else(|| Error::Libtorch(format!("class {n} of {} was not asked for", self.classes.len())))
-    }
-
     fn logits(&self, classes: &[usize]) -> Result<Tensor> {
         (self.values)(0, classes, (self.place.row, self.place.column))
     }
@@ -206,12 +201,12 @@ impl<P: Package> TracedPicture<'_, P> {
 
 impl<P: Package> Traced for TracedPicture<'_, P> {
     fn class_logit(&self, n: usize) -> Result<Tensor> {
-        Ok(self.logits(&[self.class(n)?])?.f_get(0)?)
+        Ok(self.logits(&[asked_class(&self.classes, n)?])?.f_get(0)?)
     }
 
     fn class_probability(&self, n: usize) -> Result<Tensor> {
         let all: Vec<usize> = (0..self.head.classes).collect();
-        Ok(self.logits(&all)?.f_softmax(0, None::<Kind>)?.f_get(self.class(n)? as i64)?)
+        Ok(self.logits(&all)?.f_softmax(0, None::<Kind>)?.f_get(asked_class(&self.classes, n)? as i64)?)
     }
 
     fn presence_logit(&self) -> Result<Option<Tensor>> {

@@ -522,6 +522,12 @@ fn no_head() -> String {
     format!("has no detection head of a known family: {}", known.join(", "))
 }
 
+/// The `n`-th of the classes that were asked for.
+fn asked_class(classes: &[usize], n: usize) -> Result<usize> {
+    let class = classes.get(n).copied();
+    class.ok_or_else(|| Error::Libtorch(format!("class {n} of {} was not asked for", classes.len())))
+}
+
 /// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.
 fn channels_at(output: &Tensor, channels: std::ops::Range<usize>, place: &Place) -> Result<Tensor> {
     let cell = output.f_get(0)?.f_select(2, place.column as i64)?.f_select(1, place.row as i64)?;
