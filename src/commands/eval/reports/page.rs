@@ -117,7 +117,7 @@ impl EvalPage<'_> {
                 p {
                     "Means with their 95 % bootstrap intervals; arrows say what is better. Pointing games and ODI are measured \
                      against " (self.truth) "."
-                    @if let Some(count) = labels { " " (self.noun.counted(count)) " with a label." }
+                    @if let Some(count) = labels { " " (self.noun.counted(count)) (if count == 1 { " has" } else { " have" }) " a label." }
                 }
                 .wide {
                     table aria-label="Figures of each method" {
