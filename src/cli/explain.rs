@@ -103,7 +103,7 @@ pub struct ExplainArgs {
     /// Thickness of the lines of boxes and masks in pixels [default: 1/320 of the picture's longest side]
     #[arg(long, visible_alias = "line-thickness", value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
     line_width: Option<u16>,
-    /// Accepted for the sake of other tools: the network runs in 32 bits, whatever the weights of the file have
+    /// Accepted for compatibility with other tools; the network always runs in 32-bit floats
     #[arg(long, help_heading = "Model")]
     half: bool,
     /// Format of the result pictures [default: that of the input]
@@ -207,7 +207,7 @@ impl ExplainArgs {
         }
         let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
         if self.half {
-            say!("note: --half changes nothing: the network runs in 32 bits");
+            say!("note: --half has no effect: the network always runs in 32-bit floats");
         }
         let (model, mut words) = self.model.validated()?;
         let query = self.query.map(|first| corners(&first, &mut words.numbers)).transpose()?;

@@ -36,7 +36,8 @@ pub fn class_names(items: &[String]) -> Result<Vec<String>> {
 }
 
 fn text(file: &str) -> Result<String> {
-    let bytes = read_regular(Path::new(file)).with_context(|| format!("--names: {file:?} cannot be read"))?;
+    let bytes =
+        read_regular(Path::new(file)).with_context(|| format!("--names: {file:?} cannot be read; check the path"))?;
     if bytes.len() > MOST_BYTES {
         bail!("--names: {file:?} has more than {} KiB; expected a list of names", MOST_BYTES >> 10);
     }

@@ -22,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// A model, told by its content or its ending, and pictures: as --model-path and --img-path
+    /// The model, recognised by its content or extension, and the pictures: short for --model-path and --img-path
     #[arg(value_name = "MODEL | PICTURES", allow_negative_numbers = true)]
     words: Vec<PathBuf>,
     /// A YOLO model, TorchScript or checkpoint, told by its content. If missing: the same name in weights/, then the same stem
@@ -67,7 +67,7 @@ pub struct PictureArgs {
     /// Folder for the results, created if missing [default: outputs]
     #[arg(long, value_name = "DIR", help_heading = "Input and output")]
     output_dir: Option<PathBuf>,
-    /// With --name in YOLO's manner: the results go to DIR/NAME
+    /// Together with --name, as in YOLO: write the results to DIR/NAME
     #[arg(long, value_name = "DIR", conflicts_with = "output_dir", help_heading = "Input and output")]
     project: Option<PathBuf>,
     /// The folder in --project [default: the project itself]

@@ -50,7 +50,7 @@ impl Words {
     /// If several are models, or settings are written as in another tool: then with the right command.
     pub fn read(words: Vec<PathBuf>) -> Result<Self> {
         if let Some(command) = translated(&words) {
-            bail!("settings are flags here; type: {command}");
+            bail!("settings are passed as flags; use: {command}");
         }
         let is_number =
             |word: &PathBuf| !word.exists() && word.to_str().is_some_and(|text| text.parse::<f32>().is_ok());
@@ -178,12 +178,12 @@ mod tests {
         let told = |words: &[&str]| read(words).unwrap_err().to_string();
         assert_eq!(
             told(&["detect", "predict", "model=best.pt", "source=site/", "conf=0.5", "classes=[0,2]", "save_txt=True"]),
-            "settings are flags here; type: yolo-cam --model-path best.pt --img-path site/ --conf-thres 0.5 --classes 0,2 \
+            "settings are passed as flags; use: yolo-cam --model-path best.pt --img-path site/ --conf-thres 0.5 --classes 0,2 \
              --save-txt"
         );
         assert_eq!(
             told(&["mode=predict", "model=yolo11n.pt", "half=False", "show_labels=False"]),
-            "settings are flags here; type: yolo-cam --model-path yolo11n.pt --no-labels"
+            "settings are passed as flags; use: yolo-cam --model-path yolo11n.pt --no-labels"
         );
     }
 }

@@ -60,7 +60,7 @@ pub fn note_size(img_size: Option<u32>, model: &Model) {
         let side = model.input_side(None);
         if let Some(trained) = model.trained_side().filter(|&trained| trained != side) {
             say!(
-                "note: the model was trained at {trained} pixels and runs at {side}; --img-size {trained} takes the former"
+                "note: the model was trained at {trained} pixels but runs at {side}; use --img-size {trained} for its training size"
             );
         }
         return;

@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
         let has_boxes = model.head().has(Aspect::Box);
         let least = detect.conf_threshold.unwrap_or_default();
         let choice = match (detect.iou_threshold, detect.max_det) {
-            _ if !has_boxes && detect.classes.is_some() => "classes that were asked for".to_owned(),
+            _ if !has_boxes && detect.classes.is_some() => "the requested classes".to_owned(),
             (_, Some(1)) if !has_boxes => "the most probable class".to_owned(),
             (_, Some(most)) if !has_boxes => format!("the {most} most probable classes"),
             (Some(iou), _) => format!("boxes above {least}, NMS above IoU {iou}"),

@@ -259,14 +259,14 @@ fn check_box(b: &BBox, (width, height): (u32, u32)) -> Result<()> {
     if sides.iter().all(|side| (0.0..=1.0).contains(side)) && width.min(height) > 1 {
         let pixels = BBox { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h };
         bail!(
-            "--box {} looks like shares of the picture, and is taken in pixels: of this picture that would be --box {}",
+            "--box {} looks like fractions of the picture, but --box takes pixels; for this picture use --box {}",
             corners(b),
             corners(&BBox::from(<[f32; 4]>::from(pixels).map(f32::round)))
         );
     }
     let inside = b.clipped(Size { width, height });
     if inside.area() <= 0.0 {
-        bail!("--box {} lies outside of the picture, which has {width}x{height} pixels", corners(b));
+        bail!("--box {} lies outside the picture, which is {width}x{height} pixels", corners(b));
     }
     Ok(())
 }
@@ -295,11 +295,11 @@ mod tests {
         assert_eq!(check([-20.0, 100.0, 900.0, 420.0]), Ok(()), "a part of it is inside");
         assert_eq!(
             check([0.1, 0.25, 0.5, 1.0]),
-            Err("--box 0.1,0.25,0.5,1 looks like shares of the picture, and is taken in pixels: of this picture that would be \
-                 --box 77,144,384,576"
+            Err("--box 0.1,0.25,0.5,1 looks like fractions of the picture, but --box takes pixels; for this picture use --box \
+                 77,144,384,576"
                 .to_owned())
         );
         let outside = check([800.0, 10.0, 900.0, 20.0]).unwrap_err();
-        assert_eq!(outside, "--box 800,10,900,20 lies outside of the picture, which has 768x576 pixels");
+        assert_eq!(outside, "--box 800,10,900,20 lies outside the picture, which is 768x576 pixels");
     }
 }
