@@ -66,6 +66,9 @@ pub struct ExplainArgs {
     /// was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
+    /// Replace results in the output folder that were made with other settings; without it such a run is refused
+    #[arg(long, help_heading = "Input and output")]
+    exist_ok: bool,
     /// Only list the pictures and what their results would be called
     #[arg(long, help_heading = "Input and output")]
     dry_run: bool,
@@ -163,6 +166,8 @@ pub struct ExplainCommand {
     pub reports: Vec<&'static ReportSpec>,
     pub json_lines: bool,
     pub skip_existing: bool,
+    /// Whether results of other settings may be replaced.
+    pub exist_ok: bool,
     pub dry_run: bool,
     /// `None`: as suits the cores.
     pub jobs: Option<u16>,
@@ -229,6 +234,7 @@ impl ExplainArgs {
             },
             json_lines: self.json_lines,
             skip_existing: self.skip_existing,
+            exist_ok: self.exist_ok,
             dry_run: self.dry_run,
             jobs: self.jobs,
             layout: self.layout,

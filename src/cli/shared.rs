@@ -44,6 +44,13 @@ pub struct ModelArgs {
     /// Where to run: cpu, cuda, or cuda:N or N for one of several GPUs
     #[arg(long, default_value = "cpu", help_heading = "Model")]
     device: String,
+    /// A YAML file of flags, such as conf-thres: 0.3; what is on the command line counts more [default: yolo-cam.yaml in the
+    /// folder of pictures, or beside it]
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    config: Option<PathBuf>,
+    /// Take no yolo-cam.yaml
+    #[arg(long, conflicts_with = "config", help_heading = "Model")]
+    no_config: bool,
     /// Threads of libtorch [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     threads: Option<u16>,
@@ -143,6 +150,8 @@ pub struct ModelChoice {
     pub trust: bool,
     pub device: Device,
     pub threads: Option<u16>,
+    /// A file of settings that were taken.
+    pub config: Option<PathBuf>,
 }
 
 /// Which pictures there are, and where results go.
@@ -203,6 +212,7 @@ impl ModelArgs {
             trust: self.trust_model,
             device: device(&self.device)?,
             threads: self.threads,
+            config: self.config,
         };
         Ok((choice, words))
     }
@@ -220,7 +230,7 @@ impl ModelArgs {
 }
 
 /// Where pictures are, and where results go, unless the user says.
-const DEFAULT_INPUT: &str = "images/";
+pub const DEFAULT_INPUT: &str = "images/";
 const DEFAULT_OUTPUT: &str = "outputs";
 
 impl PictureArgs {

@@ -42,7 +42,7 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
         return hull(points, command);
     }
     let mut journal = Journal::read(&command.output_dir);
-    let mut told = journal.start();
+    let mut told = journal.start(None);
     let mut shapes = Vec::new();
     let mut rows = Vec::new();
     let mut failed = 0;
@@ -144,7 +144,7 @@ fn hull(file: &Path, command: &ShapeCommand) -> Result<Exit> {
     write_picture(&picture, &draw_hull(&points), DEFAULT_QUALITY)?;
     let entry = written(&file.display().to_string(), &PictureId::of(file, None), &format!("{stem}-hull"), &[picture]);
     let mut journal = Journal::read(&command.output_dir);
-    let added = journal.start().and_then(|()| journal.add(entry));
+    let added = journal.start(None).and_then(|()| journal.add(entry));
     added.with_context(|| format!("the journal in {:?} cannot be written", command.output_dir))?;
     print(|out| {
         let (area, length) = (signed_area(&hull), perimeter(&hull));

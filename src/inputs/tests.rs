@@ -50,7 +50,7 @@ fn a_folder_gives_its_pictures_and_videos_sorted_without_what_its_journal_knows(
     let search = search(elsewhere, true);
     assert_eq!(found(folder.path(), folder.path(), search), ok(&[&all[..], &below, &results].concat()));
     let mut journal = Journal::read(folder.path());
-    journal.start().unwrap();
+    journal.start(None).unwrap();
     let id = PictureId::of(&folder.path().join("a.png"), None);
     let files = Some(all[..2].iter().map(|name| (*name).to_owned()).collect());
     journal.add(Entry { files, ..Entry::planned("a.png", &id, "", "a") }).unwrap();

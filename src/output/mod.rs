@@ -12,6 +12,7 @@ mod names;
 mod page;
 pub mod reports;
 mod result;
+mod settings;
 mod shapes;
 
 pub use self::{
@@ -24,6 +25,7 @@ pub use self::{
     names::{FORMATS, ResultNames},
     page::{BASE_STYLE, url_segment},
     result::{Explained, Finished, group_name},
+    settings::ResultSettings,
     shapes::write_shapes,
 };
 

@@ -7,10 +7,11 @@ mod worker;
 use std::{
     io::Write,
     iter,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use yolo_cam::Model;
 
 use self::{
@@ -30,7 +31,7 @@ use crate::{
     cli::ExplainCommand,
     exit::Exit,
     inputs::{Item, Items, Source},
-    output::{Entry, Journal, Namer, PictureId, reports::Run},
+    output::{Entry, Journal, Namer, PictureId, ResultSettings, reports::Run},
     progress::{Bar, Progress},
 };
 
@@ -68,11 +69,14 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         return Ok(Exit::SomeFailed);
     }
     let _lock = session.begin()?;
+    let journal = Journal::read(output_dir);
+    if !command.exist_ok {
+        refuse_other_settings(&journal, &planner.settings, output_dir)?;
+    }
     if session.is_talkative() {
         let layers = command.target_layers.as_deref();
         session.tell_choices(method, layers, &kinds[0].options.detect);
     }
-    let journal = Journal::read(output_dir);
     if command.skip_existing && journal.damaged() > 0 {
         let damaged = journal.damaged();
         let lines = if damaged == 1 { "line" } else { "lines" };
@@ -84,10 +88,19 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     Ok(exit)
 }
 
+/// Keeps results that were made in another way from being replaced by accident.
+fn refuse_other_settings(journal: &Journal, settings: &ResultSettings, output_dir: &Path) -> Result<()> {
+    let Some(other) = journal.other_settings(settings) else { return Ok(()) };
+    bail!(
+        "{output_dir:?} has results of another run ({}); take another --output-dir, or --exist-ok to replace them",
+        other.difference(settings)
+    );
+}
+
 fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: Journal) -> Result<Exit> {
     let &Planner { command, kinds, .. } = planner;
     let total = items.total();
-    let started = journal.start();
+    let started = journal.start(Some(&planner.settings));
     let journal = Mutex::new(journal);
     let takes_steps = command.method.runs_again();
     let workers = match command.jobs {
@@ -140,14 +153,14 @@ fn crew<'a>(model: Model, count: usize, threads: usize, task: Task<'a>) -> Resul
 struct Planner<'a> {
     command: &'a ExplainCommand,
     kinds: &'a [ResultKind],
-    /// A digest of what results depend on.
-    settings: String,
+    /// What results depend on.
+    settings: ResultSettings,
 }
 
 impl Planner<'_> {
     /// The results of a picture, if they are all there and the user does not want them anew.
     fn results<'a>(&self, picture: &PictureId, journal: &'a Journal) -> Option<&'a Entry> {
-        let entry = journal.results_of(picture, &self.settings).filter(|_| self.command.skip_existing)?;
+        let entry = journal.results_of(picture, &self.settings.digest()).filter(|_| self.command.skip_existing)?;
         let of_pictures = self.command.reports.iter().filter(|report| report.of_pictures.is_some());
         let is_made = |name: &str| entry.kept.get(name).is_some_and(|kept| kept.len() == self.kinds.len());
         of_pictures.map(|report| report.name).all(is_made).then_some(entry)
@@ -160,7 +173,8 @@ impl Planner<'_> {
             Ok(picture) => match self.results(&picture.id, journal) {
                 Some(entry) => Work::Existing(entry.clone()),
                 None => {
-                    let entry = Entry::planned(&item.image, &picture.id, &self.settings, picture.names.source());
+                    let entry =
+                        Entry::planned(&item.image, &picture.id, &self.settings.digest(), picture.names.source());
                     // If that fails, so does the line of the results, which is told.
                     journal.add(entry.clone()).ok();
                     Work::Picture(picture, entry)
