@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod guard;
 mod inputs;
+mod net;
 mod output;
 mod progress;
 

@@ -843,3 +843,63 @@ fn one_thread_leaves_no_convolution_to_slower_kernels() {
     let pointwise = of_kernel("kh1");
     assert!(pointwise > 0 && pointwise % 42 == 0, "{pointwise} of 1x1");
 }
+
+#[test]
+fn results_of_other_settings_are_kept_unless_the_user_lets_them_go() {
+    let output = temp();
+    let run = |flags: &[&str]| {
+        let mut command = explain("images/eagle.jpg", &output);
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64"]).args(flags).assert()
+    };
+    run(&[]).success();
+    let result = output.path().join("eagle-res.jpg");
+    let before = fs::read(&result).expect("it is there");
+    run(&[]).success();
+    let told = "has results of another run (method gradcam, now layercam); take another --output-dir, or --exist-ok to replace them";
+    run(&["--method", "layercam", "--heat", "full"]).code(2).stderr(contains("drawing"));
+    run(&["--method", "layercam"]).code(2).stderr(contains(told));
+    assert_eq!(fs::read(&result).expect("it is there"), before);
+    run(&["--method", "layercam", "--exist-ok"]).success();
+    run(&["--method", "layercam"]).success();
+    run(&[]).code(2).stderr(contains("method layercam, now gradcam"));
+    fs::remove_file(&result).expect("it is there");
+    run(&[]).success();
+}
+
+#[test]
+fn results_mirror_the_folders_of_the_pictures_unless_flat_is_asked_for() {
+    let (pictures, output) = (temp(), temp());
+    for place in ["dog.jpg", "north/dog.jpg", "north/cam 1/eagle.jpg"] {
+        let copy = pictures.path().join(place);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("it is made");
+        let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("images").join(copy.file_name().expect("a name"));
+        fs::copy(picture, &copy).expect("it is copied");
+    }
+    let run = |output: &Path, flags: &[&str]| {
+        let mut command = yolo_cam();
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--conf-thres", "0.1", "--top", "1"]);
+        command.args(["--recursive", "--raw", "--report", "json,csv,html,txt", "--shape"]).args(flags);
+        command.arg("--img-path").arg(pictures.path()).arg("--output-dir").arg(output).assert().success()
+    };
+    run(output.path(), &[]);
+    let exist = |folder: &Path, names: &[&str]| {
+        for name in names {
+            assert!(folder.join(name).is_file(), "{name}");
+        }
+    };
+    exist(output.path(), &["dog-res.jpg", "north/dog-res.jpg", "north/cam 1/eagle-res.jpg", "labels/north/dog.txt"]);
+    exist(output.path(), &["north/cam 1/eagle-res.json", "north/cam 1/eagle-res-0.npy", "north/cam 1/eagle-shape.png"]);
+    let map = &report(&output.path().join("north/cam 1/eagle-res.json"))["detections"][0]["map"];
+    exist(output.path(), &[map.as_str().expect("a name")]);
+    for card in common::cards(&output.path().join("report.html")) {
+        let thumbnail = card["files"]["thumbnail"].as_str().expect("an address").replace("%20", " ");
+        exist(output.path(), &[&thumbnail]);
+    }
+    // Nothing of it is a picture to the next run, also where it lies among the pictures.
+    run(output.path(), &["--skip-existing"]).stderr(contains("0 of 3 pictures done, 3 skipped"));
+    run(pictures.path(), &[]).stderr(contains("3 of 3 pictures done"));
+    run(pictures.path(), &[]).stderr(contains("3 of 3 pictures done"));
+    let flat = temp();
+    run(flat.path(), &["--flat"]);
+    exist(flat.path(), &["dog-res.jpg", "dog-2-res.jpg", "eagle-res.jpg"]);
+}

@@ -12,10 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 use serde::Deserialize;
 use yolo_cam::files::{BYTE_ORDER_MARK, read_regular};
 
-use super::{
-    shared::DEFAULT_INPUT,
-    words::{Words, is_model},
-};
+use super::{shared::DEFAULT_INPUT, words::Words};
 
 /// What the file is called where no flag names it.
 pub const FILE: &str = "yolo-cam.yaml";
@@ -180,11 +177,11 @@ fn values(matches: &ArgMatches, id: &str) -> Vec<PathBuf> {
     matches.get_many::<PathBuf>(id).into_iter().flatten().cloned().collect()
 }
 
-/// The file in an input that is a folder, or in the folder where the input is.
+/// The file in the folder of the pictures that an input means, or in the folder above.
 fn beside(input: &Path) -> Option<PathBuf> {
-    let inside = input.is_dir().then(|| input.join(FILE));
-    let parent = input.parent().map(|parent| parent.join(FILE)).filter(|_| !is_model(input));
-    inside.into_iter().chain(parent).find(|file| file.is_file())
+    let folder = if input.is_dir() { Some(input) } else { input.parent() };
+    let folders = folder.into_iter().flat_map(|folder| [Some(folder), folder.parent()]).flatten();
+    folders.map(|folder| folder.join(FILE)).find(|file| file.is_file())
 }
 
 /// Names and values in their order by name.

@@ -102,8 +102,7 @@ pub fn check_command(words: &[PathBuf], program: fn() -> clap::Command) -> Resul
     bail!("{word:?} is neither a command nor a file{tip}; try '--help'")
 }
 
-/// Whether a word names a model: by its ending, or by what is in the file.
-pub fn is_model(path: &Path) -> bool {
+fn is_model(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
     ending.is_some_and(|ending| MODEL_ENDINGS.contains(&ending.as_str()))
         || path.is_file() && FileKind::of(path).is_ok()

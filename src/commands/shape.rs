@@ -50,7 +50,7 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     for file in &command.files {
         let name = file.display().to_string();
         let id = PictureId::of(file, None);
-        let names = namer.names(file, &id);
+        let names = namer.names(file, Path::new(""), &id);
         match measured(file, &name, &names, command) {
             Ok(shape) => {
                 let entry =

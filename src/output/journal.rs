@@ -192,7 +192,8 @@ impl Journal {
         let is_there = |entry: &&Entry| entry.files.iter().flatten().any(|file| self.folder.join(file).exists());
         // What another command wrote there has no settings that are known here.
         let others = self.entries.values().filter(|entry| entry.settings != digest).filter(is_there);
-        others.min_by(|a, b| a.stem.cmp(&b.stem)).and_then(|entry| self.settings.get(&entry.settings))
+        let known = others.filter_map(|entry| Some((&entry.stem, self.settings.get(&entry.settings)?)));
+        known.min_by_key(|(stem, _)| *stem).map(|(_, settings)| settings)
     }
 
     /// Makes ready to add lines of results with `settings`: writes anew what is still true, in place of all that was added

@@ -23,7 +23,7 @@ pub use self::{
     maps::write_maps,
     namer::Namer,
     names::{FORMATS, ResultNames},
-    page::{BASE_STYLE, url_segment},
+    page::{BASE_STYLE, url_path},
     result::{Explained, Finished, group_name},
     settings::ResultSettings,
     shapes::write_shapes,

@@ -39,9 +39,17 @@ pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
 pub fn read_within(path: impl AsRef<Path>, budget: &Budget) -> Result<(RgbImage, Share<'_>)> {
     let path = path.as_ref();
     let bytes = read_regular(path).map_err(Error::io(path))?;
+    read_bytes_within(&bytes, path, budget)
+}
+
+/// The same for a picture that is not in a file: `bytes` is what would be in it, `path` what errors call it.
+///
+/// # Errors
+/// [`Error::Picture`] if it is damaged or no picture.
+pub fn read_bytes_within<'a>(bytes: &[u8], path: &Path, budget: &'a Budget) -> Result<(RgbImage, Share<'a>)> {
     let problem = |problem| Error::Picture { path: path.to_owned(), problem };
     let mut share = None;
-    let picture = decode_after(&bytes, |needed| {
+    let picture = decode_after(bytes, |needed| {
         share = budget.take(needed);
         share.is_some()
     });

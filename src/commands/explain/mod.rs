@@ -30,7 +30,7 @@ use super::{
 use crate::{
     cli::ExplainCommand,
     exit::Exit,
-    inputs::{Item, Items, Source},
+    inputs::{Item, Items},
     output::{Entry, Journal, Namer, PictureId, ResultSettings, reports::Run},
     progress::{Bar, Progress},
 };
@@ -51,7 +51,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
     let plan = move |journal: &Journal| {
-        let files = sources.iter().flatten().map(Source::path);
+        let files = sources.iter().flatten().map(|source| source.path.as_path());
         let namer = Namer::new(output_dir, command.format).sparing(files);
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources, command.pictures.every, namer)

@@ -1,7 +1,8 @@
 //! One picture: read, explain, draw, write.
 
 use std::{
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,6 @@ use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     explain::explain_watched,
     geometry::{BBox, Size},
-    picture,
     report::{Record, max_side, write_picture},
 };
 
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cli::ExplainCommand,
-    inputs::{Content, PICTURES, Picture},
+    inputs::{Content, Picture},
     output::{Entry, Explained, Finished, ResultNames, reports::PictureReport, write_maps, write_shapes},
     progress::Bar,
 };
@@ -126,7 +126,7 @@ impl<'a> ExplainWorker<'a> {
             }
             Work::Picture(picture, entry) => (picture, entry),
         };
-        let state = match attempt(&job.image, || self.results(content, &job.image, &names, &mut warnings)) {
+        let state = match attempt(&job.image, || self.results(&content, &job.image, &names, &mut warnings)) {
             Attempt::Done(results) => PictureState::Done(results, entry),
             Attempt::Failed(error) => PictureState::Failed(error),
             Attempt::Interrupted => PictureState::Interrupted,
@@ -136,23 +136,20 @@ impl<'a> ExplainWorker<'a> {
 
     fn results(
         &self,
-        content: Content,
+        content: &Content,
         image: &str,
         names: &ResultNames,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Finished>> {
         let start = Instant::now();
-        let (picture, _share) = match content {
-            Content::File(path) => {
-                let (picture, share) = picture::read_within(path, &PICTURES)?;
-                (picture, Some(share))
-            }
-            Content::Frame(picture) => (picture, None),
-        };
+        let loaded = content.load()?;
+        let folder = names.picture().parent().map(Path::to_owned).unwrap_or_default();
+        // That of a picture that was found in a folder below may be new.
+        fs::create_dir_all(&folder).with_context(|| format!("{image}: folder {folder:?} cannot be created"))?;
         let mut decode = start.elapsed();
         let mut done = Vec::with_capacity(self.task.kinds.len());
         for kind in self.task.kinds {
-            let current = Current { image, picture: &picture, names: kind.names(names), kind };
+            let current = Current { image, picture: &loaded.picture, names: kind.names(names), kind };
             done.push(self.result(&current, decode, warnings)?);
             decode = Duration::ZERO;
         }

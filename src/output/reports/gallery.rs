@@ -17,7 +17,7 @@ use yolo_cam::{
     report::{DetectionEntry, Record, write_picture},
 };
 
-use crate::output::{BASE_STYLE, url_segment};
+use crate::output::{BASE_STYLE, url_path};
 
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = include_str!("gallery/style.css");
@@ -143,8 +143,11 @@ impl GalleryPictures {
     pub fn write(&self, stem: &str, picture: &RgbImage, heat: &RgbImage) -> Result<CardFiles> {
         let write = |what: &str, picture: &RgbImage| -> Result<String> {
             let name = format!("{stem}-{what}.jpg");
-            write_picture(&self.folder.join(&name), picture, QUALITY)?;
-            Ok(format!("{FOLDER}/{}", url_segment(&name)))
+            let path = self.folder.join(&name);
+            let folder = path.parent().unwrap_or(&self.folder);
+            fs::create_dir_all(folder).map_err(|reason| Error::Io { path: folder.to_owned(), reason })?;
+            write_picture(&path, picture, QUALITY)?;
+            Ok(format!("{FOLDER}/{}", url_path(&name)))
         };
         Ok(CardFiles {
             thumbnail: write("thumbnail", &shrunk(heat, THUMBNAIL_SIDE))?,
