@@ -489,7 +489,17 @@ fn what_is_done_is_known_by_the_picture_and_not_by_the_name_of_its_results() {
     copies(&pictures, &["b/0001.jpg"]);
     let run = || {
         let mut command = explain(&pictures.path().to_string_lossy(), &output);
-        command.args(["--recursive", "--skip-existing", "--report", "csv", "--img-size", "320", "--top", "1"]);
+        command.args([
+            "--recursive",
+            "--flat",
+            "--skip-existing",
+            "--report",
+            "csv",
+            "--img-size",
+            "320",
+            "--top",
+            "1",
+        ]);
         command.output().expect("it runs")
     };
     assert!(run().status.success());
@@ -513,7 +523,7 @@ fn other_settings_are_other_results_and_reports_hold_those_of_one() {
     copies(&pictures, &["a.jpg", "b.jpg"]);
     let run = |input: &str, method: &str| {
         let mut command = explain(&pictures.path().join(input).to_string_lossy(), &output);
-        command.args(["--skip-existing", "--report", "csv", "--img-size", "320", "--method", method]);
+        command.args(["--skip-existing", "--exist-ok", "--report", "csv", "--img-size", "320", "--method", method]);
         let run = command.output().expect("it runs");
         assert!(run.status.success());
         String::from_utf8_lossy(&run.stderr).into_owned()

@@ -18,7 +18,7 @@ use clap_complete::Shell;
 
 pub use self::{
     eval::{Choice as EvalChoice, EvalCommand},
-    explain::ExplainCommand,
+    explain::{ExplainCommand, default_alpha},
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,

@@ -109,22 +109,21 @@ pub fn program_and_command() -> [(String, String); 2] {
 
 /// All that the results of a picture depend on, but for the picture.
 pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSettings {
-    /// What the program chooses where the user does not.
+    /// What is not said is left to the program, or not wanted.
     fn or_auto<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(|| "auto".to_owned(), |value| value.to_string())
     }
-    let DetectionChoice { img_size, conf_threshold, iou_threshold, max_det, top, classes, agnostic_nms } =
-        &command.detection;
+    let detect = detect_options(&command.detection, model);
+    let DetectionChoice { img_size, classes, agnostic_nms, .. } = &command.detection;
     ResultSettings::new([
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("model", format!("{:?}", PictureId::of(model.path(), None))),
         ("branch", or_auto(command.model.branch.map(Branch::name))),
         ("class names", model.names().join(",")),
-        ("img-size", or_auto(*img_size)),
-        ("conf-thres", or_auto(*conf_threshold)),
-        ("iou-thres", or_auto(*iou_threshold)),
-        ("max-det", or_auto(*max_det)),
-        ("top", or_auto(*top)),
+        ("img-size", model.input_side(*img_size).to_string()),
+        ("conf-thres", or_auto(detect.conf_threshold)),
+        ("iou-thres", or_auto(detect.iou_threshold)),
+        ("most boxes", or_auto(detect.max_det)),
         ("classes", or_auto(classes.as_ref().map(|classes| classes.join(",")))),
         ("agnostic-nms", agnostic_nms.to_string()),
         ("box", or_auto(command.query.map(|b| <[f32; 4]>::from(b).map(|side| side.to_string()).join(",")))),
@@ -137,11 +136,12 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSetting
         ("target-layer", or_auto(command.target_layers.as_ref().map(|layers| layers.join(",")))),
         ("fuse", command.fuse.map_or("none", Fuse::name).to_owned()),
         ("layout", command.layout.name.to_owned()),
-        ("drawing", format!("{:?}", command.render)),
+        ("drawing flags", format!("{:?}", command.render)),
+        ("footer", command.has_footer.to_string()),
         ("format", or_auto(command.format)),
         ("quality", command.quality.to_string()),
-        ("raw", format!("{:?}", command.raw)),
-        ("shape", format!("{:?}", command.shape)),
+        ("raw", or_auto(command.raw.map(|(format, size)| format!("{format:?} {size:?}").to_lowercase()))),
+        ("shape flags", format!("{:?}", command.shape)),
     ])
 }
 

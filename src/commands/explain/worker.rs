@@ -17,11 +17,14 @@ use yolo_cam::{
 };
 
 use super::{
-    super::session::{Attempt, attempt, go_on},
-    messages::{empty_maps, no_signal_reason, query_outcome, undrawable_name},
+    super::{
+        options::method_of,
+        session::{Attempt, attempt, go_on},
+    },
+    messages::{empty_maps, no_signal_reason, query_outcome, small_boxes, undrawable_name},
 };
 use crate::{
-    cli::ExplainCommand,
+    cli::{ExplainCommand, Verbosity},
     inputs::{Content, Picture},
     output::{Entry, Explained, Finished, ResultNames, reports::PictureReport, write_maps, write_shapes},
     progress::Bar,
@@ -234,8 +237,13 @@ impl<'a> ExplainWorker<'a> {
     fn drawn(&self, explained: &Explained, warnings: &mut Vec<String>) -> Result<Vec<(PathBuf, RgbImage)>> {
         let target = explained.names.picture();
         let limit = max_side(&target);
-        let options = explained.render.clone().with_max_side(limit);
-        let drawn = (self.task.command.layout.draw)(explained, &options)?;
+        let command = self.task.command;
+        let footer = command.has_footer.then(|| footer(command, &self.model));
+        let options = explained.render.clone().with_max_side(limit).with_footer(footer);
+        let drawn = (command.layout.draw)(explained, &options)?;
+        if command.layout.is_small_scale && command.verbosity >= Verbosity::Normal {
+            warnings.extend(small_boxes(explained.explanation));
+        }
         if drawn.left_out > 0 {
             let kind = target.extension().unwrap_or_default().to_string_lossy();
             warnings.push(format!(
@@ -246,6 +254,12 @@ impl<'a> ExplainWorker<'a> {
         }
         Ok(drawn.pictures)
     }
+}
+
+/// What the footer of a picture says of how it was made: model, method, target.
+fn footer(command: &ExplainCommand, model: &Model) -> Vec<String> {
+    let file = model.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    vec![file, method_of(command, model).name.to_owned(), format!("target {}", command.target.of(model).name)]
 }
 
 /// Whether a box lies in a picture of so many pixels.

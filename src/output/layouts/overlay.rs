@@ -3,7 +3,7 @@
 use yolo_cam::{
     Result,
     explain::{Group, Grouping},
-    render::{HeatArea, RenderOptions, overlay},
+    render::{Blend, HeatArea, RenderOptions, overlay},
 };
 
 use super::{Drawn, LayoutSpec};
@@ -13,6 +13,8 @@ pub const SPEC: LayoutSpec = LayoutSpec {
     name: "overlay",
     summary: "A picture for each box at the picture's own resolution, STEM-res-INDEX",
     heat: HeatArea::Full,
+    blend: Blend::Heat,
+    is_small_scale: false,
     draw,
 };
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 use yolo_cam::{
     explain::Grouping,
-    render::{HeatArea, overlay},
+    render::{Blend, HeatArea, overlay},
     report::Record,
 };
 
@@ -14,7 +14,7 @@ use super::{
     PictureReport, ReportSpec, Sink, Told,
     gallery::{Card, GalleryPictures, write_gallery},
 };
-use crate::output::Explained;
+use crate::{cli::default_alpha, output::Explained};
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: NAME,
@@ -39,6 +39,8 @@ impl PictureReport for Cards {
         let options = (*render)
             .clone()
             .with_heat(HeatArea::Full)
+            .with_blend(Blend::Heat)
+            .with_alpha(default_alpha(Blend::Heat))
             .with_labels(false)
             .with_line_width(Some(0))
             .with_colorbar(false);
