@@ -336,14 +336,17 @@ fn a_picture_without_detections_is_written_alone() {
         .assert()
         .success()
         .stderr(contains("no detections (best: "));
-    let size = image::image_dimensions(output.path().join("eagle-res.jpg")).expect("it is a picture");
-    assert_eq!(size, (640, 448));
+    let size = || image::image_dimensions(output.path().join("eagle-res.jpg")).expect("it is a picture");
+    let (width, height) = size();
+    assert!(width == 640 && (460..500).contains(&height), "{height} rows with the footer");
+    explain("images/eagle.jpg", &output).args(["--conf-thres", "0.99", "--no-footer", "--exist-ok"]).assert().success();
+    assert_eq!(size(), (640, 448));
 }
 
 #[test]
 fn panels_wrap_where_one_row_would_exceed_what_jpeg_holds() {
     let output = temp();
-    let flags = ["--conf-thres", "0.001", "--iou-thres", "0.9", "--max-det", "110", "--report", "json"];
+    let flags = ["--conf-thres", "0.001", "--iou-thres", "0.9", "--max-det", "110", "--report", "json", "--no-footer"];
     explain("images/dog.jpg", &output).args(flags).assert().success();
     let report = report(&output.path().join("dog-res.json"));
     let panels = report["detections"].as_array().expect("a list").len() as u32 + 1;

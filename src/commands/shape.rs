@@ -12,8 +12,8 @@ use serde::Serialize;
 use yolo_cam::{
     report::{CsvRow, DEFAULT_QUALITY, write_csv, write_picture, write_value},
     shape::{
-        Comparison, Shape, ShapeNumbers, compare, convex_hull, draw_hull, draw_shape, perimeter, read_map, read_points,
-        shape as measure, signed_area,
+        Comparison, Figure, Shape, ShapeNumbers, compare, convex_hull, draw_hull, draw_shape, perimeter, read_map,
+        read_points, shape as measure, signed_area,
     },
 };
 
@@ -120,7 +120,8 @@ fn shape_json(names: &ResultNames) -> PathBuf {
 fn measured(file: &Path, name: &str, names: &ResultNames, command: &ShapeCommand) -> Result<Shape> {
     let map = read_map(file)?;
     let shape = measure(map.view(), None, &command.options).map_err(|problem| anyhow!("{file:?}: {problem}"))?;
-    write_picture(&names.shape(), &draw_shape(&grey(&map), &shape, names.source(), &command.options), DEFAULT_QUALITY)?;
+    let figure = Figure { shape: &shape, title: names.source().to_owned(), b: None };
+    write_picture(&names.shape(), &draw_shape(&grey(&map), &figure, &command.options), DEFAULT_QUALITY)?;
     if command.json {
         write_value(&shape_json(names), &ShapeReport { file: name, numbers: &shape.numbers })?;
     }

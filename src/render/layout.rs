@@ -148,11 +148,18 @@ pub fn overlay(
     Ok(colorbar::beside(panel, size_of(picture), options))
 }
 
+/// A picture with the footer that `options` want, if they do.
+pub fn under(picture: RgbImage, options: &RenderOptions) -> RgbImage {
+    let notes = options.footer.as_deref().unwrap_or_default();
+    Footer::below(size_of(&picture)).under(picture, notes, options.max_side)
+}
+
 /// The picture, and beside it (below it, where that would be wider than `max_side`) the same with all boxes.
 ///
 /// # Errors
 /// [`crate::Error::Libtorch`] if a map can't be scaled.
 pub fn side(picture: &RgbImage, explanation: &Explanation, model: &Model, options: &RenderOptions) -> Result<RgbImage> {
+    let options = &options.clone().with_grouping(Grouping::All);
     let artist = Artist::new(explanation, model, options);
     let (width, height) = picture.dimensions();
     let bar = colorbar::width(size_of(picture), options);

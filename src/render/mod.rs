@@ -20,7 +20,7 @@ use image::{Rgb, RgbImage};
 pub use self::{
     colormap::{Colormap, class_color},
     crops::crops,
-    layout::{Sheet, overlay, panels, sheet, side},
+    layout::{Sheet, overlay, panels, sheet, side, under},
     text::is_drawable,
 };
 use self::{

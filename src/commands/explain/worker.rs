@@ -175,6 +175,7 @@ impl<'a> ExplainWorker<'a> {
         self.warn(image, &explanation, &kind.options, warnings);
         lap();
         let command = self.task.command;
+        let footer = command.has_footer.then(|| footer(command, &self.model));
         let explained = Explained {
             image,
             picture,
@@ -182,7 +183,7 @@ impl<'a> ExplainWorker<'a> {
             layer: kind.layer.as_deref(),
             model: &self.model,
             explanation: &explanation,
-            render: &command.render,
+            render: &command.render.clone().with_footer(footer),
             quality: command.quality,
         };
         let pictures = self.drawn(&explained, warnings)?;
@@ -238,8 +239,7 @@ impl<'a> ExplainWorker<'a> {
         let target = explained.names.picture();
         let limit = max_side(&target);
         let command = self.task.command;
-        let footer = command.has_footer.then(|| footer(command, &self.model));
-        let options = explained.render.clone().with_max_side(limit).with_footer(footer);
+        let options = explained.render.clone().with_max_side(limit);
         let drawn = (command.layout.draw)(explained, &options)?;
         if command.layout.is_small_scale && command.verbosity >= Verbosity::Normal {
             warnings.extend(small_boxes(explained.explanation));

@@ -3,7 +3,7 @@
 use yolo_cam::{
     Result,
     explain::{Group, Grouping},
-    render::{Blend, HeatArea, RenderOptions, overlay},
+    render::{Blend, HeatArea, RenderOptions, overlay, under},
 };
 
 use super::{Drawn, LayoutSpec};
@@ -22,7 +22,7 @@ fn draw(explained: &Explained, options: &RenderOptions) -> Result<Drawn> {
     let Explained { picture, names, .. } = explained;
     let groups = explained.explanation.groups(options.grouping);
     if groups.is_empty() {
-        return Ok(Drawn::single(names, (*picture).clone()));
+        return Ok(Drawn::single(names, under((*picture).clone(), options)));
     }
     let draw = |(index, group): (usize, &Group)| {
         let drawn = overlay(picture, explained.explanation, group, explained.model, options)?;

@@ -43,7 +43,8 @@ impl PictureReport for Cards {
             .with_alpha(default_alpha(Blend::Heat))
             .with_labels(false)
             .with_line_width(Some(0))
-            .with_colorbar(false);
+            .with_colorbar(false)
+            .with_footer(None);
         let heat = match explanation.groups(Grouping::All).first() {
             Some(all) => overlay(&large, explanation, all, model, &options)?,
             None => large.clone(),
