@@ -639,7 +639,9 @@ fn shapes_are_drawn_and_their_numbers_are_in_all_reports() {
         .args(["--shape", "--report", "json,csv", "--descriptors", "6", "--raw", "npy", "--raw-size", "input"])
         .assert()
         .success();
-    assert_eq!(image::image_dimensions(output.path().join("dog-shape.png")).expect("a picture"), (2 * 640, 4 * 480));
+    let (width, height) = image::image_dimensions(output.path().join("dog-shape.png")).expect("a picture");
+    // A legend below each, and the footer.
+    assert!((1280..1400).contains(&width) && (4 * 500..4 * 540).contains(&height), "{width}x{height}");
     let report = report(&output.path().join("dog-res.json"));
     let table = fs::read_to_string(output.path().join("report.csv")).expect("it is there");
     assert!(
@@ -728,7 +730,7 @@ fn completions_and_the_manual_know_every_flag() {
 fn each_layout_writes_its_files_at_its_resolution() {
     let with = |args: &[&str]| {
         let output = temp();
-        explain("images/dog.jpg", &output).args(args).assert().success();
+        explain("images/dog.jpg", &output).args(args).arg("--no-footer").assert().success();
         let sizes = files(&output).into_iter().map(|name| {
             let (width, height) = image::image_dimensions(output.path().join(&name)).expect("it is a picture");
             (name, width, height)
@@ -744,6 +746,9 @@ fn each_layout_writes_its_files_at_its_resolution() {
     assert_eq!(with(&["--layout", "side", "--format", "webp"]), [sized("dog-res.webp", 2 * 768, 576)]);
     // Five tiles of 480x360 in three rows, 8 pixels between them.
     assert_eq!(with(&["--layout", "sheet"]), [sized("dog-res.jpg", 2 * 480 + 8, 3 * 360 + 16)]);
+    // Five pairs of 256 pixels with 4 between them in two columns, 16 pixels between cells; below each crop stands its box.
+    let crops = with(&["--layout", "crops", "--no-labels"]);
+    assert_eq!(crops, [sized("dog-res.jpg", 2 * 516 + 16, 3 * 256 + 2 * 16)]);
     let none = with(&["--layout", "overlay", "--conf-thres", "1"]);
     assert_eq!(none, [sized("dog-res.jpg", 768, 576)], "the picture alone");
 }
@@ -766,6 +771,8 @@ fn quality_and_colours_change_the_file() {
         &["--no-labels"],
         &["--colorbar"],
         &["--line-width", "9"],
+        &["--blend", "heat"],
+        &["--no-footer"],
     ] {
         assert!(bytes(args) != plain, "{args:?}");
     }

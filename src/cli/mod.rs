@@ -3,6 +3,7 @@
 mod config;
 mod eval;
 mod explain;
+mod foreign;
 mod names;
 mod shape;
 mod shared;
@@ -93,7 +94,7 @@ struct ExportArgs {
     output: Option<PathBuf>,
     /// Side of the input that the file says it is for, in pixels, rounded up to a multiple of the largest stride; it
     /// runs at any other too
-    #[arg(long, value_name = "PIXELS", value_parser = img_size())]
+    #[arg(long, value_name = "PIXELS", value_parser = img_size)]
     img_size: Option<u32>,
     /// Weights of 16 bits: half the size
     #[arg(long)]
@@ -105,7 +106,7 @@ struct LayersArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// Longest side of the input for which shapes are shown, in pixels
-    #[arg(long, value_name = "PIXELS", value_parser = img_size())]
+    #[arg(long, value_name = "PIXELS", value_parser = img_size)]
     img_size: Option<u32>,
 }
 
@@ -201,9 +202,14 @@ impl Cli {
 
 /// What clap says of wrong use in a paragraph, in a line: without the usage, which --help shows.
 pub fn one_line(error: &clap::Error) -> String {
+    if let Some(told) = foreign::explained(error) {
+        return told;
+    }
     let text = error.to_string();
     let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.starts_with("Usage:"));
-    let lines = paragraphs.flat_map(str::lines).map(str::trim).filter(|line| !line.is_empty());
+    // A mistyped flag is hardly ever meant for a file's name.
+    let lines = paragraphs.flat_map(str::lines).map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("tip: to pass '"));
     let mut told = String::new();
     for line in lines {
         let (line, is_item) = match line.strip_prefix("For more information, ") {
@@ -319,7 +325,7 @@ mod tests {
             "0",
             "2",
             "--method",
-            "GradCAM",
+            "Grad-CAM",
             "--target",
             "LOGIT",
         ])

@@ -72,7 +72,13 @@ pub struct PictureArgs {
     #[arg(long, requires = "recursive", help_heading = "Input and output")]
     flat: bool,
     /// Of videos and animations take only every N-th frame
-    #[arg(long, value_name = "N", default_value = "1", help_heading = "Input and output")]
+    #[arg(
+        long,
+        visible_alias = "vid-stride",
+        value_name = "N",
+        default_value = "1",
+        help_heading = "Input and output"
+    )]
     every: NonZeroU32,
     /// Folder for the results, created if missing [default: outputs]
     #[arg(long, value_name = "DIR", help_heading = "Input and output")]
@@ -89,7 +95,7 @@ pub struct PictureArgs {
 pub struct DetectionArgs {
     /// Longest side of the network's input in pixels, rounded up to a multiple of the largest stride; of classifiers each side
     /// [default: 640, of classifiers 224, of static exports of the Ultralytics package their own size]
-    #[arg(long, visible_aliases = ["imgsz", "img"], value_name = "PIXELS", value_parser = img_size(), help_heading = "Detection")]
+    #[arg(long, visible_aliases = ["imgsz", "img"], value_name = "PIXELS", value_parser = img_size, help_heading = "Detection")]
     img_size: Option<u32>,
     /// Least confidence of a box, or of a class of the whole picture [default: 0.4, none for classifiers]
     #[arg(long, visible_alias = "conf", value_name = "0..1", value_parser = fraction, help_heading = "Detection")]

@@ -1,8 +1,10 @@
 //! What flags take, and what the library calls it.
 
+use std::ffi::OsStr;
+
 use anyhow::{Result, bail};
 use clap::{
-    ValueEnum,
+    Arg, Command, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use tch::Device;
@@ -54,7 +56,29 @@ pub fn method() -> impl TypedValueParser<Value = Method> {
         PossibleValue::new(method.name).aliases(method.aliases).help(format!("{}{authors}", method.summary))
     });
     // In any case, as flags ask for: the list has small letters.
-    PossibleValuesParser::new(values).map(|name| Method::named(&name.to_lowercase()).expect("clap takes no other"))
+    let named = |name: String| Method::named(&name.to_lowercase()).expect("clap takes no other");
+    Joined(PossibleValuesParser::new(values)).map(named)
+}
+
+/// Takes `Grad-CAM` and `grad_cam` for `gradcam`.
+#[derive(Clone)]
+struct Joined(PossibleValuesParser);
+
+impl TypedValueParser for Joined {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        let text = value.to_string_lossy();
+        let lower = text.to_lowercase();
+        match ["-cam", "_cam"].into_iter().find(|behind| lower.contains(behind)) {
+            Some(behind) => self.0.parse_ref(command, arg, OsStr::new(&lower.replace(behind, "cam"))),
+            None => self.0.parse_ref(command, arg, value),
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        self.0.possible_values()
+    }
 }
 
 /// Takes the name of a layout in the list.
@@ -84,8 +108,14 @@ pub fn smooth(text: &str) -> Result<f32, String> {
 }
 
 /// At most what a GPU of today can hold; more is a slip.
-pub fn img_size() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=16_384)
+pub fn img_size(text: &str) -> Result<u32, String> {
+    const MOST: u32 = 16_384;
+    match text.parse() {
+        Ok(side) if (1..=MOST).contains(&side) => Ok(side),
+        _ => Err(format!(
+            "expected one number from 1 to {MOST}, the longest side; the other side follows from the picture"
+        )),
+    }
 }
 
 /// The box of `60,100,500,420`, or of `60` with the `further` numbers that stand behind it, of which it takes three.

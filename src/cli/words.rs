@@ -69,8 +69,8 @@ impl Words {
         match self.numbers.first() {
             None => Ok(()),
             Some(number) => bail!(
-                "{number:?} is neither a file nor part of a flag; --img-size takes one number, the longest side, and the other \
-                 side follows from the picture"
+                "{number:?} is neither a file nor part of a flag; --img-size takes one number, the longest side, and cameras \
+                 are not read: give pictures or videos"
             ),
         }
     }

@@ -37,7 +37,12 @@ impl Remote {
     pub fn bytes(&self) -> Result<&[u8]> {
         let fetched = self.bytes.get_or_init(|| {
             let address = self.address.to_string_lossy();
-            fetch(&address).map_err(|error| format!("{address:?} cannot be fetched: {}", one_line(&error)))
+            fetch(&address).map_err(|error| {
+                format!(
+                    "{address:?} cannot be fetched: {}; check the address, or download it and give the file",
+                    one_line(&error)
+                )
+            })
         });
         fetched.as_deref().map_err(|problem| anyhow!("{problem}"))
     }
