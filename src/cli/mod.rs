@@ -1,5 +1,6 @@
 //! The command line's flags, made into validated options. clap's types stop here.
 
+mod again;
 mod eval;
 mod explain;
 mod names;
@@ -16,6 +17,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::{
+    again::again,
     eval::{Choice as EvalChoice, EvalCommand},
     explain::ExplainCommand,
     shape::ShapeCommand,

@@ -1,5 +1,7 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
+use std::time::SystemTime;
+
 use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
@@ -11,7 +13,7 @@ use yolo_cam::{
 
 use crate::{
     cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
-    output::PictureId,
+    output::{PictureId, reports::Heading, utc},
 };
 
 /// The options of an explanation, checked against the model.
@@ -97,6 +99,16 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
     ]
     .map(|(name, value)| (name.to_owned(), value));
     program_and_command().into_iter().chain(own).collect()
+}
+
+/// What the page of a run calls it.
+pub fn heading(command: &ExplainCommand, model: &Model) -> Heading {
+    let file = model.path().file_name().unwrap_or(model.path().as_os_str());
+    Heading {
+        model: file.to_string_lossy().into_owned(),
+        method: method_of(command, model).name.to_owned(),
+        date: utc(SystemTime::now()),
+    }
 }
 
 /// What every page says of the run: the version of the program, and how it was called.

@@ -1,6 +1,7 @@
 //! What a run leaves in a folder: the names of results, what is written of each picture and in the end, and the journal
 //! that knows all of it.
 
+mod date;
 mod journal;
 pub mod layouts;
 mod line_file;
@@ -13,8 +14,10 @@ mod page;
 pub mod reports;
 mod result;
 mod shapes;
+mod shell;
 
 pub use self::{
+    date::utc,
     journal::{Entry, Journal, PictureId, Results},
     line_file::LineFile,
     lines::JsonLines,
@@ -25,6 +28,7 @@ pub use self::{
     page::{BASE_STYLE, url_segment},
     result::{Explained, Finished, group_name},
     shapes::write_shapes,
+    shell::quoted,
 };
 
 /// Folders beside reports that hold the reports' files.
