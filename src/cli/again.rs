@@ -107,7 +107,18 @@ mod tests {
         let told = |arguments: &[&str]| again_of(arguments).unwrap();
         assert_eq!(told(&[]), "yolo-cam --output-dir outputs-again --img-path");
         assert_eq!(
-            told(&["my model.pt", "site/", "--quiet", "--recursive", "--project", "runs/", "--name", "a", "--top", "3"]),
+            told(&[
+                "my model.pt",
+                "site/",
+                "--quiet",
+                "--recursive",
+                "--project",
+                "runs/",
+                "--name",
+                "a",
+                "--top",
+                "3"
+            ]),
             "yolo-cam --model-path 'my model.pt' --top=3 --output-dir runs/a-again --img-path"
         );
         assert_eq!(
@@ -115,7 +126,19 @@ mod tests {
             "yolo-cam --model-path b.pt --merged --output-dir again --img-path"
         );
         assert_eq!(
-            told(&["--classes", "0", "2", "--target-layer", "17,23", "--names", "a,b", "c d", "--raw", "--conf", "0.25"]),
+            told(&[
+                "--classes",
+                "0",
+                "2",
+                "--target-layer",
+                "17,23",
+                "--names",
+                "a,b",
+                "c d",
+                "--raw",
+                "--conf",
+                "0.25"
+            ]),
             "yolo-cam --names a,b 'c d' --conf-thres=0.25 --classes=0,2 --raw=npy --target-layer=17,23 \
              --output-dir outputs-again --img-path"
         );

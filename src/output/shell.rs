@@ -24,7 +24,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_shell_reads_every_word_back() {
-        let words = ["", "a b", "it's", "''", "$HOME", "~", "*", "a;b&c|d", "\\", "\"", "`ls`", "two\nlines", "#x", "é", "!"];
+        let words =
+            ["", "a b", "it's", "''", "$HOME", "~", "*", "a;b&c|d", "\\", "\"", "`ls`", "two\nlines", "#x", "é", "!"];
         let line = words.map(quoted).join(" ");
         let output = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().unwrap();
         let read = String::from_utf8(output.stdout).unwrap();

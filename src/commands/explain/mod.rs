@@ -31,7 +31,10 @@ use crate::{
     cli::{ExplainCommand, again},
     exit::Exit,
     inputs::{Item, Items, Source},
-    output::{Entry, Journal, Namer, PictureId, reports::{ReportSpec, Run}},
+    output::{
+        Entry, Journal, Namer, PictureId,
+        reports::{ReportSpec, Run},
+    },
     progress::{Bar, Progress},
 };
 

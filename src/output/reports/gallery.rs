@@ -12,8 +12,8 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use yolo_cam::{
     Error, Result,
-    files::write_atomically,
     explain::Normalize,
+    files::write_atomically,
     geometry::BBox,
     picture::shrunk,
     render::{RenderOptions, class_color},
@@ -26,10 +26,11 @@ use crate::output::{BASE_STYLE, quoted, url_segment};
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = include_str!("gallery/style.css");
 /// In the order in which they run.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("gallery/page.js"),
     include_str!("gallery/cards.js"),
     include_str!("gallery/zoom.js"),
+    include_str!("gallery/labels.js"),
     include_str!("gallery/heat.js"),
     include_str!("gallery/view.js"),
     include_str!("gallery/start.js"),
@@ -347,7 +348,9 @@ mod tests {
         let path = folder.path().join("report.html");
         write_gallery(&path, &run("a"), &[]).unwrap();
         let page = fs::read_to_string(&path).unwrap();
-        assert!(page.contains(&[BASE_STYLE, STYLE].concat()) && page.contains(&SCRIPTS.concat()) && !page.contains("{{"));
+        assert!(
+            page.contains(&[BASE_STYLE, STYLE].concat()) && page.contains(&SCRIPTS.concat()) && !page.contains("{{")
+        );
         assert!(page.contains("\"colors\":[\"#e69f00\",\"#56b4e9\""));
         assert_eq!(class_color(COLORS), class_color(0));
     }
@@ -394,7 +397,9 @@ mod tests {
     #[test]
     fn a_card_of_an_older_version_is_not_read() {
         let files = r#"{"thumbnail": "t", "picture": "p", "heat": "h"}"#;
-        let old = format!(r#"{{"image": "a", "layer": null, "width": 1, "height": 1, "files": {files}, "error": null, "detections": []}}"#);
+        let old = format!(
+            r#"{{"image": "a", "layer": null, "width": 1, "height": 1, "files": {files}, "error": null, "detections": []}}"#
+        );
         assert!(serde_json::from_str::<Card>(&old).is_err());
         let new = old.replace(r#""heat": "h""#, r#""heat_area": [0, 0, 1, 1]"#);
         assert!(serde_json::from_str::<Card>(&new).is_ok());

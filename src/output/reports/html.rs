@@ -44,12 +44,8 @@ impl PictureReport for Cards {
         let picture = GalleryPictures::large(explained.picture);
         let small = GalleryPictures::small(&picture);
         // The lines that the user wants are for pictures of another size.
-        let options = (*render)
-            .clone()
-            .with_heat(HeatArea::Full)
-            .with_labels(false)
-            .with_line_width(None)
-            .with_colorbar(false);
+        let options =
+            (*render).clone().with_heat(HeatArea::Full).with_labels(false).with_line_width(None).with_colorbar(false);
         let thumbnail = match explanation.groups(Grouping::All).first() {
             Some(all) => overlay(&small, explanation, all, model, &options)?,
             None => small,

@@ -90,10 +90,7 @@ mod tests {
             count += 1.0;
         }
         let along = |sum: f32, pixels: u32, from: f32, to: f32| from + sum / count / pixels as f32 * (to - from);
-        (
-            along(x_sum, grey.width(), visible.x1, visible.x2),
-            along(y_sum, grey.height(), visible.y1, visible.y2),
-        )
+        (along(x_sum, grey.width(), visible.x1, visible.x2), along(y_sum, grey.height(), visible.y1, visible.y2))
     }
 
     #[test]

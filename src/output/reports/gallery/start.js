@@ -7,6 +7,8 @@ function apply() {
   wipe();
   colorHeat();
   byId("view-labels").hidden = !byId("labels").checked;
+  // Labels that were hidden had no size.
+  arrange();
 }
 
 function remember() {

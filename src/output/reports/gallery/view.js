@@ -45,14 +45,10 @@ function outline(detection, index) {
   return rect;
 }
 
-/** Class and confidence above the box, or inside it where there is no room above. */
-function label(detection, index, entry) {
-  const [x1, y1] = detection.box_image ?? [0, 0];
+/** Class and confidence. */
+function label(detection, index) {
   const plate = make("span", { textContent: labelOf(detection), hidden: !detection.box_image });
   plate.style.background = colorOf(detection);
-  plate.style.left = `${(x1 / entry.width) * 100}%`;
-  plate.style.top = `${(y1 / entry.height) * 100}%`;
-  plate.classList.toggle("inside", y1 < 0.05 * entry.height);
   plate.addEventListener("click", () => chooseOnPicture(index));
   return plate;
 }
@@ -98,7 +94,7 @@ function showBoxes(entry) {
   marks = entry.detections.map((detection, index) => ({
     line: row(detection, index),
     outline: outline(detection, index),
-    plate: label(detection, index, entry),
+    plate: label(detection, index),
   }));
   const area = ({ outline }) => outline.getAttribute("width") * outline.getAttribute("height");
   const byArea = [...marks].sort((a, b) => area(b) - area(a));

@@ -22,7 +22,7 @@ function arrange() {
   scene.style.width = `${w}px`;
   scene.style.height = `${h}px`;
   scene.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.zoom})`;
-  scene.style.setProperty("--zoom", place.zoom);
+  placeLabels(entries[opened], fit * place.zoom);
   stage.classList.toggle("zoomed", place.zoom > 1);
   byId("zoom").textContent = `${Math.round(place.zoom * 100)} %`;
 }
