@@ -111,12 +111,13 @@ pub fn heading(command: &ExplainCommand, model: &Model) -> Heading {
     }
 }
 
-/// What every page says of the run: the version of the program, and how it was called.
-pub fn program_and_command() -> [(String, String); 2] {
+/// What every page says of the run: the version of the program, how it was called, and when.
+pub fn program_and_command() -> [(String, String); 3] {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
     [
         ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("command".to_owned(), words.join(" ")),
+        ("date".to_owned(), utc(SystemTime::now())),
     ]
 }
 

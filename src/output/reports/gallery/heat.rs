@@ -42,8 +42,9 @@ fn without_padding(pad: i32, scaled: u32, input: u32) -> (u32, u32) {
 mod tests {
     use ndarray::Array2;
     use yolo_cam::{
-        detect::{Detection, Letterbox, Place},
+        detect::{Detection, Letterbox},
         explain::{ExplainedBox, Heatmap, Timings},
+        families::Place,
         geometry::Size,
     };
 
