@@ -222,10 +222,10 @@ fn heat_of_a_box_is_where_its_map_is_hot_and_cold_pixels_are_those_of_the_pictur
     command.assert().success();
     let page = output.path().join("report.html");
     let cards = cards(&page);
-    for index in 0..4 {
+    for (index, found) in cards[0]["detections"].as_array().expect("a list").iter().enumerate() {
         let raw = output.path().join(format!("dog-res-{index}.npy"));
         let raw: Array2<f32> = ndarray_npy::read_npy(raw).expect("a map");
-        let url = cards[0]["detections"][index]["map"].as_str().expect("it has one");
+        let url = found["map"].as_str().expect("it has one");
         let grey = image::open(output.path().join(url)).expect("it is a picture").into_luma8();
         let side = |side: u32| side as usize;
         let grey = Array2::from_shape_fn((side(grey.height()), side(grey.width())), |(y, x)| {

@@ -166,7 +166,7 @@ impl Planner<'_> {
             let is_whole = |kept: &Vec<Value>| kept.len() == self.kinds.len() && kept.iter().all(report.knows);
             entry.kept.get(report.name).is_some_and(is_whole)
         };
-        of_pictures.copied().all(|report| is_made(report)).then_some(entry)
+        of_pictures.copied().all(is_made).then_some(entry)
     }
 
     /// What is to be done for a picture: nothing, where all its results are there.

@@ -20,6 +20,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
 /// What the page shows.
 #[derive(Debug)]
 pub struct EvalPage<'a> {
+    /// The model, and when it was measured.
+    pub heading: &'a str,
     /// Names and values.
     pub settings: &'a [(String, String)],
     /// The comparison.
@@ -84,6 +86,7 @@ impl EvalPage<'_> {
                 body {
                     header {
                         h1 { "How far can the maps be trusted?" }
+                        p { (self.heading) }
                         p.recommendation { (self.summary.recommendation) }
                         details {
                             summary { "Settings of this run" }
@@ -479,6 +482,7 @@ mod tests {
         let group = CaseGroup { explainer: method, best: vec![(case(), Some(HOSTILE.into()))], worst: Vec::new() };
         let mean = Mean { mean: 0.25, low: 0.0, high: 0.5, count: 3 };
         let page = EvalPage {
+            heading: HOSTILE,
             settings: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             summary: &summary,
             cases: &[group],

@@ -61,10 +61,11 @@ function wipe() {
   byId("heat-layer").style.clipPath = `inset(0 ${100 - Number(byId("wipe").value)}% 0 0)`;
 }
 
-byId("opacity").value = look.opacity;
-byId("threshold").value = look.threshold;
-byId("opacity").defaultValue = look.opacity;
-byId("threshold").defaultValue = look.threshold;
+for (const [id, value] of Object.entries({ opacity: look.opacity, threshold: look.threshold })) {
+  byId(id).value = value;
+  // As the slider's steps round it.
+  byId(id).defaultValue = byId(id).value;
+}
 byId("key-note").textContent = look.has_common_scale
   ? "1 is the largest peak of all boxes of the picture."
   : "1 is the peak of each box’s own map.";

@@ -20,12 +20,14 @@ function placeLabels(entry, scale) {
     const corners = entry.detections[index].box_image;
     const size = sizes[index];
     if (!corners || size.width === 0) continue;
-    const isInside = ([x, y]) => y >= 0 && y + size.height <= entry.height * scale && x >= 0;
+    const [width, height] = [entry.width * scale, entry.height * scale];
+    const isInside = ([x, y]) => x >= 0 && x + size.width <= width && y >= 0 && y + size.height <= height;
     const isFree = ([x, y]) => taken.every(([left, top, right, bottom]) =>
       x >= right + GAP || left >= x + size.width + GAP || y >= bottom + GAP || top >= y + size.height + GAP);
     const candidates = spots(corners.map((side) => side * scale), size);
     const seen = candidates.filter(isInside);
-    const [x, y] = seen.find(isFree) ?? seen[0] ?? candidates[1];
+    // Where the picture has no room for it, a long label begins in the picture at least.
+    const [x, y] = seen.find(isFree) ?? seen[0] ?? [Math.max(0, Math.min(candidates[1][0], width - size.width)), candidates[1][1]];
     taken.push([x, y, x + size.width, y + size.height]);
     // The scene is zoomed, and labels are not.
     plate.style.transform = `scale(${1 / place.zoom}) translate(${x}px, ${y}px)`;

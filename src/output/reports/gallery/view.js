@@ -102,6 +102,8 @@ function showBoxes(entry) {
   byId("view-labels").replaceChildren(...marks.map((mark) => mark.plate));
   byId("view-rows").replaceChildren(...marks.map((mark) => mark.line));
   byId("view-table").hidden = entry.detections.length === 0;
+  byId("view-caption").textContent =
+    things[0] === "box" ? "Click a row, or a box in the picture, for its own heat." : "Click a row for its own heat.";
 }
 
 /** The command that explains this one picture again. */
