@@ -133,7 +133,7 @@ fn a_picture_is_opened_stepped_through_wiped_and_closed_by_keyboard() {
 }
 
 #[test]
-fn a_wheel_zooms_at_the_pointer_a_drag_pans_and_a_click_on_a_box_shows_its_heat() {
+fn wheel_and_pinch_zoom_where_they_are_a_drag_pans_and_a_click_on_a_box_shows_its_heat() {
     let output = temp();
     common::explain("images/dog.jpg", &output).args(["--report", "html"]).assert().success();
     let driver = r#"
@@ -149,8 +149,8 @@ fn a_wheel_zooms_at_the_pointer_a_drag_pans_and_a_click_on_a_box_shows_its_heat(
         const wheel = new WheelEvent("wheel", { deltaY: -400, clientX: x, clientY: y, cancelable: true, bubbles: true });
         stage.dispatchEvent(wheel);
         const zoomed = spot();
-        const pointer = (type, dx, target = stage) => target.dispatchEvent(new PointerEvent(type,
-            { pointerId: 1, clientX: x + dx, clientY: y, bubbles: true, isPrimary: true }));
+        const pointer = (type, dx, target = stage, pointerId = 1) => target.dispatchEvent(new PointerEvent(type,
+            { pointerId, clientX: x + dx, clientY: y, bubbles: true }));
         // There is no real pointer to capture.
         stage.setPointerCapture = () => {};
         pointer("pointerdown", 0);
@@ -162,6 +162,15 @@ fn a_wheel_zooms_at_the_pointer_a_drag_pans_and_a_click_on_a_box_shows_its_heat(
         const afterDrag = byId("heat-of").textContent;
         stage.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
         const whole = spot();
+        // Two fingers around the spot, which go apart to twice the distance.
+        pointer("pointerdown", -40);
+        pointer("pointerdown", 40, stage, 2);
+        pointer("pointermove", -80);
+        pointer("pointermove", 80, stage, 2);
+        pointer("pointerup", -80);
+        pointer("pointerup", 80, stage, 2);
+        const pinched = spot();
+        byId("fit").click();
         pointer("pointerdown", 0, rect);
         pointer("pointerup", 0, rect);
         rect.dispatchEvent(new MouseEvent("click", { bubbles: true }));
@@ -171,7 +180,9 @@ fn a_wheel_zooms_at_the_pointer_a_drag_pans_and_a_click_on_a_box_shows_its_heat(
         const plates = [...byId("view-labels").children].map((plate) => plate.getBoundingClientRect());
         const overlaps = plates.filter((a, index) => plates.some((b, other) => other < index
             && a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length;
-        return { before, zoomed, dragged, whole, afterDrag, afterClick, prevented: wheel.defaultPrevented,
+        byId("copy").click();
+        await until(() => byId("copy").textContent === "Copied");
+        return { before, zoomed, dragged, whole, pinched, afterDrag, afterClick, prevented: wheel.defaultPrevented,
             canvas: canvas.toJSON(), picture: picture.toJSON(), overlaps, plates: plates.length };
     "#;
     let Some(found) = in_browser(&output.path().join("report.html"), "open=0", driver) else { return };
@@ -183,6 +194,9 @@ fn a_wheel_zooms_at_the_pointer_a_drag_pans_and_a_click_on_a_box_shows_its_heat(
     assert!(near(zoomed[0] - dragged[0], 50.0 / zoomed[2]) && near(zoomed[1], dragged[1]), "{zoomed:?} {dragged:?}");
     assert_eq!(found["prevented"], true);
     assert_eq!(found["whole"], found["before"]);
+    let pinched = spot("pinched");
+    assert!((pinched[2] / before[2] - 2.0).abs() < 0.01, "{before:?} {pinched:?}");
+    assert!(near(before[0], pinched[0]) && near(before[1], pinched[1]), "{before:?} {pinched:?}");
     assert_eq!(found["afterDrag"], "Heat of 4 boxes", "a drag is no click");
     assert_eq!(found["afterClick"], "Heat of dog 0.91");
     assert_eq!(found["canvas"], found["picture"], "the heat lies on the picture from edge to edge");

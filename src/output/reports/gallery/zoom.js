@@ -27,12 +27,12 @@ function arrange() {
   byId("zoom").textContent = `${Math.round(place.zoom * 100)} %`;
 }
 
-/** Zooms by a factor; what is at (x, y) of the stage stays there. */
-function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+/** Zooms by a factor; what is at (x, y) of the stage stays there, or comes to (toX, toY). */
+function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2, toX = x, toY = y) {
   const zoom = Math.min(MOST_ZOOM, Math.max(1, place.zoom * factor));
   const share = zoom / place.zoom;
-  place.x = x - (x - place.x) * share;
-  place.y = y - (y - place.y) * share;
+  place.x = toX - (x - place.x) * share;
+  place.y = toY - (y - place.y) * share;
   place.zoom = zoom;
   arrange();
 }
@@ -85,8 +85,8 @@ stage.addEventListener("pointermove", (event) => {
   }
   // The middle of both fingers stays above the same point of the picture.
   const apart = Math.hypot(x - other[0], y - other[1]) / Math.max(1, Math.hypot(oldX - other[0], oldY - other[1]));
-  pan((x - oldX) / 2, (y - oldY) / 2);
-  zoomBy(apart, (x + other[0]) / 2, (y + other[1]) / 2);
+  const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  zoomBy(apart, ...middle([oldX, oldY], other), ...middle([x, y], other));
 });
 for (const end of ["pointerup", "pointercancel"]) {
   stage.addEventListener(end, (event) => pointers.delete(event.pointerId));
