@@ -6,7 +6,7 @@ LIBTORCH_VERSION := 2.13.0
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
-	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html
+	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html --exist-ok
 
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once; the documentation is built as the
 # crate's public documentation is, without libtorch. YOLO_CAM_MATERIAL names a folder

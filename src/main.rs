@@ -8,14 +8,13 @@ mod commands;
 mod exit;
 mod guard;
 mod inputs;
+mod net;
 mod output;
 mod progress;
 
 mod weights;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use self::exit::Exit;
 
@@ -26,9 +25,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     guard::install();
-    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    let short_help = cli::short_help(arguments).map(|help| cli::Command::Print(help.into_bytes()));
-    let parsed = short_help.map_or_else(|| cli::Cli::try_parse().map(cli::Cli::into_command), |help| Ok(Ok(help)));
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let words = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
+    let short_help = cli::short_help(words).map(|help| cli::Command::Print(help.into_bytes()));
+    let parsed = short_help.map_or_else(|| cli::parse(&arguments), |help| Ok(Ok(help)));
     let exit = match parsed {
         Ok(command) => command.and_then(commands::run).unwrap_or_else(|error| {
             say!("error: {error:#}");

@@ -5,19 +5,20 @@ use std::{
     env, fs,
     io::{Read, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use etcetera::{BaseStrategy, base_strategy::choose_base_strategy};
 use sha2::{Digest, Sha256};
-use ureq::Agent;
 use yolo_cam::{
     files::{open_regular, sweep, temporary_file},
     model::FileKind,
 };
 
-use crate::progress::Bar;
+use crate::{
+    net::{agent, one_line},
+    progress::Bar,
+};
 
 /// Where models are looked for that do not stand where they are said to.
 const WEIGHTS_DIR: &str = "weights";
@@ -28,12 +29,6 @@ const YOLOV5_RELEASE: &str = "https://github.com/ultralytics/yolov5/releases/dow
 const ULTRALYTICS_RELEASE: &str = "https://github.com/ultralytics/assets/releases/download/v8.4.0";
 const MIRROR_VARIABLE: &str = "YOLO_CAM_WEIGHTS_URL";
 const CACHE_VARIABLE: &str = "YOLO_CAM_CACHE";
-
-/// Together less than the 5 seconds after which a user without network is to know.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(2500);
-/// How long a server may be silent.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// More than any official model has.
 const MAX_BYTES: u64 = 1 << 30;
@@ -214,21 +209,6 @@ fn download(official: &Official, url: &str, search: Lookup) -> Result<PathBuf> {
     Ok(target)
 }
 
-fn agent() -> Agent {
-    Agent::config_builder()
-        .timeout_resolve(Some(RESOLVE_TIMEOUT))
-        .timeout_connect(Some(CONNECT_TIMEOUT))
-        .timeout_per_read(Some(SILENCE_TIMEOUT))
-        .user_agent(concat!("yolo-cam/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
-}
-
-/// An error and its causes, without line breaks.
-fn one_line(error: &anyhow::Error) -> String {
-    format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// The SHA-256 of a file.
 pub fn sha256(path: &Path) -> Result<String> {
     let unreadable = || format!("{path:?} cannot be read");
@@ -246,11 +226,6 @@ pub fn sha256(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_user_without_network_knows_within_five_seconds() {
-        assert!(RESOLVE_TIMEOUT + CONNECT_TIMEOUT < Duration::from_secs(5));
-    }
 
     #[test]
     fn official_models_are_those_of_the_release() {

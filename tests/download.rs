@@ -1,4 +1,4 @@
-//! Official models that are not there, from a server of the test's own.
+//! Official models that are not there, and pictures, from a server of the test's own.
 
 mod common;
 
@@ -61,12 +61,18 @@ impl Server {
     }
 }
 
-/// `yolo-cam layers` for an official model, in an empty folder and with an empty cache below `folder`.
-fn layers(folder: &Path, name: &str, url: &str) -> Command {
+/// The program, which asks the test's own server and no proxy.
+fn program() -> Command {
     let mut command = Command::cargo_bin("yolo-cam").expect("it is built");
     for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(proxy);
     }
+    command
+}
+
+/// `yolo-cam layers` for an official model, in an empty folder and with an empty cache below `folder`.
+fn layers(folder: &Path, name: &str, url: &str) -> Command {
+    let mut command = program();
     command.current_dir(folder).env("YOLO_CAM_CACHE", folder.join("cache")).env("YOLO_CAM_WEIGHTS_URL", url).args([
         "layers",
         "--model-path",
@@ -189,4 +195,58 @@ fn only_official_names_are_asked_for() {
     let folder = temp();
     layers(folder.path(), "best.pt", &server.url).assert().code(2).stderr(contains(r#""best.pt" not found"#));
     assert_eq!(server.requests(), 0);
+}
+
+#[test]
+fn a_picture_on_a_server_is_explained_and_what_is_none_costs_itself_alone() {
+    let picture = fs::read("images/dog.jpg").expect("it is there");
+    let server = Server::serve("200 OK", picture.len(), picture.clone());
+    let half = picture[..picture.len() / 2].to_vec();
+    let broken = Server::serve("200 OK", picture.len(), half);
+    let (missing, large) =
+        (Server::serve("404 Not Found", 0, Vec::new()), Server::serve("200 OK", 1 << 40, Vec::new()));
+    let output = temp();
+    let run = |flags: &[&str]| {
+        let mut command = program();
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--img-path"]);
+        command.arg(format!("{}/my%20dog.jpg?size=640", server.url));
+        command.args([&broken, &missing, &large].map(|server| format!("{}/a.jpg", server.url)));
+        command.arg("--output-dir").arg(output.path()).args(flags).assert()
+    };
+    run(&[]).code(1).stderr(
+        contains("/v7.0/my%20dog.jpg?size=640: ")
+            .and(contains("a.jpg\" cannot be fetched: it broke off"))
+            .and(contains("404"))
+            .and(contains("has 1099511627776 bytes, expected at most 64 MiB"))
+            .and(contains("1 of 4 pictures done, 3 failed")),
+    );
+    let result = image::open(output.path().join("my dog-res.jpg")).expect("it is there");
+    assert_eq!(result.height(), 64);
+    assert_eq!(server.requests(), 1);
+    run(&["--offline"]).code(1).stderr(contains("--offline forbids to fetch it"));
+    assert_eq!(server.requests(), 1);
+}
+
+#[test]
+fn all_methods_measure_the_same_picture_of_a_server() {
+    let picture = fs::read("images/eagle.jpg").expect("it is there");
+    let server = Server::serve("200 OK", picture.len(), picture);
+    let output = temp();
+    let mut command = program();
+    command.args([
+        "compare",
+        "--model-path",
+        "tests/data/three.pt",
+        "--img-size",
+        "64",
+        "--conf-thres",
+        "0.1",
+        "--top",
+        "1",
+    ]);
+    command
+        .args(["--methods", "gradcam,hirescam", "--steps", "2", "--img-path"])
+        .arg(format!("{}/eagle.jpg", server.url));
+    command.arg("--output-dir").arg(output.path()).assert().success();
+    assert_eq!(server.requests(), 1, "two methods and two baselines");
 }

@@ -14,11 +14,11 @@ use proptest::{
 use yolo_cam::{
     ExplainedBox, Explanation, Heatmap, Model,
     detect::{Detection, Letterbox},
-    explain::{Grouping, Timings},
+    explain::{Grouping, Normalize, Timings},
     families::Place,
     geometry::BBox,
     picture,
-    render::{self, Colormap, HeatArea, RenderOptions},
+    render::{self, Blend, Colormap, HeatArea, RenderOptions},
 };
 
 /// As if `boxes` (class, confidence, corners in pixels of the input) had been found in `picture`, each with a map that is
@@ -116,7 +116,7 @@ fn a_box_at_original_resolution_is_where_the_letterboxed_one_is() {
             .with_colormap(Colormap::Jet)
             .with_alpha(1.0)
             .with_labels(false)
-            .with_line_width(Some(1));
+            .with_line_width(Some(0));
         let overlay = render::overlay(&grey, &explanation, group, &model, &options).expect("it is drawn");
         let found = changed(&grey, &overlay).expect("something is drawn");
         prop_assert_eq!(<[f32; 4]>::from(found), <[f32; 4]>::from(in_image), "at {}x{}", width, height);
@@ -198,6 +198,54 @@ fn each_layout_looks_as_it_did() {
         .with_colorbar(true)
         .with_line_width(Some(4));
     assert_golden("overlay-styled", &overlay(1, &styled));
+}
+
+#[test]
+fn what_pictures_can_show_beside_looks_as_it_did() {
+    let model = yolov5s();
+    let (picture, explanation) = scene();
+    let fading = RenderOptions::default().with_heat(HeatArea::Full).with_blend(Blend::Heat).with_alpha(0.7);
+    let footer = Some(vec!["yolov5s.torchscript".to_owned(), "gradcam".to_owned(), "target logit".to_owned()]);
+    let told = fading.clone().with_footer(footer).with_colorbar(true);
+    assert_golden("side-fading", &render::side(&picture, &explanation, &model, &told).expect("it is drawn"));
+    let panels = told.clone().with_normalize(Normalize::Image).with_colorbar(false);
+    assert_golden("panels-footer", &render::panels(&explanation, &model, &panels).expect("it is drawn").picture);
+    assert_golden("crops", &render::crops(&picture, &explanation, &model, &told).expect("it is drawn").picture);
+    let kites = crowd(&picture);
+    assert_golden("crowd", &render::side(&picture, &kites, &model, &told).expect("it is drawn"));
+}
+
+/// Eighteen boxes of ten pixels in the upper half of the picture.
+fn crowd(picture: &RgbImage) -> Explanation {
+    let kite = |index: u32| {
+        let (x, y) = (20.0 + (index % 6) as f32 * 38.0, 24.0 + (index / 6) as f32 * 26.0);
+        (33, 0.9 - index as f32 / 50.0, BBox { x1: x, y1: y, x2: x + 10.0, y2: y + 10.0 })
+    };
+    explanation(picture, 256, &(0..18).map(kite).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_crop_shows_its_box_in_the_middle_with_the_heat_on_it() {
+    let model = yolov5s();
+    // A white square on black, and a box around it.
+    let mut picture = RgbImage::new(1280, 960);
+    for (x, y) in (0..40).flat_map(|x| (0..40).map(move |y| (600 + x, 300 + y))) {
+        picture.put_pixel(x, y, Rgb([255; 3]));
+    }
+    let square = BBox { x1: 300.0, y1: 150.0, x2: 320.0, y2: 170.0 };
+    let explanation = explanation(&picture, 640, &[(0, 0.9, square)]);
+    let options = RenderOptions::default().with_line_width(Some(0)).with_labels(false).with_alpha(1.0);
+    let options = options.with_colormap(Colormap::Gray).with_heat(HeatArea::Box);
+    let drawn = render::crops(&picture, &explanation, &model, &options).expect("it is drawn").picture;
+    // The second cell: the crop of 40 input pixels, 256 wide, and 4 pixels further the same with heat.
+    let cell = drawn.view(0, 256 + 16, 516, 256).to_image();
+    let plain = changed(&RgbImage::new(256, 256), &cell.view(0, 0, 256, 256).to_image()).expect("the square");
+    let heat = changed(&RgbImage::new(256, 256), &cell.view(260, 0, 256, 256).to_image()).expect("its heat");
+    for found in [plain, heat] {
+        for (side, expected) in <[f32; 4]>::from(found).into_iter().zip([64.0, 64.0, 192.0, 192.0]) {
+            assert!((side - expected).abs() <= 3.0, "{found:?}");
+        }
+    }
 }
 
 #[test]

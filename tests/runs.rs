@@ -489,7 +489,17 @@ fn what_is_done_is_known_by_the_picture_and_not_by_the_name_of_its_results() {
     copies(&pictures, &["b/0001.jpg"]);
     let run = || {
         let mut command = explain(&pictures.path().to_string_lossy(), &output);
-        command.args(["--recursive", "--skip-existing", "--report", "csv", "--img-size", "320", "--top", "1"]);
+        command.args([
+            "--recursive",
+            "--flat",
+            "--skip-existing",
+            "--report",
+            "csv",
+            "--img-size",
+            "320",
+            "--top",
+            "1",
+        ]);
         command.output().expect("it runs")
     };
     assert!(run().status.success());
@@ -513,7 +523,7 @@ fn other_settings_are_other_results_and_reports_hold_those_of_one() {
     copies(&pictures, &["a.jpg", "b.jpg"]);
     let run = |input: &str, method: &str| {
         let mut command = explain(&pictures.path().join(input).to_string_lossy(), &output);
-        command.args(["--skip-existing", "--report", "csv", "--img-size", "320", "--method", method]);
+        command.args(["--skip-existing", "--exist-ok", "--report", "csv", "--img-size", "320", "--method", method]);
         let run = command.output().expect("it runs");
         assert!(run.status.success());
         String::from_utf8_lossy(&run.stderr).into_owned()
@@ -842,4 +852,64 @@ fn one_thread_leaves_no_convolution_to_slower_kernels() {
     // YOLOv5s has 42 of 1x1, its heads included; every pass runs all of them.
     let pointwise = of_kernel("kh1");
     assert!(pointwise > 0 && pointwise % 42 == 0, "{pointwise} of 1x1");
+}
+
+#[test]
+fn results_of_other_settings_are_kept_unless_the_user_lets_them_go() {
+    let output = temp();
+    let run = |flags: &[&str]| {
+        let mut command = explain("images/eagle.jpg", &output);
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64"]).args(flags).assert()
+    };
+    run(&[]).success();
+    let result = output.path().join("eagle-res.jpg");
+    let before = fs::read(&result).expect("it is there");
+    run(&[]).success();
+    let told = "has results of another run (method gradcam, now layercam); take another --output-dir, or --exist-ok to replace them";
+    run(&["--method", "layercam", "--heat", "full"]).code(2).stderr(contains("drawing"));
+    run(&["--method", "layercam"]).code(2).stderr(contains(told));
+    assert_eq!(fs::read(&result).expect("it is there"), before);
+    run(&["--method", "layercam", "--exist-ok"]).success();
+    run(&["--method", "layercam"]).success();
+    run(&[]).code(2).stderr(contains("method layercam, now gradcam"));
+    fs::remove_file(&result).expect("it is there");
+    run(&[]).success();
+}
+
+#[test]
+fn results_mirror_the_folders_of_the_pictures_unless_flat_is_asked_for() {
+    let (pictures, output) = (temp(), temp());
+    for place in ["dog.jpg", "north/dog.jpg", "north/cam 1/eagle.jpg"] {
+        let copy = pictures.path().join(place);
+        fs::create_dir_all(copy.parent().expect("a folder")).expect("it is made");
+        let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("images").join(copy.file_name().expect("a name"));
+        fs::copy(picture, &copy).expect("it is copied");
+    }
+    let run = |output: &Path, flags: &[&str]| {
+        let mut command = yolo_cam();
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--conf-thres", "0.1", "--top", "1"]);
+        command.args(["--recursive", "--raw", "--report", "json,csv,html,txt", "--shape"]).args(flags);
+        command.arg("--img-path").arg(pictures.path()).arg("--output-dir").arg(output).assert().success()
+    };
+    run(output.path(), &[]);
+    let exist = |folder: &Path, names: &[&str]| {
+        for name in names {
+            assert!(folder.join(name).is_file(), "{name}");
+        }
+    };
+    exist(output.path(), &["dog-res.jpg", "north/dog-res.jpg", "north/cam 1/eagle-res.jpg", "labels/north/dog.txt"]);
+    exist(output.path(), &["north/cam 1/eagle-res.json", "north/cam 1/eagle-res-0.npy", "north/cam 1/eagle-shape.png"]);
+    let map = &report(&output.path().join("north/cam 1/eagle-res.json"))["detections"][0]["map"];
+    exist(output.path(), &[map.as_str().expect("a name")]);
+    for card in common::cards(&output.path().join("report.html")) {
+        let thumbnail = card["files"]["thumbnail"].as_str().expect("an address").replace("%20", " ");
+        exist(output.path(), &[&thumbnail]);
+    }
+    // Nothing of it is a picture to the next run, also where it lies among the pictures.
+    run(output.path(), &["--skip-existing"]).stderr(contains("0 of 3 pictures done, 3 skipped"));
+    run(pictures.path(), &[]).stderr(contains("3 of 3 pictures done"));
+    run(pictures.path(), &[]).stderr(contains("3 of 3 pictures done"));
+    let flat = temp();
+    run(flat.path(), &["--flat"]);
+    exist(flat.path(), &["dog-res.jpg", "dog-2-res.jpg", "eagle-res.jpg"]);
 }

@@ -7,40 +7,49 @@ use std::{
 
 use clap::{Arg, ArgMatches, CommandFactory, parser::ValueSource};
 
-use super::{Cli, ExplainCommand};
+use super::{Cli, ExplainCommand, config};
 use crate::output::quoted;
 
 /// What says which pictures there are, where results go and how the run went on; and what is said anew since it may have been
 /// said without a flag.
-const LEFT_OUT: [&str; 14] = [
+const LEFT_OUT: [&str; 17] = [
     "words",
     "model_path",
     "query",
     "img_path",
     "recursive",
+    "flat",
     "output_dir",
     "project",
     "name",
     "json_lines",
     "skip_existing",
+    "exist_ok",
     "dry_run",
     "jobs",
     "quiet",
     "verbose",
+    "config",
 ];
 
 /// A command line for a shell, up to the picture, which is still to come. It has all the flags of `arguments`, from which
-/// `command` was made, that results depend on. Results go into a folder beside that of the run, whose own they would replace.
+/// `command` was made, that results depend on, and those of a file of settings, if there is one. Results go into a folder beside that of the run, whose own they would replace.
 /// `None` if some word is no Unicode text.
 pub fn again(command: &ExplainCommand, arguments: &[OsString]) -> Option<String> {
     let mut program = Cli::command();
-    let matches = program.try_get_matches_from_mut(arguments).ok()?;
+    let mut matches = program.try_get_matches_from_mut(arguments).ok()?;
+    if let Some(completed) = config::completed(arguments, &program, &matches).ok()? {
+        matches = program.try_get_matches_from_mut(completed.arguments).ok()?;
+    }
     let mut words = vec![arguments.first()?.clone()];
     if !command.model.is_default {
         words.extend(["--model-path".into(), command.model.path.clone().into_os_string()]);
     }
     for argument in program.get_arguments().filter(|argument| !LEFT_OUT.contains(&argument.get_id().as_str())) {
         words.extend(words_of(argument, &matches));
+    }
+    if command.model.config.is_some() {
+        words.push("--no-config".into());
     }
     if let Some(query) = command.query {
         let corners = <[f32; 4]>::from(query).map(|side| side.to_string()).join(",");
@@ -162,6 +171,22 @@ mod tests {
         assert_eq!((first.query, &first.class, first.method), (second.query, &second.class, second.method));
         assert_eq!((&first.pictures.names, &first.render), (&second.pictures.names, &second.render));
         assert_eq!(again_of(&words).unwrap().replace("-again-again", "-again"), line);
+    }
+
+    #[test]
+    fn settings_of_a_file_become_flags() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        std::fs::write(&file, "conf-thres: 0.3\ntop: 2\nrecursive: true\n").unwrap();
+        let arguments: Vec<OsString> =
+            ["yolo-cam".into(), "--config".into(), file.into_os_string(), "--top".into(), "5".into()].into();
+        let Ok(Ok(Command::Explain(command))) = crate::cli::parse(&arguments) else {
+            unreachable!("no other command is named")
+        };
+        assert_eq!(
+            again(&command, &arguments).unwrap(),
+            "yolo-cam --conf-thres=0.3 --top=5 --no-config --output-dir outputs-again --img-path"
+        );
     }
 
     #[cfg(unix)]

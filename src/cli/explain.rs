@@ -8,7 +8,7 @@ use yolo_cam::{
     Fuse, Method, Target,
     explain::{Grouping, MapSize, MethodOptions, Normalize},
     geometry::BBox,
-    render::{Colormap, HeatArea, RenderOptions},
+    render::{Blend, Colormap, HeatArea, RenderOptions},
     report::RawFormat,
     shape::ShapeOptions,
 };
@@ -66,6 +66,9 @@ pub struct ExplainArgs {
     /// was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
+    /// Replace results in the output folder that were made with other settings; without it such a run is refused
+    #[arg(long, help_heading = "Input and output")]
+    exist_ok: bool,
     /// Only list the pictures and what their results would be called
     #[arg(long, help_heading = "Input and output")]
     dry_run: bool,
@@ -76,7 +79,7 @@ pub struct ExplainArgs {
     /// What the result pictures show
     #[arg(long, value_name = "LAYOUT", value_parser = layout(), ignore_case = true, default_value = LAYOUTS[0].name, help_heading = "Drawing")]
     layout: &'static LayoutSpec,
-    /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for overlay and side]
+    /// Heat inside the boxes, or all over the picture [default: box for panels and sheet, full for the others]
     #[arg(long, value_enum, help_heading = "Drawing")]
     heat: Option<HeatArea>,
     /// What is hottest: the peak of each box's own map, or the largest of all boxes of the picture
@@ -85,12 +88,18 @@ pub struct ExplainArgs {
     /// How heat becomes colour
     #[arg(long, value_enum, default_value_t, help_heading = "Drawing")]
     colormap: Colormap,
+    /// Whether opacity follows the heat [default: uniform for panels, heat for the other layouts and the gallery]
+    #[arg(long, value_enum, help_heading = "Drawing")]
+    blend: Option<Blend>,
+    /// No lines below pictures that tell model, method, target, layer and peak
+    #[arg(long, help_heading = "Drawing")]
+    no_footer: bool,
     /// A bar on the right that tells which colour stands for how much
     #[arg(long, help_heading = "Drawing")]
     colorbar: bool,
-    /// Share of the heat's colour
-    #[arg(long, value_name = "0..1", default_value_t = 0.5, value_parser = fraction, help_heading = "Drawing")]
-    alpha: f32,
+    /// Share of the heat's colour; where opacity follows the heat, that of the strongest [default: 0.5, with --blend heat 0.7]
+    #[arg(long, value_name = "0..1", value_parser = fraction, help_heading = "Drawing")]
+    alpha: Option<f32>,
     /// Heat below this is not drawn
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = fraction, help_heading = "Drawing")]
     threshold: f32,
@@ -163,11 +172,15 @@ pub struct ExplainCommand {
     pub reports: Vec<&'static ReportSpec>,
     pub json_lines: bool,
     pub skip_existing: bool,
+    /// Whether results of other settings may be replaced.
+    pub exist_ok: bool,
     pub dry_run: bool,
     /// `None`: as suits the cores.
     pub jobs: Option<u16>,
     pub layout: &'static LayoutSpec,
     pub render: RenderOptions,
+    /// Whether pictures say how they were made.
+    pub has_footer: bool,
     /// Extension of the result pictures; `None`: that of the input.
     pub format: Option<&'static str>,
     pub quality: u8,
@@ -210,6 +223,7 @@ impl ExplainArgs {
             say!("note: --half has no effect: the network always runs in 32-bit floats");
         }
         let (model, mut words) = self.model.validated()?;
+        let blend = self.blend.unwrap_or(self.layout.blend);
         let query = self.query.map(|first| corners(&first, &mut words.numbers)).transpose()?;
         Ok(ExplainCommand {
             model,
@@ -229,6 +243,7 @@ impl ExplainArgs {
             },
             json_lines: self.json_lines,
             skip_existing: self.skip_existing,
+            exist_ok: self.exist_ok,
             dry_run: self.dry_run,
             jobs: self.jobs,
             layout: self.layout,
@@ -240,12 +255,14 @@ impl ExplainArgs {
                 .with_heat(self.heat.unwrap_or(self.layout.heat))
                 .with_normalize(self.normalize)
                 .with_colormap(self.colormap)
-                .with_alpha(self.alpha)
+                .with_blend(blend)
+                .with_alpha(self.alpha.unwrap_or(default_alpha(blend)))
                 .with_threshold(self.threshold)
                 .with_labels(!self.no_labels)
                 .with_colorbar(self.colorbar)
                 .with_fill_masks(self.fill_masks)
                 .with_line_width(self.line_width.map(u32::from)),
+            has_footer: !self.no_footer,
             format: self.format.map(Format::extension),
             quality: self.quality,
             shape: self.shape.then(|| self.shape_args.into()),
@@ -263,5 +280,13 @@ impl ExplainArgs {
             class: self.class.map(|class| class.trim().to_owned()),
             verbosity: self.messages.into(),
         })
+    }
+}
+
+/// Of the strongest heat: colours that fade with the heat may be stronger than those that lie everywhere.
+pub fn default_alpha(blend: Blend) -> f32 {
+    match blend {
+        Blend::Uniform => 0.5,
+        Blend::Heat => 0.7,
     }
 }

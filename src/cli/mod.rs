@@ -1,6 +1,7 @@
 //! The command line's flags, made into validated options. clap's types stop here.
 
 mod again;
+mod config;
 mod eval;
 mod explain;
 mod names;
@@ -10,16 +11,16 @@ mod short_help;
 mod values;
 mod words;
 
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
-use anyhow::{Result, bail};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::{
     again::again,
     eval::{Choice as EvalChoice, EvalCommand},
-    explain::ExplainCommand,
+    explain::{ExplainCommand, default_alpha},
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,
@@ -142,6 +143,28 @@ pub struct ExportCommand {
 pub struct LayersCommand {
     pub model: ModelChoice,
     pub img_size: Option<u32>,
+}
+
+/// What the command line asks for, with the settings of a file where there is one.
+///
+/// # Errors
+/// The outer one is wrong use, or help that was asked for; the inner one a value that means nothing here.
+pub fn parse(arguments: &[OsString]) -> Result<Result<Command>, clap::Error> {
+    let mut program = Cli::command();
+    let matches = program.try_get_matches_from_mut(arguments)?;
+    match config::completed(arguments, &program, &matches) {
+        Err(error) => Ok(Err(error)),
+        Ok(None) => Cli::from_arg_matches(&matches).map(Cli::into_command),
+        Ok(Some(completed)) => Ok(match Cli::try_parse_from(completed.arguments) {
+            Ok(cli) => cli.into_command(),
+            // By themselves the arguments were right.
+            Err(error) => {
+                let told = one_line(&error);
+                let told = told.strip_prefix("error: ").unwrap_or(&told);
+                Err(anyhow!("settings {:?}: {told}", completed.file))
+            }
+        }),
+    }
 }
 
 impl Cli {

@@ -34,7 +34,7 @@ pub struct ModelArgs {
     /// that the package version which wrote the file runs]
     #[arg(long, value_enum, help_heading = "Model")]
     branch: Option<Branch>,
-    /// Download nothing
+    /// Download nothing: neither a model nor pictures
     #[arg(long, help_heading = "Model")]
     offline: bool,
     /// Run whatever code a TorchScript file contains, including code that reads and writes files. Use it only for files whose
@@ -44,6 +44,13 @@ pub struct ModelArgs {
     /// Where to run: cpu, cuda, or cuda:N or N for one of several GPUs
     #[arg(long, default_value = "cpu", help_heading = "Model")]
     device: String,
+    /// A YAML file of flags, such as conf-thres: 0.3; what is on the command line counts more [default: yolo-cam.yaml in the
+    /// folder of pictures, or beside it]
+    #[arg(long, value_name = "FILE", help_heading = "Model")]
+    config: Option<PathBuf>,
+    /// Take no yolo-cam.yaml
+    #[arg(long, conflicts_with = "config", help_heading = "Model")]
+    no_config: bool,
     /// Threads of libtorch [default: all cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Model")]
     threads: Option<u16>,
@@ -54,13 +61,16 @@ pub struct PictureArgs {
     /// Class names in order, overriding the file's own: A,B or 'A' 'B', or a file: data.yaml, or a text with a name on each line
     #[arg(long, value_name = "A,B,...", num_args = 1.., help_heading = "Model")]
     names: Option<Vec<String>>,
-    /// Pictures, videos, folders of them, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or -
+    /// Pictures, videos, folders of them, https:// addresses of pictures, patterns such as 'site/*.jpg', @LIST for a file with one of these on each line, or -
     /// for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken [default: images/]
     #[arg(long, visible_alias = "source", value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
-    /// Look into the folders within folders too
+    /// Look into the folders within folders too; the results lie in folders of the same names
     #[arg(long, help_heading = "Input and output")]
     recursive: bool,
+    /// With --recursive: put all results into the output folder itself
+    #[arg(long, requires = "recursive", help_heading = "Input and output")]
+    flat: bool,
     /// Of videos and animations take only every N-th frame
     #[arg(long, value_name = "N", default_value = "1", help_heading = "Input and output")]
     every: NonZeroU32,
@@ -143,6 +153,8 @@ pub struct ModelChoice {
     pub trust: bool,
     pub device: Device,
     pub threads: Option<u16>,
+    /// A file of settings that were taken.
+    pub config: Option<PathBuf>,
 }
 
 /// Which pictures there are, and where results go.
@@ -151,6 +163,8 @@ pub struct PictureChoice {
     pub names: Option<Vec<String>>,
     pub inputs: Vec<PathBuf>,
     pub recursive: bool,
+    /// Whether results of folders within folders lie beside those of others.
+    pub flat: bool,
     /// One frame in so many is taken.
     pub every: NonZeroU32,
     pub output_dir: PathBuf,
@@ -203,6 +217,7 @@ impl ModelArgs {
             trust: self.trust_model,
             device: device(&self.device)?,
             threads: self.threads,
+            config: self.config,
         };
         Ok((choice, words))
     }
@@ -220,7 +235,7 @@ impl ModelArgs {
 }
 
 /// Where pictures are, and where results go, unless the user says.
-const DEFAULT_INPUT: &str = "images/";
+pub const DEFAULT_INPUT: &str = "images/";
 const DEFAULT_OUTPUT: &str = "outputs";
 
 impl PictureArgs {
@@ -239,6 +254,7 @@ impl PictureArgs {
             names: self.names.as_deref().map(class_names).transpose()?,
             inputs,
             recursive: self.recursive,
+            flat: self.flat,
             every: self.every,
             output_dir: self.output_dir.or(of_project).unwrap_or_else(|| DEFAULT_OUTPUT.into()),
         })

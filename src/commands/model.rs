@@ -15,6 +15,9 @@ pub fn load_model(choice: &ModelChoice, quiet: bool) -> Result<Model> {
     if let Some(threads) = choice.threads {
         tch::set_num_threads(threads.into());
     }
+    if let Some(file) = choice.config.as_ref().filter(|_| !quiet) {
+        say!("note: with the settings of {file:?}");
+    }
     let path = weights::find(&choice.path, weights::Lookup { offline: choice.offline, quiet })?;
     // Even when told to be quiet: another model gives other results.
     if path != choice.path && !choice.is_default {

@@ -3,17 +3,16 @@
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, bail};
-use sha2::{Digest, Sha256};
 use yolo_cam::{
-    ExplainOptions, Method, Model, TargetLayer,
+    ExplainOptions, Fuse, Method, Model, TargetLayer,
     detect::{DetectOptions, Query},
     explain::check_target,
-    families::Aspect,
+    families::{Aspect, Branch},
 };
 
 use crate::{
     cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
-    output::{PictureId, reports::Heading, utc},
+    output::{PictureId, ResultSettings, reports::Heading, utc},
 };
 
 /// The options of an explanation, checked against the model.
@@ -121,34 +120,42 @@ pub fn program_and_command() -> [(String, String); 3] {
     ]
 }
 
-/// A digest of all that the results of a picture depend on, but for the picture.
-pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
-    let ExplainCommand { method_options: own, detection, .. } = command;
-    // How many are run at once changes a map only by rounding.
-    let method_options = own.with_batch(1);
-    let text = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-        env!("CARGO_PKG_VERSION"),
-        PictureId::of(model.path(), None),
-        command.model.branch,
-        model.names(),
-        detection,
-        command.query,
-        command.class,
-        method_of(command, model),
-        method_options,
-        command.target,
-        command.contrast,
-        command.target_layers,
-        command.fuse,
-        command.layout,
-        command.render,
-        command.format,
-        command.quality,
-        command.raw,
-        command.shape,
-    );
-    hex::encode(Sha256::digest(text))
+/// All that the results of a picture depend on, but for the picture.
+pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSettings {
+    /// What is not said is left to the program, or not wanted.
+    fn or_auto<T: ToString>(value: Option<T>) -> String {
+        value.map_or_else(|| "auto".to_owned(), |value| value.to_string())
+    }
+    let detect = detect_options(&command.detection, model);
+    let DetectionChoice { img_size, classes, agnostic_nms, .. } = &command.detection;
+    ResultSettings::new([
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("model", format!("{:?}", PictureId::of(model.path(), None))),
+        ("branch", or_auto(command.model.branch.map(Branch::name))),
+        ("class names", model.names().join(",")),
+        ("img-size", model.input_side(*img_size).to_string()),
+        ("conf-thres", or_auto(detect.conf_threshold)),
+        ("iou-thres", or_auto(detect.iou_threshold)),
+        ("most boxes", or_auto(detect.max_det)),
+        ("classes", or_auto(classes.as_ref().map(|classes| classes.join(",")))),
+        ("agnostic-nms", agnostic_nms.to_string()),
+        ("box", or_auto(command.query.map(|b| <[f32; 4]>::from(b).map(|side| side.to_string()).join(",")))),
+        ("class", or_auto(command.class.as_ref())),
+        ("method", method_of(command, model).name.to_owned()),
+        // How many are run at once changes a map only by rounding.
+        ("settings of the method", format!("{:?}", command.method_options.with_batch(1))),
+        ("target", command.target.of(model).name.to_owned()),
+        ("contrast", or_auto(command.contrast.as_ref())),
+        ("target-layer", or_auto(command.target_layers.as_ref().map(|layers| layers.join(",")))),
+        ("fuse", command.fuse.map_or("none", Fuse::name).to_owned()),
+        ("layout", command.layout.name.to_owned()),
+        ("drawing flags", format!("{:?}", command.render)),
+        ("footer", command.has_footer.to_string()),
+        ("format", or_auto(command.format)),
+        ("quality", command.quality.to_string()),
+        ("raw", or_auto(command.raw.map(|(format, size)| format!("{format:?} {size:?}").to_lowercase()))),
+        ("shape flags", format!("{:?}", command.shape)),
+    ])
 }
 
 /// The method that explains the boxes of this model.
@@ -224,7 +231,7 @@ mod tests {
     fn results_with_another_branch_are_other_results() {
         let model = Model::load("tests/data/families/legacy/26-fused.pt", tch::Device::Cpu).unwrap();
         let digest = |flags: &[&str]| match Cli::parse_from([&["yolo-cam"], flags].concat()).into_command().unwrap() {
-            Command::Explain(command) => result_settings(&command, &model),
+            Command::Explain(command) => result_settings(&command, &model).digest(),
             _ => unreachable!("no other command is named"),
         };
         assert_eq!(digest(&[]), digest(&[]));

@@ -1,7 +1,12 @@
 //! What commands that go over pictures share: the model, the inputs, the folder of results, and work that stops when the user
 //! asks.
 
-use std::{fs, io, iter, ops::ControlFlow, path::Path, time::Instant};
+use std::{
+    fs, io, iter,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use anyhow::{Error, Result, anyhow};
 use yolo_cam::{Method, Model, detect::DetectOptions, explain::methods::AutoLayers, families::Aspect, files::sweep};
@@ -21,6 +26,8 @@ use crate::{
 pub struct Session<'a> {
     pub model: Model,
     pictures: &'a PictureChoice,
+    /// Whether pictures on servers are refused.
+    offline: bool,
     verbosity: Verbosity,
     start: Instant,
 }
@@ -45,7 +52,7 @@ impl<'a> Session<'a> {
         if verbosity >= Verbosity::Normal {
             note_size(detection.img_size, &model);
         }
-        Ok(Self { model, pictures, verbosity, start })
+        Ok(Self { model, pictures, offline: choice.offline, verbosity, start })
     }
 
     /// Whether more than warnings and errors is wanted.
@@ -81,8 +88,13 @@ impl<'a> Session<'a> {
 
     /// All inputs, in order.
     pub fn sources(&self) -> Vec<Result<Source, Unusable>> {
-        let PictureChoice { inputs, recursive, output_dir, .. } = self.pictures;
-        sources(inputs, Search { recursive: *recursive, output_dir }, io::stdin().lock())
+        let PictureChoice { inputs, recursive, flat, output_dir, .. } = self.pictures;
+        let search = Search { recursive: *recursive, output_dir, offline: self.offline };
+        let mut sources = sources(inputs, search, io::stdin().lock());
+        if *flat {
+            sources.iter_mut().flatten().for_each(|source| source.below = PathBuf::new());
+        }
+        sources
     }
 
     /// Opens the folder of results. From here on Ctrl-C only asks to stop.

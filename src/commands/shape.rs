@@ -12,8 +12,8 @@ use serde::Serialize;
 use yolo_cam::{
     report::{CsvRow, DEFAULT_QUALITY, write_csv, write_picture, write_value},
     shape::{
-        Comparison, Shape, ShapeNumbers, compare, convex_hull, draw_hull, draw_shape, perimeter, read_map, read_points,
-        shape as measure, signed_area,
+        Comparison, Figure, Shape, ShapeNumbers, compare, convex_hull, draw_hull, draw_shape, perimeter, read_map,
+        read_points, shape as measure, signed_area,
     },
 };
 
@@ -42,7 +42,7 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
         return hull(points, command);
     }
     let mut journal = Journal::read(&command.output_dir);
-    let mut told = journal.start();
+    let mut told = journal.start(None);
     let mut shapes = Vec::new();
     let mut rows = Vec::new();
     let mut failed = 0;
@@ -50,7 +50,7 @@ pub fn shape(command: &ShapeCommand) -> Result<Exit> {
     for file in &command.files {
         let name = file.display().to_string();
         let id = PictureId::of(file, None);
-        let names = namer.names(file, &id);
+        let names = namer.names(file, Path::new(""), &id);
         match measured(file, &name, &names, command) {
             Ok(shape) => {
                 let entry =
@@ -120,7 +120,8 @@ fn shape_json(names: &ResultNames) -> PathBuf {
 fn measured(file: &Path, name: &str, names: &ResultNames, command: &ShapeCommand) -> Result<Shape> {
     let map = read_map(file)?;
     let shape = measure(map.view(), None, &command.options).map_err(|problem| anyhow!("{file:?}: {problem}"))?;
-    write_picture(&names.shape(), &draw_shape(&grey(&map), &shape, names.source(), &command.options), DEFAULT_QUALITY)?;
+    let figure = Figure { shape: &shape, title: names.source().to_owned(), b: None };
+    write_picture(&names.shape(), &draw_shape(&grey(&map), &figure, &command.options), DEFAULT_QUALITY)?;
     if command.json {
         write_value(&shape_json(names), &ShapeReport { file: name, numbers: &shape.numbers })?;
     }
@@ -144,7 +145,7 @@ fn hull(file: &Path, command: &ShapeCommand) -> Result<Exit> {
     write_picture(&picture, &draw_hull(&points), DEFAULT_QUALITY)?;
     let entry = written(&file.display().to_string(), &PictureId::of(file, None), &format!("{stem}-hull"), &[picture]);
     let mut journal = Journal::read(&command.output_dir);
-    let added = journal.start().and_then(|()| journal.add(entry));
+    let added = journal.start(None).and_then(|()| journal.add(entry));
     added.with_context(|| format!("the journal in {:?} cannot be written", command.output_dir))?;
     print(|out| {
         let (area, length) = (signed_area(&hull), perimeter(&hull));

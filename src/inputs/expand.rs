@@ -12,38 +12,45 @@ use walkdir::WalkDir;
 
 use yolo_cam::picture::is_animated;
 
-use super::{extension, list, video};
+use super::{extension, list, remote, video};
 use crate::output::{FORMATS, Results};
 
 /// Something that holds pictures.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// One.
-    Picture(PathBuf),
-    /// Frames that ffmpeg decodes.
-    Video(PathBuf),
-    /// Frames of a GIF, WebP or PNG.
-    Animation(PathBuf),
+pub struct Source {
+    /// The file, or the address.
+    pub path: PathBuf,
+    pub kind: SourceKind,
+    /// The folder in which it was found, as seen from the input; empty but for what `--recursive` found.
+    pub below: PathBuf,
 }
 
-impl Source {
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Picture(path) | Self::Video(path) | Self::Animation(path) => path,
-        }
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// One picture.
+    Picture,
+    /// A picture on a server.
+    Remote,
+    /// Frames that ffmpeg decodes.
+    Video,
+    /// Frames of a GIF, WebP or PNG.
+    Animation,
+}
 
-    fn of(path: PathBuf) -> Self {
-        let ext = extension(&path).unwrap_or_default();
+impl SourceKind {
+    fn of(path: &Path) -> Self {
+        let ext = extension(path).unwrap_or_default();
         let is_named_so = |extensions: &[&str]| extensions.contains(&ext.as_str());
-        if is_named_so(&video::EXTENSIONS) {
-            Self::Video(path)
-        } else if is_animated(&path) {
-            Self::Animation(path)
-        } else if !is_named_so(&FORMATS) && video::is_video(&path) {
-            Self::Video(path)
+        if remote::is_address(path) {
+            Self::Remote
+        } else if is_named_so(&video::EXTENSIONS) {
+            Self::Video
+        } else if is_animated(path) {
+            Self::Animation
+        } else if !is_named_so(&FORMATS) && video::is_video(path) {
+            Self::Video
         } else {
-            Self::Picture(path)
+            Self::Picture
         }
     }
 }
@@ -64,6 +71,22 @@ pub struct Search<'a> {
     pub recursive: bool,
     /// Whose results of earlier runs are no inputs.
     pub output_dir: &'a Path,
+    /// Whether pictures on servers are refused.
+    pub offline: bool,
+}
+
+/// A file that an input means.
+struct Found {
+    path: PathBuf,
+    /// As in [`Source`].
+    below: PathBuf,
+}
+
+impl Found {
+    /// What the input names itself.
+    fn named(path: &Path) -> Self {
+        Self { path: path.to_owned(), below: PathBuf::new() }
+    }
 }
 
 /// What `inputs` mean, in their order: files and folders; patterns such as `site/*.jpg`; `@list.txt`, a file with one of
@@ -97,9 +120,11 @@ pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> V
     let is_new = |path: &PathBuf| taken.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
     let mut unique = Vec::new();
     let mut is_new = is_new;
-    for path in found {
-        match path {
-            Ok(path) if is_new(&path) => unique.push(Ok(Source::of(path))),
+    for file in found {
+        match file {
+            Ok(Found { path, below }) if is_new(&path) => {
+                unique.push(Ok(Source { kind: SourceKind::of(&path), path, below }));
+            }
             Ok(_) => {}
             Err(problem) => unique.push(Err(problem)),
         }
@@ -107,14 +132,20 @@ pub fn sources(inputs: &[PathBuf], search: Search, mut stdin: impl BufRead) -> V
     unique
 }
 
-/// The files that a path or a pattern means.
-fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
+/// The files that a path or a pattern means, or the address that it is.
+fn expanded(path: &Path, search: Search) -> Vec<Result<Found, String>> {
     if path.is_dir() {
         return folder(path, search);
     }
     let text = path.to_string_lossy();
-    if !text.contains(['*', '?', '[']) || path.exists() {
-        return vec![Ok(path.to_owned())];
+    if path.exists() {
+        return vec![Ok(Found::named(path))];
+    }
+    if text.contains("://") {
+        return vec![remote::check(path, search.offline).map(|()| Found::named(path))];
+    }
+    if !text.contains(['*', '?', '[']) {
+        return vec![Ok(Found::named(path))];
     }
     let paths = match glob::glob(&text) {
         Ok(paths) => paths,
@@ -125,7 +156,7 @@ fn expanded(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
         match path {
             Ok(found) if !finds_hidden(&text, &found) => {}
             Ok(path) if path.is_dir() => found.extend(folder(&path, search)),
-            Ok(path) => found.push(Ok(path)),
+            Ok(path) => found.push(Ok(Found::named(&path))),
             Err(error) => found.push(Err(format!("{:?}: {}", error.path(), error.error()))),
         }
     }
@@ -145,15 +176,18 @@ fn finds_hidden(pattern: &str, path: &Path) -> bool {
 }
 
 /// The pictures and videos of a folder, sorted by path. Results of earlier runs, and what is hidden, are left out.
-fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
+fn folder(path: &Path, search: Search) -> Vec<Result<Found, String>> {
     let output = search.output_dir.canonicalize().ok();
     // Of each folder that was looked at.
     let results: RefCell<HashMap<PathBuf, Results>> = RefCell::default();
+    // Results may lie in folders below that of their journal.
     let is_own = |path: &Path, is_own: fn(&Results, &str) -> bool| {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
         let mut results = results.borrow_mut();
-        let results = results.entry(folder.to_owned()).or_insert_with(|| Results::in_folder(folder));
-        is_own(results, &name.to_string_lossy())
+        path.ancestors().skip(1).any(|folder| {
+            let results = results.entry(folder.to_owned()).or_insert_with(|| Results::in_folder(folder));
+            let name = path.strip_prefix(folder).unwrap_or(path);
+            is_own(results, &name.to_string_lossy())
+        })
     };
     let is_wanted = |file: &Path| {
         let ext = extension(file).unwrap_or_default();
@@ -173,7 +207,10 @@ fn folder(path: &Path, search: Search) -> Vec<Result<PathBuf, String>> {
         entries.filter_entry(|entry| entry.depth() == 0 || !entry.file_type().is_dir() || is_entered(entry.path()))
     {
         match entry {
-            Ok(entry) if !entry.file_type().is_dir() && is_wanted(entry.path()) => found.push(Ok(entry.into_path())),
+            Ok(entry) if !entry.file_type().is_dir() && is_wanted(entry.path()) => {
+                let below = entry.path().parent().and_then(|parent| parent.strip_prefix(path).ok()).map(Path::to_owned);
+                found.push(Ok(Found { path: entry.into_path(), below: below.unwrap_or_default() }));
+            }
             Ok(_) => {}
             // A link to a folder above: all that is there is found anyway.
             Err(error) if error.loop_ancestor().is_some() => {}

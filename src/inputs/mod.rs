@@ -3,19 +3,24 @@
 mod animation;
 mod expand;
 mod list;
+mod remote;
 mod video;
 
 use std::{
+    borrow::Cow,
     num::NonZeroU32,
     path::{Path, PathBuf},
     vec,
 };
 
 use image::RgbImage;
-use yolo_cam::{limits::Limits, picture::Budget};
+use yolo_cam::{
+    limits::Limits,
+    picture::{Budget, Share, read_bytes_within, read_within},
+};
 
-pub use self::expand::{Search, Source, Unusable, sources};
-use self::{animation::Animation, video::Video};
+pub use self::expand::{Search, Source, SourceKind, Unusable, sources};
+use self::{animation::Animation, remote::Remote, video::Video};
 use crate::output::{Namer, PictureId, ResultNames};
 
 /// What all pictures that are in memory may take together.
@@ -41,8 +46,42 @@ pub struct Picture {
 pub enum Content {
     /// In a file of its own.
     File(PathBuf),
+    /// On a server.
+    Remote(Remote),
     /// In a video or an animation.
     Frame(RgbImage),
+}
+
+/// A picture in memory.
+pub struct Loaded<'a> {
+    pub picture: Cow<'a, RgbImage>,
+    /// The file, if it has one of its own.
+    pub file: Option<&'a Path>,
+    /// Of [`PICTURES`], for as long as it is used.
+    _share: Option<Share<'static>>,
+}
+
+impl Content {
+    /// The picture, read or fetched if it is not in memory.
+    ///
+    /// # Errors
+    /// If it can't be, in one line.
+    pub fn load(&self) -> anyhow::Result<Loaded<'_>> {
+        let (picture, share, file) = match self {
+            Self::Frame(picture) => {
+                return Ok(Loaded { picture: Cow::Borrowed(picture), file: None, _share: None });
+            }
+            Self::File(path) => {
+                let (picture, share) = read_within(path, &PICTURES)?;
+                (picture, share, Some(path.as_path()))
+            }
+            Self::Remote(remote) => {
+                let (picture, share) = read_bytes_within(remote.bytes()?, remote.address(), &PICTURES)?;
+                (picture, share, None)
+            }
+        };
+        Ok(Loaded { picture: Cow::Owned(picture), file, _share: Some(share) })
+    }
 }
 
 /// All pictures of a run. Videos are opened when it is their turn, and one frame of them is in memory.
@@ -66,7 +105,8 @@ struct OpenFrames {
 
 impl Items {
     pub fn new(sources: Vec<Result<Source, Unusable>>, every: NonZeroU32, namer: Namer) -> Self {
-        let has_frames = sources.iter().any(|source| matches!(source, Ok(Source::Video(_) | Source::Animation(_))));
+        let has_frames = |source: &Source| matches!(source.kind, SourceKind::Video | SourceKind::Animation);
+        let has_frames = sources.iter().flatten().any(has_frames);
         Self { total: (!has_frames).then_some(sources.len()), sources: sources.into_iter(), every, namer, open: None }
     }
 
@@ -81,28 +121,39 @@ impl Items {
         let sources = std::mem::take(&mut self.sources);
         sources.map(move |source| {
             let source = source.map_err(|unusable| unusable.problem)?;
-            let image = source.path().display().to_string();
-            Ok(match &source {
-                Source::Picture(path) => {
-                    let id = PictureId::of(path, None);
-                    let names = self.namer.names(path, &id);
+            let image = source.path.display().to_string();
+            Ok(match source.kind {
+                SourceKind::Picture | SourceKind::Remote => {
+                    let (id, names) = self.named(&source);
                     (image, Some(id), names)
                 }
-                Source::Video(path) | Source::Animation(path) => {
-                    (format!("{image}#*"), None, self.namer.names_of_frames(path).with_suffix("-NNNNNN"))
+                SourceKind::Video | SourceKind::Animation => {
+                    let names = self.namer.names_of_frames(&source.path, &source.below);
+                    (format!("{image}#*"), None, names.with_suffix("-NNNNNN"))
                 }
             })
         })
     }
 
+    /// Which picture it is, and what its results are called.
+    fn named(&mut self, source: &Source) -> (PictureId, ResultNames) {
+        let Source { path, kind, below } = source;
+        let id = PictureId::of(path, None);
+        let names = match kind {
+            SourceKind::Remote => self.namer.names(&remote::file_name(path), below, &id),
+            _ => self.namer.names(path, below, &id),
+        };
+        (id, names)
+    }
+
     fn open(&mut self, source: &Source) -> Result<OpenFrames, String> {
-        let path = source.path();
+        let Source { path, kind, below } = source;
         let every = self.every.get().into();
-        let frames: Box<dyn Iterator<Item = _> + Send> = match source {
-            Source::Video(path) => Box::new(Video::open(path, every)?),
+        let frames: Box<dyn Iterator<Item = _> + Send> = match kind {
+            SourceKind::Video => Box::new(Video::open(path, every)?),
             _ => Box::new(Animation::open(path, every)?),
         };
-        let (image, names) = (path.display().to_string(), self.namer.names_of_frames(path));
+        let (image, names) = (path.display().to_string(), self.namer.names_of_frames(path, below));
         Ok(OpenFrames { path: path.to_owned(), image, names, frames })
     }
 
@@ -138,11 +189,14 @@ impl Iterator for Items {
                 Ok(source) => source,
                 Err(Unusable { input, problem }) => return Some(Item { image: input, content: Err(problem) }),
             };
-            let image = source.path().display().to_string();
-            if let Source::Picture(path) = source {
-                let id = PictureId::of(&path, None);
-                let names = self.namer.names(&path, &id);
-                return Some(Item { image, content: Ok(Picture { content: Content::File(path), id, names }) });
+            let image = source.path.display().to_string();
+            if matches!(source.kind, SourceKind::Picture | SourceKind::Remote) {
+                let (id, names) = self.named(&source);
+                let content = match source.kind {
+                    SourceKind::Remote => Content::Remote(Remote::new(source.path)),
+                    _ => Content::File(source.path),
+                };
+                return Some(Item { image, content: Ok(Picture { content, id, names }) });
             }
             match self.open(&source) {
                 Ok(open) => self.open = Some(open),

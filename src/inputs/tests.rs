@@ -22,13 +22,18 @@ fn put(folder: &Path, name: &str) -> PathBuf {
     path
 }
 
+/// What an input names itself.
+fn source(path: &Path, kind: SourceKind) -> Source {
+    Source { path: path.to_owned(), kind, below: PathBuf::new() }
+}
+
 fn search(output_dir: &Path, recursive: bool) -> Search<'_> {
-    Search { recursive, output_dir }
+    Search { recursive, output_dir, offline: false }
 }
 
 /// What `input` means, relative to `folder`; problems as they are.
 fn found(folder: &Path, input: &Path, search: Search) -> Vec<Result<String, String>> {
-    let relative = |source: Source| source.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+    let relative = |source: Source| source.path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
     let sources = sources(&[input.to_owned()], search, Cursor::new(""));
     sources.into_iter().map(|source| source.map(relative).map_err(|unusable| unusable.problem)).collect()
 }
@@ -50,11 +55,47 @@ fn a_folder_gives_its_pictures_and_videos_sorted_without_what_its_journal_knows(
     let search = search(elsewhere, true);
     assert_eq!(found(folder.path(), folder.path(), search), ok(&[&all[..], &below, &results].concat()));
     let mut journal = Journal::read(folder.path());
-    journal.start().unwrap();
+    journal.start(None).unwrap();
     let id = PictureId::of(&folder.path().join("a.png"), None);
     let files = Some(all[..2].iter().map(|name| (*name).to_owned()).collect());
     journal.add(Entry { files, ..Entry::planned("a.png", &id, "", "a") }).unwrap();
     assert_eq!(found(folder.path(), folder.path(), search), ok(&[&all[2..], &below].concat()));
+}
+
+#[test]
+fn what_is_found_in_folders_below_knows_them_and_results_there_are_known_by_the_journal_above() {
+    let folder = temp();
+    for name in ["a.jpg", "x/b.jpg", "x/y/c.jpg", "x/b-res.jpg"] {
+        put(folder.path(), name);
+    }
+    let mut journal = Journal::read(folder.path());
+    journal.start(None).unwrap();
+    let id = PictureId::of(&folder.path().join("x/b.jpg"), None);
+    let files = Some(vec!["x/b-res.jpg".to_owned()]);
+    journal.add(Entry { files, ..Entry::planned("x/b.jpg", &id, "", "x/b") }).unwrap();
+    let below = |input: &Path| -> Vec<PathBuf> {
+        let search = search(Path::new("elsewhere"), true);
+        let sources = sources(&[input.to_owned()], search, Cursor::new(""));
+        sources.into_iter().flatten().map(|source| source.below).collect()
+    };
+    assert_eq!(below(folder.path()), ["", "x", "x/y"].map(PathBuf::from));
+    assert_eq!(below(&folder.path().join("x")), ["", "y"].map(PathBuf::from), "as seen from the input");
+}
+
+#[test]
+fn addresses_are_inputs_unless_there_is_no_going_there() {
+    let address = Path::new("https://example.com/a%20b.jpg?x=*");
+    let of = |offline: bool| {
+        let search = Search { offline, ..search(Path::new("out"), false) };
+        sources(&[address.to_owned()], search, Cursor::new(""))
+    };
+    assert_eq!(of(false), [Ok(source(address, SourceKind::Remote))]);
+    assert!(of(true)[0].as_ref().unwrap_err().problem.contains("--offline"));
+    let mut items = Items::new(of(false), NonZeroU32::MIN, Namer::new(Path::new("out"), None));
+    let Ok(Picture { content: Content::Remote(remote), names, .. }) = items.next().unwrap().content else {
+        panic!("it is on a server")
+    };
+    assert_eq!((remote.address(), names.picture()), (address, PathBuf::from("out/a b-res.jpg")));
 }
 
 #[test]
@@ -71,7 +112,7 @@ fn a_transport_stream_is_taken_and_a_source_of_typescript_is_not() {
     fs::write(&unnamed, &stream).unwrap();
     let inputs = [unnamed.clone(), folder.path().join("page.ts")];
     let sources: Vec<_> = sources(&inputs, search(elsewhere, false), Cursor::new("")).into_iter().flatten().collect();
-    assert_eq!(sources, [Source::Video(unnamed), Source::Picture(inputs[1].clone())]);
+    assert_eq!(sources, [source(&unnamed, SourceKind::Video), source(&inputs[1], SourceKind::Picture)]);
 }
 
 #[test]
@@ -122,7 +163,7 @@ fn lists_name_inputs_and_their_problems_have_line_numbers() {
     let named = sources(&["-".into(), a.clone(), b.clone()], search(Path::new("out"), false), stdin);
     assert_eq!(
         named,
-        [Ok(Source::Picture(b)), Ok(Source::Picture(a))],
+        [Ok(source(&b, SourceKind::Picture)), Ok(source(&a, SourceKind::Picture))],
         "each once, in the order of their first mention"
     );
 
@@ -151,7 +192,7 @@ fn a_name_in_a_list_may_be_any_bytes() {
     let other = put(folder.path(), "a.png");
     let list = [other.as_os_str().as_bytes(), path.as_os_str().as_bytes(), b""].join(&b'\n');
     let found = sources(&["-".into()], search(Path::new("elsewhere"), false), Cursor::new(list));
-    assert_eq!(found, [Ok(Source::Picture(other)), Ok(Source::Picture(path))]);
+    assert_eq!(found, [Ok(source(&other, SourceKind::Picture)), Ok(source(&path, SourceKind::Picture))]);
 }
 
 #[test]
@@ -211,7 +252,7 @@ fn shown(items: Vec<Item>) -> Vec<(String, PathBuf, Rgb<u8>)> {
             let name = item.image.rsplit('/').next().unwrap().to_owned();
             (name, names.picture(), *picture.get_pixel(3, 3))
         }
-        Ok(Picture { content: Content::File(path), .. }) => panic!("{path:?} is no frame"),
+        Ok(_) => panic!("it is no frame"),
         Err(problem) => panic!("{problem}"),
     };
     items.into_iter().map(shown).collect()

@@ -1,9 +1,11 @@
 //! The journal of a folder of results: what was explained, from which file, with which settings, into which files.
 //!
-//! `.yolo-cam.jsonl` has a line of JSON for each picture when it is begun, and another when its results are complete. It is
-//! all that is asked when a run goes on, when reports are made, and when a folder of pictures also holds results.
+//! `.yolo-cam.jsonl` has a line of JSON for the settings of a run, one for each picture when it is begun, and another when its
+//! results are complete. It is all that is asked when a run goes on, when reports are made, and when a folder of pictures also
+//! holds results.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     fs::{self, File},
     io::{self, BufRead, BufReader},
@@ -15,7 +17,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use yolo_cam::report::CsvRow;
 
-use super::{LineFile, REPORT_FOLDERS, names::has_result_name};
+use super::{LineFile, REPORT_FOLDERS, ResultSettings, names::has_result_name};
 
 const FILE: &str = ".yolo-cam.jsonl";
 
@@ -61,7 +63,7 @@ pub struct Entry {
     pub image: String,
     /// Where it came from.
     pub picture: PictureId,
-    /// A digest of the settings that the results depend on.
+    /// The digest of the settings that the results depend on.
     pub settings: String,
     /// What the names of the results begin with. No other picture in the folder has the same.
     pub stem: String,
@@ -121,6 +123,8 @@ pub struct Journal {
     /// By stem.
     entries: HashMap<String, Entry>,
     stems: KnownStems,
+    /// By digest.
+    settings: BTreeMap<String, ResultSettings>,
     /// To which lines are added; `None` before the first, and once it can't be written.
     file: Option<LineFile>,
     damaged: usize,
@@ -135,7 +139,10 @@ impl Journal {
         for line in BufReader::new(file).split(b'\n') {
             let Ok(line) = line else { break };
             match serde_json::from_slice(&line) {
-                Ok(entry) => journal.insert(entry),
+                Ok(Line::Entry(entry)) => journal.insert(entry.into_owned()),
+                Ok(Line::Settings { settings }) => {
+                    journal.settings.insert(settings.digest(), settings.into_owned());
+                }
                 // Behind the last line there is nothing.
                 Err(_) => journal.damaged += usize::from(!line.is_empty()),
             }
@@ -179,17 +186,33 @@ impl Journal {
         (is_same && entry.files.as_ref()?.iter().all(is_there)).then_some(entry)
     }
 
-    /// Makes ready to add lines: writes anew what is still true, in place of all that was added before.
+    /// The settings of results that are there and were made with others than these.
+    pub fn other_settings(&self, settings: &ResultSettings) -> Option<&ResultSettings> {
+        let digest = settings.digest();
+        let is_there = |entry: &&Entry| entry.files.iter().flatten().any(|file| self.folder.join(file).exists());
+        // What another command wrote there has no settings that are known here.
+        let others = self.entries.values().filter(|entry| entry.settings != digest).filter(is_there);
+        let known = others.filter_map(|entry| Some((&entry.stem, self.settings.get(&entry.settings)?)));
+        known.min_by_key(|(stem, _)| *stem).map(|(_, settings)| settings)
+    }
+
+    /// Makes ready to add lines of results with `settings`: writes anew what is still true, in place of all that was added
+    /// before.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn start(&mut self) -> io::Result<()> {
+    pub fn start(&mut self, settings: Option<&ResultSettings>) -> io::Result<()> {
         for entry in self.entries.values_mut() {
             entry.older.retain(|file| self.folder.join(file).exists());
         }
+        let used: HashSet<&String> = self.entries.values().map(|entry| &entry.settings).collect();
+        self.settings.retain(|digest, _| used.contains(digest));
+        self.settings.extend(settings.map(|settings| (settings.digest(), settings.clone())));
         let mut entries: Vec<&Entry> = self.entries.values().collect();
         entries.sort_by(|a, b| a.stem.cmp(&b.stem));
-        self.file = Some(LineFile::replace(&self.folder.join(FILE), entries.into_iter().map(Line))?);
+        let settings = self.settings.values().map(|settings| Line::Settings { settings: Cow::Borrowed(settings) });
+        let lines = settings.chain(entries.into_iter().map(|entry| Line::Entry(Cow::Borrowed(entry))));
+        self.file = Some(LineFile::replace(&self.folder.join(FILE), lines.map(WithoutNulls))?);
         Ok(())
     }
 
@@ -200,7 +223,7 @@ impl Journal {
     pub fn add(&mut self, entry: Entry) -> io::Result<()> {
         self.insert(entry.clone());
         let Some(file) = &mut self.file else { return Ok(()) };
-        let added = file.add(&Line(&self.entries[&entry.stem]));
+        let added = file.add(&WithoutNulls(Line::Entry(Cow::Borrowed(&self.entries[&entry.stem]))));
         if added.is_err() {
             self.file = None;
         }
@@ -208,12 +231,20 @@ impl Journal {
     }
 }
 
-/// An entry as the file has it.
-struct Line<'a>(&'a Entry);
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line<'a> {
+    Entry(Cow<'a, Entry>),
+    Settings { settings: Cow<'a, ResultSettings> },
+}
 
-impl Serialize for Line<'_> {
+/// A line as the file has it.
+struct WithoutNulls<'a>(Line<'a>);
+
+impl Serialize for WithoutNulls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut value = serde_json::to_value(self.0).map_err(serde::ser::Error::custom)?;
+        let mut value = serde_json::to_value(&self.0).map_err(serde::ser::Error::custom)?;
         drop_nulls(&mut value);
         value.serialize(serializer)
     }
@@ -292,7 +323,7 @@ mod tests {
         let picture = put(folder.path(), "dog.jpg");
         let id = PictureId::of(&picture, None);
         let mut journal = Journal::read(folder.path());
-        journal.start().unwrap();
+        journal.start(None).unwrap();
         journal.add(entry(&id, "dog", None)).unwrap();
         assert!(journal.results_of(&id, "s").is_none(), "it is not complete");
         let result = put(folder.path(), "dog-res.jpg");
@@ -310,11 +341,33 @@ mod tests {
     }
 
     #[test]
+    fn results_of_other_settings_are_known_for_as_long_as_they_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = ["gradcam", "layercam"].map(|method| ResultSettings::new([("method", method.to_owned())]));
+        let id = PictureId::of(&put(folder.path(), "dog.jpg"), None);
+        let result = put(folder.path(), "dog-res.jpg");
+        let mut journal = Journal::read(folder.path());
+        journal.start(Some(&settings[0])).unwrap();
+        journal.add(Entry { settings: settings[0].digest(), ..entry(&id, "dog", Some(&["dog-res.jpg"])) }).unwrap();
+        // What another command wrote.
+        put(folder.path(), "cat-shape.png");
+        journal.add(Entry { settings: "shape".to_owned(), ..entry(&id, "cat", Some(&["cat-shape.png"])) }).unwrap();
+        let mut journal = Journal::read(folder.path());
+        assert_eq!(journal.damaged(), 0);
+        assert_eq!(journal.other_settings(&settings[0]), None);
+        assert_eq!(journal.other_settings(&settings[1]), Some(&settings[0]));
+        journal.start(Some(&settings[1])).unwrap();
+        assert_eq!(Journal::read(folder.path()).other_settings(&settings[1]), Some(&settings[0]), "it is kept");
+        fs::remove_file(result).unwrap();
+        assert_eq!(Journal::read(folder.path()).other_settings(&settings[1]), None);
+    }
+
+    #[test]
     fn a_picture_that_has_other_names_by_now_keeps_them() {
         let folder = tempfile::tempdir().unwrap();
         let [a, b] = ["a.jpg", "b.jpg"].map(|name| PictureId::of(&put(folder.path(), name), None));
         let mut journal = Journal::read(folder.path());
-        journal.start().unwrap();
+        journal.start(None).unwrap();
         journal.add(entry(&a, "cat-2", Some(&[]))).unwrap();
         journal.add(entry(&a, "cat", Some(&[]))).unwrap();
         journal.add(entry(&b, "cat-2", Some(&[]))).unwrap();
@@ -329,7 +382,7 @@ mod tests {
         let id = PictureId::of(&put(folder.path(), "dog.jpg"), None);
         let other = PictureId::of(&put(folder.path(), "cat.jpg"), None);
         let mut journal = Journal::read(folder.path());
-        journal.start().unwrap();
+        journal.start(None).unwrap();
         journal.add(entry(&id, "dog", Some(&["dog-res-0.jpg", "dog-res-1.jpg"]))).unwrap();
         put(folder.path(), "dog-res-1.jpg");
         journal.add(entry(&id, "dog", Some(&["dog-res.jpg"]))).unwrap();
@@ -350,7 +403,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ids = ["a.jpg", "b.jpg"].map(|name| PictureId::of(&put(folder.path(), name), None));
         let mut journal = Journal::read(folder.path());
-        journal.start().unwrap();
+        journal.start(None).unwrap();
         journal.add(entry(&ids[0], "a", Some(&[]))).unwrap();
         journal.add(entry(&ids[1], "b", Some(&[]))).unwrap();
         let path = folder.path().join(FILE);
@@ -359,7 +412,7 @@ mod tests {
         let mut journal = Journal::read(folder.path());
         assert_eq!(journal.damaged(), 1);
         assert!(journal.results_of(&ids[0], "s").is_some() && journal.results_of(&ids[1], "s").is_none());
-        journal.start().unwrap();
+        journal.start(None).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
         assert_eq!(Journal::read(folder.path()).damaged(), 0);
     }

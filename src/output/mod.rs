@@ -13,6 +13,7 @@ mod names;
 mod page;
 pub mod reports;
 mod result;
+mod settings;
 mod shapes;
 mod shell;
 
@@ -25,8 +26,9 @@ pub use self::{
     maps::write_maps,
     namer::Namer,
     names::{FORMATS, ResultNames},
-    page::{BASE_STYLE, url_segment},
+    page::{BASE_STYLE, url_path},
     result::{Explained, Finished, group_name},
+    settings::ResultSettings,
     shapes::write_shapes,
     shell::quoted,
 };

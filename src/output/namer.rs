@@ -33,11 +33,12 @@ impl Namer {
     /// Spares those of `inputs` that lie in the folder of results.
     pub fn sparing<'a>(mut self, inputs: impl Iterator<Item = &'a Path>) -> Self {
         let Ok(dir) = self.dir.canonicalize() else { return self };
-        let inside = inputs.filter(|input| {
+        let inside = inputs.filter_map(|input| {
             let parent = input.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            parent.canonicalize().is_ok_and(|parent| parent == dir)
+            let below = parent.canonicalize().ok()?.strip_prefix(&dir).ok()?.to_owned();
+            Some(below.join(input.file_name()?))
         });
-        let names = inside.filter_map(Path::file_name).map(|name| name.to_string_lossy().to_lowercase());
+        let names = inside.map(|name| name.to_string_lossy().to_lowercase());
         self.spared = names.filter(|name| has_result_name(Path::new(name))).collect();
         self
     }
@@ -49,18 +50,19 @@ impl Namer {
         self
     }
 
-    /// Names for the results of `picture`, which is `id`. Where another picture had the same stem, a number is added.
-    pub fn names(&mut self, picture: &Path, id: &PictureId) -> ResultNames {
+    /// Names for the results of `picture`, which is `id`, in the folder `below` that of all results. Where another picture had
+    /// the same there, a number is added.
+    pub fn names(&mut self, picture: &Path, below: &Path, id: &PictureId) -> ResultNames {
         let own = picture.extension().and_then(OsStr::to_str);
         let known = own.filter(|own| FORMATS.contains(&own.to_ascii_lowercase().as_str()));
         let extension = self.format.or(known).unwrap_or("jpg").to_owned();
-        let stem = self.kept(id).unwrap_or_else(|| self.unique(stem(picture)));
+        let stem = self.kept(id).unwrap_or_else(|| self.unique(stem_in(below, picture)));
         self.results(stem, extension)
     }
 
     /// What the names of the results of a video's frames have in common.
-    pub fn names_of_frames(&mut self, video: &Path) -> ResultNames {
-        let stem = self.unique(stem(video));
+    pub fn names_of_frames(&mut self, video: &Path, below: &Path) -> ResultNames {
+        let stem = self.unique(stem_in(below, video));
         self.results(stem, self.format.unwrap_or("jpg").to_owned())
     }
 
@@ -93,12 +95,18 @@ impl Namer {
     }
 }
 
+/// `below/STEM`.
+fn stem_in(below: &Path, file: &Path) -> String {
+    let stem = Some(stem(file)).filter(|stem| !stem.is_empty()).unwrap_or_else(|| "picture".to_owned());
+    below.join(stem).to_string_lossy().into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn names(namer: &mut Namer, path: &str) -> ResultNames {
-        namer.names(Path::new(path), &PictureId::of(Path::new(path), None))
+        namer.names(Path::new(path), Path::new(""), &PictureId::of(Path::new(path), None))
     }
 
     #[test]
@@ -122,7 +130,7 @@ mod tests {
     fn frames_are_numbered_and_never_called_like_a_picture_of_the_run() {
         let mut namer = Namer::new(Path::new("out"), None);
         names(&mut namer, "clip-000012.jpg");
-        let clip = namer.names_of_frames(Path::new("clip.mp4"));
+        let clip = namer.names_of_frames(Path::new("clip.mp4"), Path::new(""));
         let mut frame = |index| {
             let id = PictureId::of(Path::new("clip.mp4"), Some(index));
             namer.frame(&clip, index, &id).picture()
@@ -132,11 +140,27 @@ mod tests {
     }
 
     #[test]
+    fn names_are_told_apart_in_each_folder_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("x")).unwrap();
+        let (below, spared) = (Path::new("x"), folder.path().join("x/dog-res.jpg"));
+        let mut namer = Namer::new(folder.path(), None).sparing([spared.as_path()].into_iter());
+        let mut picture = |path: &str, below: &Path| {
+            namer.names(Path::new(path), below, &PictureId::of(Path::new(path), None)).picture()
+        };
+        assert_eq!(picture("a/x/cat.jpg", below), folder.path().join("x/cat-res.jpg"));
+        assert_eq!(picture("a/cat.jpg", Path::new("")), folder.path().join("cat-res.jpg"));
+        assert_eq!(picture("b/x/cat.jpg", below), folder.path().join("x/cat-2-res.jpg"));
+        assert_eq!(picture("a/x/dog.jpg", below), folder.path().join("x/dog-2-res.jpg"), "that is an input");
+    }
+
+    #[test]
     fn an_input_in_the_folder_of_results_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let inputs = ["low.png", "low-res.png", "plan.png", "plan-shape.png"].map(|name| folder.path().join(name));
         let mut namer = Namer::new(folder.path(), None).sparing(inputs.iter().map(PathBuf::as_path));
-        let results = inputs.each_ref().map(|input| namer.names(input, &PictureId::of(input, None)).picture());
+        let results =
+            inputs.each_ref().map(|input| namer.names(input, Path::new(""), &PictureId::of(input, None)).picture());
         let expected = ["low-2-res.png", "low-res-res.png", "plan-2-res.png", "plan-shape-res.png"];
         assert_eq!(results, expected.map(|name| folder.path().join(name)));
     }

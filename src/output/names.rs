@@ -56,7 +56,8 @@ impl ResultNames {
         Self { stem: format!("{}{suffix}{RESULT_SUFFIX}", self.source()), ..self.clone() }
     }
 
-    /// `STEM`: what tells this picture from the others of the run.
+    /// `STEM`, behind the folder below that of all results if it lies in one: what tells this picture from the others of the
+    /// run.
     pub fn source(&self) -> &str {
         self.stem.strip_suffix(RESULT_SUFFIX).unwrap_or(&self.stem)
     }
@@ -71,7 +72,7 @@ impl ResultNames {
         self.dir.join(format!("{}.json", self.stem))
     }
 
-    /// `STEM-res-WHAT.EXT`, without its folder.
+    /// `STEM-res-WHAT.EXT`, as seen from the folder of all results.
     pub fn map(&self, what: &str, extension: &str) -> String {
         format!("{}-{what}.{extension}", self.stem)
     }

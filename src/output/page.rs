@@ -8,7 +8,7 @@ pub const BASE_STYLE: &str = include_str!("page.css");
 /// All bytes but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A file name as a part of a URL.
-pub fn url_segment(name: &str) -> String {
-    utf8_percent_encode(name, RESERVED).to_string()
+/// A relative path as a URL.
+pub fn url_path(path: &str) -> String {
+    path.split('/').map(|name| utf8_percent_encode(name, RESERVED).to_string()).collect::<Vec<_>>().join("/")
 }

@@ -7,7 +7,7 @@ use yolo_cam::{
     explain::MapSize,
     render,
     report::write_picture,
-    shape::{Shape, ShapeNumbers, ShapeOptions, draw_shapes, shape},
+    shape::{Figure, Shape, ShapeNumbers, ShapeOptions, draw_shapes, shape},
 };
 
 use super::Explained;
@@ -38,11 +38,16 @@ pub fn write_shapes(
         let detection = &explained.detection;
         format!("{} {:.2}", render::drawn_name(model, detection.class_id), detection.confidence)
     };
-    let titled = shapes.iter().zip(&explanation.boxes);
-    let drawn: Vec<(&Shape, String)> =
-        titled.filter_map(|(shape, explained)| Some((shape.as_ref()?, title(explained)))).collect();
-    if !drawn.is_empty() {
-        let picture = draw_shapes(&explanation.letterbox.image, &drawn, options);
+    let figures: Vec<Figure> = shapes
+        .iter()
+        .zip(&explanation.boxes)
+        .filter_map(|(shape, explained)| {
+            Some(Figure { shape: shape.as_ref()?, title: title(explained), b: explained.detection.box_input })
+        })
+        .collect();
+    if !figures.is_empty() {
+        let picture = draw_shapes(&explanation.letterbox.image, &figures, options);
+        let picture = render::under(picture, explained.render);
         write_picture(&names.shape(), &picture, explained.quality)?;
         written.push(names.shape());
     }

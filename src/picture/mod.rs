@@ -12,6 +12,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 use crate::{
     error::{Error, Result},
     files::read_regular,
+    geometry::{BBox, Size},
     limits::Limits,
 };
 
@@ -39,9 +40,17 @@ pub fn read(path: impl AsRef<Path>) -> Result<RgbImage> {
 pub fn read_within(path: impl AsRef<Path>, budget: &Budget) -> Result<(RgbImage, Share<'_>)> {
     let path = path.as_ref();
     let bytes = read_regular(path).map_err(Error::io(path))?;
+    read_bytes_within(&bytes, path, budget)
+}
+
+/// The same for a picture that is not in a file: `bytes` is what would be in it, `path` what errors call it.
+///
+/// # Errors
+/// [`Error::Picture`] if it is damaged or no picture.
+pub fn read_bytes_within<'a>(bytes: &[u8], path: &Path, budget: &'a Budget) -> Result<(RgbImage, Share<'a>)> {
     let problem = |problem| Error::Picture { path: path.to_owned(), problem };
     let mut share = None;
-    let picture = decode_after(&bytes, |needed| {
+    let picture = decode_after(bytes, |needed| {
         share = budget.take(needed);
         share.is_some()
     });
@@ -139,6 +148,23 @@ pub fn shrunk(picture: &RgbImage, longest: u32) -> RgbImage {
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     Resizer::new().resize(picture, &mut small, &options).expect("both are RGB with 8 bits, and neither is empty");
     small
+}
+
+/// A part of a picture at another size, interpolated; `part`: in its pixels, within it.
+pub(crate) fn cut(picture: &RgbImage, part: &BBox, size: Size) -> RgbImage {
+    let part = part.clipped(Size { width: picture.width(), height: picture.height() });
+    let mut cut = RgbImage::new(size.width, size.height);
+    // Rounding must not make it larger than the picture, nor empty.
+    let span = |from: f32, to: f32, whole: u32| {
+        let length = (f64::from(to) - f64::from(from)).clamp(1e-3, f64::from(whole));
+        (f64::from(from).clamp(0.0, f64::from(whole) - length), length)
+    };
+    let (left, width) = span(part.x1, part.x2, picture.width());
+    let (top, height) = span(part.y1, part.y2, picture.height());
+    let algorithm = ResizeAlg::Convolution(FilterType::CatmullRom);
+    let options = ResizeOptions::new().resize_alg(algorithm).crop(left, top, width, height);
+    Resizer::new().resize(picture, &mut cut, &options).expect("both are RGB with 8 bits, and the part lies inside");
+    cut
 }
 
 /// Copies `from` into `into`, its upper left corner at (`x`, `y`), row by row: many times faster than pixel by pixel.

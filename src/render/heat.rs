@@ -3,15 +3,34 @@
 use image::{Rgb, RgbImage};
 use ndarray::Array2;
 
-use super::RenderOptions;
+use super::{Blend, RenderOptions};
 use crate::geometry::{BBox, LetterboxMap};
 
 /// Lays heat over pixels, inside boxes.
 pub(super) struct Painter {
     colors: [Rgb<u8>; 256],
-    /// Of 256.
-    alpha: u32,
+    /// Share of each colour, of 256.
+    alphas: [u32; 256],
     threshold: f32,
+}
+
+/// Opacity is this power of the heat: weak heat that lies all over a picture does not colour it.
+const FADING: f32 = 1.5;
+
+impl Blend {
+    /// How opaque `heat`, 0 to 1, is, as a share of the strongest.
+    pub fn opacity(self, heat: f32) -> f32 {
+        match self {
+            Self::Uniform => 1.0,
+            Self::Heat => heat.powf(FADING),
+        }
+    }
+
+    /// The share of the colour of each of 256 even steps of heat from 0 to 1, of 256. `alpha`: that of the strongest.
+    fn alphas(self, alpha: f32) -> [u32; 256] {
+        let most = alpha.clamp(0.0, 1.0) * 256.0;
+        std::array::from_fn(|level| (most * self.opacity(level as f32 / 255.0)).round() as u32)
+    }
 }
 
 /// Where between two columns (or rows) of a map a pixel's centre lies.
@@ -27,7 +46,7 @@ impl Painter {
     pub fn new(options: &RenderOptions) -> Self {
         Self {
             colors: options.colormap.table(),
-            alpha: (options.alpha.clamp(0.0, 1.0) * 256.0).round() as u32,
+            alphas: options.blend.alphas(options.alpha),
             threshold: options.threshold,
         }
     }
@@ -64,11 +83,13 @@ impl Painter {
         }
     }
 
-    fn blend(&self, below: &mut Rgb<u8>, level: f32) {
-        let above = self.colors[usize::from((level * 255.0).round() as u8)];
+    /// Lays heat of `level`, 0 to 1, over a pixel.
+    pub fn blend(&self, below: &mut Rgb<u8>, level: f32) {
+        let level = usize::from((level * 255.0).round() as u8);
+        let (above, alpha) = (self.colors[level], self.alphas[level]);
         for (below, above) in below.0.iter_mut().zip(above.0) {
             // Rounded half up.
-            let sum = u32::from(*below) * (256 - self.alpha) + u32::from(above) * self.alpha;
+            let sum = u32::from(*below) * (256 - alpha) + u32::from(above) * alpha;
             *below = ((sum + 128) >> 8) as u8;
         }
     }
@@ -127,6 +148,26 @@ mod tests {
         assert_eq!(painted(1.0, 0.3), [GREY, Colormap::Jet.color(1.0)]);
         // 3/4 of 100 and 1/4 of (128, 0, 0).
         assert_eq!(painted(0.25, 0.3)[1], Rgb([107, 75, 75]));
+    }
+
+    #[test]
+    fn where_there_is_no_heat_the_picture_shows_if_opacity_follows_it() {
+        let options = RenderOptions { alpha: 0.8, blend: Blend::Heat, ..RenderOptions::default() };
+        let painter = Painter::new(&options);
+        let blended = |level: f32| {
+            let mut pixel = GREY;
+            painter.blend(&mut pixel, level);
+            pixel
+        };
+        assert_eq!(blended(0.0), GREY);
+        // 0.2 of 100 and 0.8 of (128, 0, 0).
+        assert_eq!(blended(1.0), Rgb([122, 20, 20]));
+        let [r, g, b] = Colormap::Jet
+            .color(128.0 / 255.0)
+            .0
+            .map(|value| 100.0 + (f32::from(value) - 100.0) * 0.8 * (128.0f32 / 255.0).powf(1.5));
+        let half = blended(0.5).0.map(f32::from);
+        assert!([r, g, b].iter().zip(half).all(|(expected, found)| (expected - found).abs() <= 1.0), "{half:?}");
     }
 
     #[test]

@@ -1,25 +1,33 @@
 //! From an explanation to pictures.
 
+mod boxes;
 mod colorbar;
 mod colormap;
+mod crops;
 mod fonts;
+mod footer;
 mod heat;
 mod label;
 mod layout;
 mod outline;
+mod placement;
 pub(crate) mod text;
 
 use std::borrow::Cow;
 
 use image::{Rgb, RgbImage};
-use imageproc::{drawing::draw_hollow_rect_mut, rect::Rect};
 
 pub use self::{
     colormap::{Colormap, class_color},
-    layout::{Sheet, overlay, panels, sheet, side},
+    crops::crops,
+    layout::{Sheet, overlay, panels, sheet, side, under},
     text::is_drawable,
 };
-use self::{heat::Painter, label::BoxLabel};
+use self::{
+    heat::Painter,
+    label::Plate,
+    placement::{BoxLabel, Placement},
+};
 use crate::{
     detect::Mask,
     error::Result,
@@ -39,6 +47,17 @@ pub enum HeatArea {
     Full,
 }
 
+/// How opaque heat is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Blend {
+    /// Opacity follows the heat: where there is none, the picture shows
+    Heat,
+    /// The same everywhere, as the Python tools draw it
+    #[default]
+    Uniform,
+}
+
 /// How explanations are drawn.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -51,8 +70,10 @@ pub struct RenderOptions {
     pub normalize: Normalize,
     /// Default: jet.
     pub colormap: Colormap,
-    /// Share of the heat's colour, 0 to 1. Default: 0.5.
+    /// Share of the heat's colour, 0 to 1; where opacity follows the heat, that of the strongest. Default: 0.5.
     pub alpha: f32,
+    /// Default: uniform.
+    pub blend: Blend,
     /// Heat below this, 0 to 1, is not drawn. Default: 0.
     pub threshold: f32,
     /// Class and confidence above each box. Default: true.
@@ -63,6 +84,9 @@ pub struct RenderOptions {
     pub fill_masks: bool,
     /// Thickness of the lines of boxes and masks in pixels; `None` is what suits the size of the picture. Default: `None`.
     pub line_width: Option<u32>,
+    /// What the footer says of all boxes, such as the model and the method; it adds layers and peaks. Pictures have no footer
+    /// without. Default: `None`.
+    pub footer: Option<Vec<String>>,
     /// The longest side that a picture may have, in pixels. Default: that of a JPEG.
     pub max_side: u32,
 }
@@ -73,11 +97,13 @@ with_fields!(RenderOptions {
     with_normalize => normalize: Normalize,
     with_colormap => colormap: Colormap,
     with_alpha => alpha: f32,
+    with_blend => blend: Blend,
     with_threshold => threshold: f32,
     with_labels => labels: bool,
     with_colorbar => colorbar: bool,
     with_fill_masks => fill_masks: bool,
     with_line_width => line_width: Option<u32>,
+    with_footer => footer: Option<Vec<String>>,
     with_max_side => max_side: u32,
 });
 
@@ -89,11 +115,13 @@ impl Default for RenderOptions {
             normalize: Normalize::default(),
             colormap: Colormap::default(),
             alpha: 0.5,
+            blend: Blend::default(),
             threshold: 0.0,
             labels: true,
             colorbar: false,
             fill_masks: false,
             line_width: None,
+            footer: None,
             max_side: 65_535,
         }
     }
@@ -112,15 +140,47 @@ impl<'a> Artist<'a> {
         Self { explanation, model, options, painter: Painter::new(options) }
     }
 
+    /// Where the labels of `group` go on a panel that lies in the network's input as `map` says. None if none are wanted.
+    fn labels(&self, map: &LetterboxMap, group: &Group) -> Placement {
+        if !self.options.labels {
+            return Placement::default();
+        }
+        self.placed(map, group, |_, explained, b| {
+            let says_so = explained.heatmap.no_signal().is_none() || self.notice(map.image, explained, b).is_some();
+            format!("{}{}", self.title(explained), if says_so { "" } else { " no signal" })
+        })
+    }
+
+    /// The same for labels with this `text`: of the box with this index, and its place.
+    fn placed(
+        &self,
+        map: &LetterboxMap,
+        group: &Group,
+        text: impl Fn(usize, &ExplainedBox, &BBox) -> String,
+    ) -> Placement {
+        // The most confident has the best place.
+        let label = |(&index, (explained, b)): (&usize, (&ExplainedBox, BBox))| {
+            let detection = &explained.detection;
+            BoxLabel {
+                b: detection.box_input.map(|_| b),
+                text: text(index, explained, &b),
+                number: index,
+                plate: class_color(detection.class_id),
+            }
+        };
+        placement::place(map.image, &map.visible(), group.boxes.iter().zip(self.boxes(map, group)).map(label).collect())
+    }
+
+    /// What is drawn at a box: its class and confidence.
+    fn title(&self, explained: &ExplainedBox) -> String {
+        let detection = &explained.detection;
+        format!("{} {:.2}", drawn_name(self.model, detection.class_id), detection.confidence)
+    }
+
     /// Draws the heat, the boxes and the labels of `group` on `panel`, which lies in the network's input as `map` says.
-    fn draw(&self, panel: &mut RgbImage, map: &LetterboxMap, group: &Group) -> Result<()> {
+    fn draw(&self, panel: &mut RgbImage, map: &LetterboxMap, group: &Group, labels: &Placement) -> Result<()> {
         let has_signal = |explained: &ExplainedBox| explained.heatmap.no_signal().is_none();
-        let boxes: Vec<(&ExplainedBox, BBox)> = group
-            .boxes
-            .iter()
-            .map(|&index| &self.explanation.boxes[index])
-            .map(|explained| (explained, map.place(explained.detection.box_input.as_ref())))
-            .collect();
+        let boxes = self.boxes(map, group);
         let masks: Vec<(Mask, Rgb<u8>)> =
             boxes.iter().filter_map(|(explained, _)| drawn_mask(explained, map)).collect();
         if self.options.fill_masks {
@@ -135,33 +195,76 @@ impl<'a> Artist<'a> {
             let heat = self.explanation.heat(group, self.options.normalize)?;
             self.painter.paint(panel, &heat, map, &heated);
         }
-        let thickness = self.options.line_width.unwrap_or_else(|| default_line_width(panel));
-        for (explained, b) in &boxes {
-            if explained.detection.box_input.is_some() {
-                draw_box(panel, b, class_color(explained.detection.class_id), thickness);
-            }
-            if !has_signal(explained) {
-                label::draw_notice(panel, b, &format!("no signal at {}", explained.layer_names(self.model)));
-            }
-        }
+        self.draw_boxes(panel, &boxes);
+        let notices = boxes.iter().filter_map(|(explained, b)| self.notice(map.image, explained, b));
+        notices.for_each(|notice| notice.draw(panel));
         // Where the boxes have no lines, masks have.
-        let thickness = if thickness > 0 { thickness } else { default_line_width(panel) };
+        let thickness = self.options.line_width.filter(|&width| width > 0).unwrap_or_else(|| default_line_width(panel));
         masks.iter().for_each(|(mask, color)| outline::draw_outline(panel, mask, *color, thickness));
-        if self.options.labels {
-            // Above all boxes; the most confident has the best place.
-            let line = label::plate_height_on(panel) as f32;
-            let label = |(row, (explained, b)): (usize, &(&ExplainedBox, BBox))| {
-                let detection = &explained.detection;
-                let text = format!("{} {:.2}", drawn_name(self.model, detection.class_id), detection.confidence);
-                // What is said of the whole picture stands in lines below each other: a label stands on its box.
-                let is_below = detection.box_input.is_none() && row > 0;
-                let y1 = if is_below { b.y1 + line * (row + 1) as f32 } else { b.y1 };
-                BoxLabel { b: BBox { y1, ..*b }, text, plate: class_color(detection.class_id) }
-            };
-            label::draw_box_labels(panel, &boxes.iter().enumerate().map(label).collect::<Vec<_>>());
-        }
+        labels.draw(panel);
         Ok(())
     }
+
+    /// What is written in a box that has no signal, if it is large enough.
+    fn notice(&self, panel: Size, explained: &ExplainedBox, b: &BBox) -> Option<Plate> {
+        explained.heatmap.no_signal()?;
+        label::notice(panel, b, &format!("no signal at {}", explained.layer_names(self.model)))
+    }
+
+    /// The boxes of `group` with their places on a panel; a class that is said of the whole picture has all of it.
+    fn boxes(&self, map: &LetterboxMap, group: &Group) -> Vec<(&'a ExplainedBox, BBox)> {
+        let boxes = group.boxes.iter().map(|&index| &self.explanation.boxes[index]);
+        boxes.map(|explained| (explained, map.place(explained.detection.box_input.as_ref()))).collect()
+    }
+
+    /// Draws the lines of boxes, those of the small above those of the large.
+    fn draw_boxes(&self, panel: &mut RgbImage, boxes: &[(&ExplainedBox, BBox)]) {
+        let thickness = self.options.line_width.unwrap_or_else(|| default_line_width(panel));
+        let mut drawn: Vec<_> = boxes.iter().filter(|(explained, _)| explained.detection.box_input.is_some()).collect();
+        drawn.sort_by(|(_, a), (_, b)| b.area().total_cmp(&a.area()));
+        for (explained, b) in drawn {
+            let color = class_color(explained.detection.class_id);
+            boxes::draw_box(panel, b, color, thickness, self.options.line_width.is_some());
+        }
+    }
+
+    /// What the footer says of all boxes.
+    fn run_notes(&self) -> Vec<String> {
+        self.options.footer.clone().unwrap_or_default()
+    }
+
+    /// What the footer says of the boxes of `group`: where their maps were made, and the largest of their raw values.
+    fn notes(&self, group: &Group) -> Vec<String> {
+        if self.options.footer.is_none() {
+            return Vec::new();
+        }
+        let boxes: Vec<&ExplainedBox> = group.boxes.iter().map(|&index| &self.explanation.boxes[index]).collect();
+        let mut layers: Vec<usize> = boxes.iter().flat_map(|explained| explained.layers.iter().copied()).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        let path = |&layer: &usize| self.model.layers()[layer].path.clone();
+        let layers = match layers.as_slice() {
+            [] => None,
+            [first, .., last] if layers.len() > 3 => {
+                Some(format!("{} layers, {} to {}", layers.len(), path(first), path(last)))
+            }
+            few => Some(few.iter().map(path).collect::<Vec<_>>().join(", ")),
+        };
+        let peaks = boxes.iter().filter(|explained| explained.heatmap.no_signal().is_none());
+        let mut peaks: Vec<f32> = peaks.map(|explained| explained.heatmap.peak()).collect();
+        peaks.sort_by(f32::total_cmp);
+        let peaks = match peaks.as_slice() {
+            [] => "no signal".to_owned(),
+            [only] => format!("peak {}", value(*only)),
+            [least, .., most] => format!("peaks {} to {}", value(*least), value(*most)),
+        };
+        layers.into_iter().chain([peaks]).collect()
+    }
+}
+
+/// A number with what a reader needs of it.
+fn value(number: f32) -> String {
+    if (1e-3..1e4).contains(&number) { format!("{number:.4}") } else { format!("{number:.2e}") }
 }
 
 /// The mask of a box in a panel that lies in the network's input as `map` says, and its colour.
@@ -184,38 +287,5 @@ fn size_of(picture: &RgbImage) -> Size {
 
 /// As thick as the size of the picture asks for.
 fn default_line_width(picture: &RgbImage) -> u32 {
-    (picture.width().max(picture.height()) / 320).max(1)
-}
-
-/// Draws the outline of `b`, inwards from its edge.
-fn draw_box(panel: &mut RgbImage, b: &BBox, color: Rgb<u8>, thickness: u32) {
-    let (left, top) = (b.x1.round() as i32, b.y1.round() as i32);
-    let (right, bottom) = (b.x2.round() as i32, b.y2.round() as i32);
-    for inset in 0..thickness.min(panel.width().max(panel.height())) as i32 {
-        let (width, height) = (right - left - 2 * inset, bottom - top - 2 * inset);
-        if width <= 0 || height <= 0 {
-            break;
-        }
-        draw_hollow_rect_mut(panel, Rect::at(left + inset, top + inset).of_size(width as u32, height as u32), color);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_box_without_area_is_drawn_without_fuss() {
-        let mut panel = RgbImage::new(8, 8);
-        draw_box(&mut panel, &BBox { x1: 3.0, y1: 3.0, x2: 3.2, y2: 3.1 }, Rgb([255, 0, 0]), 3);
-        assert!(panel.pixels().all(|pixel| pixel == &Rgb([0, 0, 0])));
-    }
-
-    #[test]
-    fn a_line_goes_inwards_and_is_as_thick_as_asked_for() {
-        let mut panel = RgbImage::new(9, 9);
-        draw_box(&mut panel, &BBox { x1: 1.0, y1: 1.0, x2: 8.0, y2: 8.0 }, Rgb([255, 0, 0]), 2);
-        let row: Vec<bool> = (0..9).map(|x| panel.get_pixel(x, 4)[0] > 0).collect();
-        assert_eq!(row, [false, true, true, false, false, false, true, true, false]);
-    }
+    (picture.width().max(picture.height()) / 320).max(2)
 }

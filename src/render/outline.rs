@@ -5,8 +5,8 @@ use imageproc::{distance_transform::Norm, morphology::dilate};
 
 use crate::detect::{Frame, Mask};
 
-/// Around a line, so that it stands out from heat of its own colour.
-const HALO: Rgb<u8> = Rgb([16, 16, 16]);
+/// Beside a line, so that it stands out from heat of its own colour.
+pub(super) const HALO: Rgb<u8> = Rgb([16, 16, 16]);
 
 /// Share of the class's colour in a mask that is filled.
 const FILLING: f32 = 0.4;
@@ -46,7 +46,7 @@ pub(super) fn draw_outline(panel: &mut RgbImage, mask: &Mask, color: Rgb<u8>, th
 }
 
 /// The width of the dark lines beside one of `thickness` pixels.
-fn halo(thickness: u32) -> u32 {
+pub(super) fn halo(thickness: u32) -> u32 {
     thickness.div_ceil(2)
 }
 

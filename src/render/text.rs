@@ -24,7 +24,7 @@ pub fn is_drawable(name: &str) -> bool {
 }
 
 /// How wide `text` is, `height` pixels high.
-pub(super) fn width(height: f32, text: &str) -> u32 {
+pub(crate) fn width(height: f32, text: &str) -> u32 {
     match is_plain(text) {
         true => text_size(PxScale::from(height), &*FONT, text).0,
         false => fonts::of_system().width(height, text),

@@ -118,7 +118,7 @@ pub struct DetectionEntry {
     pub empty: bool,
     /// Why not. The program adds what would work.
     pub reason: Option<String>,
-    /// File name of the raw map, relative to the report.
+    /// File of the raw map, relative to the folder of results.
     pub map: Option<String>,
     /// Where the cells of that map lie in the picture.
     pub map_grid: Option<CellGrid>,
@@ -133,7 +133,7 @@ pub struct DetectionEntry {
 /// A raw map that was written.
 #[derive(Debug, Clone)]
 pub struct RawMap {
-    /// Relative to the reports.
+    /// Relative to the folder of results.
     pub file: String,
     /// Where its cells lie.
     pub grid: CellGrid,

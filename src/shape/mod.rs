@@ -5,6 +5,7 @@
 mod compare;
 mod fourier;
 mod hull;
+mod legend;
 mod picture;
 mod plot;
 mod read;
@@ -17,7 +18,7 @@ pub use self::{
     compare::{Comparison, compare},
     fourier::{Fourier, RebuildError, SAMPLES},
     hull::{Point, convex_hull, perimeter, signed_area},
-    picture::{draw_hull, draw_shape, draw_shapes},
+    picture::{Figure, draw_hull, draw_shape, draw_shapes},
     read::{read_map, read_points},
     region::Threshold,
 };

@@ -3,8 +3,8 @@
 use image::{Rgb, RgbImage};
 use imageproc::drawing::draw_line_segment_mut;
 
-use super::{Fourier, Point, Shape, ShapeOptions, convex_hull, hull::edges, plot};
-use crate::picture::paste;
+use super::{Fourier, Point, Shape, ShapeOptions, convex_hull, hull::edges, legend, plot};
+use crate::{geometry::BBox, picture::paste};
 
 const CONTOUR: Rgb<u8> = Rgb([0, 200, 0]);
 const HULL: Rgb<u8> = Rgb([255, 220, 0]);
@@ -13,24 +13,45 @@ const REBUILT: Rgb<u8> = Rgb([255, 0, 0]);
 const POINT: Rgb<u8> = Rgb([0, 114, 178]);
 const PAPER: Rgb<u8> = Rgb([255, 255, 255]);
 
-/// Longest side of a picture of points, and its margin, in pixels.
-const POINTS_SIDE: f64 = 640.0;
+const BOX: Rgb<u8> = Rgb([86, 180, 233]);
+
+/// Longest side of a picture of points without its axes, and the space around the points, in pixels.
+const POINTS_SIDE: f64 = 600.0;
 const MARGIN: f64 = 20.0;
 
-/// `picture` with the hull (yellow), the contour (green) and the contour rebuilt from few frequencies (red) of `shape`, and beside it
-/// the bar plot of its spectrum under `title`. `picture` has the size of the map.
-pub fn draw_shape(picture: &RgbImage, shape: &Shape, title: &str, options: &ShapeOptions) -> RgbImage {
+/// A shape that is to be drawn.
+#[derive(Debug, Clone)]
+pub struct Figure<'a> {
+    /// The shape.
+    pub shape: &'a Shape,
+    /// What it is called.
+    pub title: String,
+    /// The box of which it is the evidence, in pixels of the map, if there is one.
+    pub b: Option<BBox>,
+}
+
+/// `picture` with the hull (yellow), the contour (green), the contour rebuilt from few frequencies (red) and the box (blue) of a
+/// shape, a legend below, and beside it the bar plot of its spectrum under its title. `picture` has the size of the map.
+pub fn draw_shape(picture: &RgbImage, figure: &Figure, options: &ShapeOptions) -> RgbImage {
+    let Figure { shape, title, b } = figure;
     let mut drawn = picture.clone();
+    let mut legend = vec![(CONTOUR, "contour".to_owned()), (HULL, "convex hull".to_owned())];
+    if let Some(b) = b {
+        let [x1, y1, x2, y2] = <[f32; 4]>::from(*b).map(f64::from);
+        outline(&mut drawn, &[[x1, y1], [x2, y1], [x2, y2], [x1, y2]], BOX, 2);
+        legend.push((BOX, "box".to_owned()));
+    }
     outline(&mut drawn, &shape.hull, HULL, 2);
     outline(&mut drawn, &shape.contour, CONTOUR, 3);
-    let Ok(fourier) = &shape.fourier else { return drawn };
+    let Ok(fourier) = &shape.fourier else { return legend::below(&drawn, &legend) };
     outline(&mut drawn, &fourier.rebuilt(options.reconstruct), REBUILT, 1);
-    beside(&drawn, fourier, title, options)
+    legend.push((REBUILT, format!("contour from {} frequencies", options.reconstruct)));
+    beside(&legend::below(&drawn, &legend), fourier, title, options)
 }
 
 /// The pictures of several shapes with their titles below each other.
-pub fn draw_shapes(picture: &RgbImage, shapes: &[(&Shape, String)], options: &ShapeOptions) -> RgbImage {
-    let drawn: Vec<RgbImage> = shapes.iter().map(|(shape, title)| draw_shape(picture, shape, title, options)).collect();
+pub fn draw_shapes(picture: &RgbImage, figures: &[Figure], options: &ShapeOptions) -> RgbImage {
+    let drawn: Vec<RgbImage> = figures.iter().map(|figure| draw_shape(picture, figure, options)).collect();
     let width = drawn.iter().map(RgbImage::width).max().unwrap_or(0);
     let height = drawn.iter().map(RgbImage::height).sum();
     let mut all = RgbImage::from_pixel(width, height, PAPER);
@@ -42,7 +63,8 @@ pub fn draw_shapes(picture: &RgbImage, shapes: &[(&Shape, String)], options: &Sh
     all
 }
 
-/// Points (blue) with their convex hull (orange), scaled to fit.
+/// Points (blue) with their convex hull (orange), scaled to fit, between axes in the units of the points: x to the right, y
+/// down.
 pub fn draw_hull(points: &[Point]) -> RgbImage {
     let range = |axis: usize| {
         let sides = points.iter().map(|point| point[axis]).filter(|side| side.is_finite());
@@ -62,7 +84,8 @@ pub fn draw_hull(points: &[Point]) -> RgbImage {
             imageproc::drawing::draw_filled_circle_mut(&mut drawn, (x as i32, y as i32), 3, POINT);
         }
     }
-    drawn
+    let drawn = plot::with_axes(&drawn, [x1, y1], scale, MARGIN);
+    legend::below(&drawn, &[(POINT, "points".to_owned()), (HULL_ON_PAPER, "convex hull".to_owned())])
 }
 
 /// Draws a closed polygon with lines of `thickness` pixels.

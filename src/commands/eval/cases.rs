@@ -15,7 +15,7 @@ use yolo_cam::{
 };
 
 use super::{measure::SHOWN, reports::CaseGroup};
-use crate::output::url_segment;
+use crate::output::url_path;
 
 /// Digits of the hash in their names.
 const HASH_LENGTH: usize = 16;
@@ -82,7 +82,7 @@ impl CasePictures {
         let folder = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let with_url = |case: &Case| {
             let name = file_name(explainer, case);
-            let url = format!("{folder}/{}", url_segment(&name));
+            let url = format!("{folder}/{}", url_path(&name));
             (case.clone(), self.folder.join(name).exists().then_some(url))
         };
         // No case is shown as one of the best and as one of the worst.

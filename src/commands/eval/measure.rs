@@ -20,10 +20,7 @@ use yolo_cam::{
 };
 
 use super::super::session::{Attempt, attempt, go_on};
-use crate::{
-    inputs::{Content, PICTURES},
-    progress::Meter,
-};
+use crate::{inputs::Content, progress::Meter};
 
 /// How many of the best and of the worst cases are shown.
 pub const SHOWN: usize = 5;
@@ -106,14 +103,8 @@ impl EvalWorker<'_> {
 
     fn measure(&mut self, content: &Content, image: &str, subject: usize) -> Result<Measured> {
         let Subject { explainer, options, .. } = &self.subjects[subject];
-        let read;
-        let (file, picture) = match content {
-            Content::File(path) => {
-                read = picture::read_within(path, &PICTURES)?;
-                (Some(path.as_path()), &read.0)
-            }
-            Content::Frame(picture) => (None, picture),
-        };
+        let loaded = content.load()?;
+        let (file, picture) = (loaded.file, &*loaded.picture);
         let warms_up = !mem::replace(&mut self.is_warm, true);
         let found = Found::new(self.crew.model(), picture, options, warms_up).with_context(|| image.to_owned())?;
         let labels = match self.labels {

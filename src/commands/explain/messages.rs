@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use yolo_cam::{
     ExplainedBox, Explanation, Model,
     detect::{Detection, Query},
+    geometry::BBox,
     render::is_drawable,
     report::{DetectionEntry, Record},
 };
@@ -68,6 +69,21 @@ pub fn undrawable_name(explanation: &Explanation, model: &Model) -> Option<Strin
              font of that script, as Noto's, and they show names",
             model.names()[class]
         )
+    })
+}
+
+/// The first time that boxes are too small to look at in a panel: how they can be looked at.
+pub fn small_boxes(explanation: &Explanation) -> Option<String> {
+    /// In pixels of the network's input, which is what a panel shows.
+    const SMALL: f32 = 32.0;
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let is_small = |b: &BBox| (b.x2 - b.x1).max(b.y2 - b.y1) < SMALL;
+    let small =
+        explanation.boxes.iter().filter(|explained| explained.detection.box_input.as_ref().is_some_and(is_small));
+    let small = small.count();
+    (small > 0 && !IS_TOLD.swap(true, Ordering::Relaxed)).then(|| {
+        let boxes = if small == 1 { "a box is" } else { "boxes are" };
+        format!("note: {boxes} smaller than {SMALL} pixels in the panels; --layout crops shows each enlarged")
     })
 }
 

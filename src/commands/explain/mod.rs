@@ -7,10 +7,11 @@ mod worker;
 use std::{
     io::Write,
     iter,
+    path::Path,
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::Value;
 use yolo_cam::Model;
 
@@ -30,9 +31,9 @@ use super::{
 use crate::{
     cli::{ExplainCommand, again},
     exit::Exit,
-    inputs::{Item, Items, Source},
+    inputs::{Item, Items},
     output::{
-        Entry, Journal, Namer, PictureId,
+        Entry, Journal, Namer, PictureId, ResultSettings,
         reports::{ReportSpec, Run},
     },
     progress::{Bar, Progress},
@@ -54,7 +55,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
     let plan = move |journal: &Journal| {
-        let files = sources.iter().flatten().map(Source::path);
+        let files = sources.iter().flatten().map(|source| source.path.as_path());
         let namer = Namer::new(output_dir, command.format).sparing(files);
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources, command.pictures.every, namer)
@@ -72,11 +73,14 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         return Ok(Exit::SomeFailed);
     }
     let _lock = session.begin()?;
+    let journal = Journal::read(output_dir);
+    if !command.exist_ok {
+        refuse_other_settings(&journal, &planner.settings, output_dir)?;
+    }
     if session.is_talkative() {
         let layers = command.target_layers.as_deref();
         session.tell_choices(method, layers, &kinds[0].options.detect);
     }
-    let journal = Journal::read(output_dir);
     if command.skip_existing && journal.damaged() > 0 {
         let damaged = journal.damaged();
         let lines = if damaged == 1 { "line" } else { "lines" };
@@ -88,10 +92,19 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     Ok(exit)
 }
 
+/// Keeps results that were made in another way from being replaced by accident.
+fn refuse_other_settings(journal: &Journal, settings: &ResultSettings, output_dir: &Path) -> Result<()> {
+    let Some(other) = journal.other_settings(settings) else { return Ok(()) };
+    bail!(
+        "{output_dir:?} has results of another run ({}); take another --output-dir, or --exist-ok to replace them",
+        other.difference(settings)
+    );
+}
+
 fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: Journal) -> Result<Exit> {
     let &Planner { command, kinds, .. } = planner;
     let total = items.total();
-    let started = journal.start();
+    let started = journal.start(Some(&planner.settings));
     let journal = Mutex::new(journal);
     let takes_steps = command.method.runs_again();
     let workers = match command.jobs {
@@ -153,14 +166,14 @@ fn crew<'a>(model: Model, count: usize, threads: usize, task: Task<'a>) -> Resul
 struct Planner<'a> {
     command: &'a ExplainCommand,
     kinds: &'a [ResultKind],
-    /// A digest of what results depend on.
-    settings: String,
+    /// What results depend on.
+    settings: ResultSettings,
 }
 
 impl Planner<'_> {
     /// The results of a picture, if they are all there and the user does not want them anew.
     fn results<'a>(&self, picture: &PictureId, journal: &'a Journal) -> Option<&'a Entry> {
-        let entry = journal.results_of(picture, &self.settings).filter(|_| self.command.skip_existing)?;
+        let entry = journal.results_of(picture, &self.settings.digest()).filter(|_| self.command.skip_existing)?;
         let of_pictures = self.command.reports.iter().filter(|report| report.of_pictures.is_some());
         let is_made = |report: &ReportSpec| {
             let is_whole = |kept: &Vec<Value>| kept.len() == self.kinds.len() && kept.iter().all(report.knows);
@@ -176,7 +189,8 @@ impl Planner<'_> {
             Ok(picture) => match self.results(&picture.id, journal) {
                 Some(entry) => Work::Existing(entry.clone()),
                 None => {
-                    let entry = Entry::planned(&item.image, &picture.id, &self.settings, picture.names.source());
+                    let entry =
+                        Entry::planned(&item.image, &picture.id, &self.settings.digest(), picture.names.source());
                     // If that fails, so does the line of the results, which is told.
                     journal.add(entry.clone()).ok();
                     Work::Picture(picture, entry)

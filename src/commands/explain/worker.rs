@@ -1,7 +1,8 @@
 //! One picture: read, explain, draw, write.
 
 use std::{
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -12,17 +13,19 @@ use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     explain::explain_watched,
     geometry::{BBox, Size},
-    picture,
     report::{Record, max_side, write_picture},
 };
 
 use super::{
-    super::session::{Attempt, attempt, go_on},
-    messages::{empty_maps, no_signal_reason, query_outcome, undrawable_name},
+    super::{
+        options::method_of,
+        session::{Attempt, attempt, go_on},
+    },
+    messages::{empty_maps, no_signal_reason, query_outcome, small_boxes, undrawable_name},
 };
 use crate::{
-    cli::ExplainCommand,
-    inputs::{Content, PICTURES, Picture},
+    cli::{ExplainCommand, Verbosity},
+    inputs::{Content, Picture},
     output::{Entry, Explained, Finished, ResultNames, reports::PictureReport, write_maps, write_shapes},
     progress::Bar,
 };
@@ -126,7 +129,7 @@ impl<'a> ExplainWorker<'a> {
             }
             Work::Picture(picture, entry) => (picture, entry),
         };
-        let state = match attempt(&job.image, || self.results(content, &job.image, &names, &mut warnings)) {
+        let state = match attempt(&job.image, || self.results(&content, &job.image, &names, &mut warnings)) {
             Attempt::Done(results) => PictureState::Done(results, entry),
             Attempt::Failed(error) => PictureState::Failed(error),
             Attempt::Interrupted => PictureState::Interrupted,
@@ -136,23 +139,20 @@ impl<'a> ExplainWorker<'a> {
 
     fn results(
         &self,
-        content: Content,
+        content: &Content,
         image: &str,
         names: &ResultNames,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Finished>> {
         let start = Instant::now();
-        let (picture, _share) = match content {
-            Content::File(path) => {
-                let (picture, share) = picture::read_within(path, &PICTURES)?;
-                (picture, Some(share))
-            }
-            Content::Frame(picture) => (picture, None),
-        };
+        let loaded = content.load()?;
+        let folder = names.picture().parent().map(Path::to_owned).unwrap_or_default();
+        // That of a picture that was found in a folder below may be new.
+        fs::create_dir_all(&folder).with_context(|| format!("{image}: folder {folder:?} cannot be created"))?;
         let mut decode = start.elapsed();
         let mut done = Vec::with_capacity(self.task.kinds.len());
         for kind in self.task.kinds {
-            let current = Current { image, picture: &picture, names: kind.names(names), kind };
+            let current = Current { image, picture: &loaded.picture, names: kind.names(names), kind };
             done.push(self.result(&current, decode, warnings)?);
             decode = Duration::ZERO;
         }
@@ -175,6 +175,7 @@ impl<'a> ExplainWorker<'a> {
         self.warn(image, &explanation, &kind.options, warnings);
         lap();
         let command = self.task.command;
+        let footer = command.has_footer.then(|| footer(command, &self.model));
         let explained = Explained {
             image,
             picture,
@@ -182,7 +183,7 @@ impl<'a> ExplainWorker<'a> {
             layer: kind.layer.as_deref(),
             model: &self.model,
             explanation: &explanation,
-            render: &command.render,
+            render: &command.render.clone().with_footer(footer),
             quality: command.quality,
         };
         let pictures = self.drawn(&explained, warnings)?;
@@ -237,8 +238,12 @@ impl<'a> ExplainWorker<'a> {
     fn drawn(&self, explained: &Explained, warnings: &mut Vec<String>) -> Result<Vec<(PathBuf, RgbImage)>> {
         let target = explained.names.picture();
         let limit = max_side(&target);
+        let command = self.task.command;
         let options = explained.render.clone().with_max_side(limit);
-        let drawn = (self.task.command.layout.draw)(explained, &options)?;
+        let drawn = (command.layout.draw)(explained, &options)?;
+        if command.layout.is_small_scale && command.verbosity >= Verbosity::Normal {
+            warnings.extend(small_boxes(explained.explanation));
+        }
         if drawn.left_out > 0 {
             let kind = target.extension().unwrap_or_default().to_string_lossy();
             warnings.push(format!(
@@ -249,6 +254,12 @@ impl<'a> ExplainWorker<'a> {
         }
         Ok(drawn.pictures)
     }
+}
+
+/// What the footer of a picture says of how it was made: model, method, target.
+fn footer(command: &ExplainCommand, model: &Model) -> Vec<String> {
+    let file = model.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    vec![file, method_of(command, model).name.to_owned(), format!("target {}", command.target.of(model).name)]
 }
 
 /// Whether a box lies in a picture of so many pixels.

@@ -1,5 +1,6 @@
 //! How result pictures are laid out. A layout is one file here and one line in [`LAYOUTS`]; `--layout` takes their names.
 
+mod crops;
 mod overlay;
 mod panels;
 mod sheet;
@@ -10,13 +11,13 @@ use std::{fmt, path::PathBuf};
 use image::RgbImage;
 use yolo_cam::{
     Result,
-    render::{HeatArea, RenderOptions, Sheet},
+    render::{Blend, HeatArea, RenderOptions, Sheet},
 };
 
 use super::{Explained, ResultNames};
 
 /// All layouts, in the order in which they are listed; the first is the default.
-pub static LAYOUTS: &[&LayoutSpec] = &[&panels::SPEC, &overlay::SPEC, &sheet::SPEC, &side::SPEC];
+pub static LAYOUTS: &[&LayoutSpec] = &[&panels::SPEC, &overlay::SPEC, &sheet::SPEC, &side::SPEC, &crops::SPEC];
 
 /// A layout: what it is called, and what it draws.
 pub struct LayoutSpec {
@@ -26,6 +27,10 @@ pub struct LayoutSpec {
     pub summary: &'static str,
     /// Where heat is drawn if the user does not say.
     pub heat: HeatArea,
+    /// How opaque heat is if the user does not say.
+    pub blend: Blend,
+    /// Whether boxes are no larger than the network sees them, so that small ones are better looked at as `crops`.
+    pub is_small_scale: bool,
     /// Draws the result pictures.
     pub draw: fn(&Explained, &RenderOptions) -> Result<Drawn>,
 }

@@ -3,7 +3,7 @@
 use yolo_cam::{
     Result,
     explain::{Group, Grouping},
-    render::{HeatArea, RenderOptions, overlay},
+    render::{Blend, HeatArea, RenderOptions, overlay, under},
 };
 
 use super::{Drawn, LayoutSpec};
@@ -13,6 +13,8 @@ pub const SPEC: LayoutSpec = LayoutSpec {
     name: "overlay",
     summary: "A picture for each box at the picture's own resolution, STEM-res-INDEX",
     heat: HeatArea::Full,
+    blend: Blend::Heat,
+    is_small_scale: false,
     draw,
 };
 
@@ -20,7 +22,7 @@ fn draw(explained: &Explained, options: &RenderOptions) -> Result<Drawn> {
     let Explained { picture, names, .. } = explained;
     let groups = explained.explanation.groups(options.grouping);
     if groups.is_empty() {
-        return Ok(Drawn::single(names, (*picture).clone()));
+        return Ok(Drawn::single(names, under((*picture).clone(), options)));
     }
     let draw = |(index, group): (usize, &Group)| {
         let drawn = overlay(picture, explained.explanation, group, explained.model, options)?;

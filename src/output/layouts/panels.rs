@@ -1,6 +1,6 @@
 //! The known tool's layout.
 
-use yolo_cam::render::{HeatArea, panels};
+use yolo_cam::render::{Blend, HeatArea, panels};
 
 use super::{Drawn, LayoutSpec};
 
@@ -8,6 +8,8 @@ pub const SPEC: LayoutSpec = LayoutSpec {
     name: "panels",
     summary: "The network's input, then a panel for each box",
     heat: HeatArea::Box,
+    blend: Blend::Uniform,
+    is_small_scale: true,
     draw: |explained, options| {
         Ok(Drawn::of_sheet(explained.names, panels(explained.explanation, explained.model, options)?))
     },

@@ -16,12 +16,15 @@ use yolo_cam::{
     files::write_atomically,
     geometry::BBox,
     picture::shrunk,
-    render::{RenderOptions, class_color},
+    render::{Blend, RenderOptions, class_color},
     report::{DetectionEntry, Record, write_picture},
 };
 
 use super::Heading;
-use crate::output::{BASE_STYLE, quoted, url_segment};
+use crate::{
+    cli::default_alpha,
+    output::{BASE_STYLE, quoted, url_path},
+};
 
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = include_str!("gallery/style.css");
@@ -170,8 +173,11 @@ impl GalleryPictures {
     pub fn write(&self, stem: &str, shown: &Shown) -> Result<CardFiles> {
         let write = |what: &str, picture: &RgbImage, quality: u8| -> Result<String> {
             let name = format!("{stem}-{what}.jpg");
-            write_picture(&self.folder.join(&name), picture, quality)?;
-            Ok(format!("{FOLDER}/{}", url_segment(&name)))
+            let path = self.folder.join(&name);
+            let folder = path.parent().unwrap_or(&self.folder);
+            fs::create_dir_all(folder).map_err(|reason| Error::Io { path: folder.to_owned(), reason })?;
+            write_picture(&path, picture, quality)?;
+            Ok(format!("{FOLDER}/{}", url_path(&name)))
         };
         let map = |(index, map): (usize, &Option<RgbImage>)| {
             map.as_ref().map(|map| write(&format!("map-{index}"), map, HEAT_QUALITY)).transpose()
@@ -204,6 +210,8 @@ pub struct Look {
     colormap: Vec<[u8; 3]>,
     /// Of the hottest, 0 to 1.
     opacity: f32,
+    /// What share of that each of these steps has.
+    fading: Vec<f32>,
     /// Less heat is not shown, 0 to 1.
     threshold: f32,
     /// Whether 1 is the largest peak of all boxes of a picture instead of each box's own.
@@ -215,14 +223,22 @@ pub struct Look {
 impl Look {
     /// That of a run.
     pub fn of(render: &RenderOptions) -> Self {
+        let steps = || (0..=255u8).map(|level| f32::from(level) / 255.0);
         Self {
-            colormap: (0..=255u8).map(|level| render.colormap.color(f32::from(level) / 255.0).0).collect(),
-            opacity: render.alpha,
+            colormap: steps().map(|heat| render.colormap.color(heat).0).collect(),
+            opacity: gallery_alpha(render),
+            fading: steps().map(|heat| Blend::Heat.opacity(heat)).collect(),
             threshold: render.threshold,
             has_common_scale: render.normalize == Normalize::Image,
             has_labels: render.labels,
         }
     }
+}
+
+/// How opaque the hottest is, 0 to 1: as the user wants it, else what suits heat that fades.
+pub fn gallery_alpha(render: &RenderOptions) -> f32 {
+    let is_said = render.alpha != default_alpha(render.blend);
+    if is_said { render.alpha } else { default_alpha(Blend::Heat) }
 }
 
 /// What the page says of the run itself.
@@ -389,9 +405,11 @@ mod tests {
     #[test]
     fn the_look_is_that_of_the_run() {
         let render = RenderOptions::default().with_alpha(0.7).with_threshold(0.2).with_normalize(Normalize::Image);
+        assert_eq!(Look::of(&RenderOptions::default()).opacity, default_alpha(Blend::Heat), "as on the cards");
         let look = Look::of(&render.with_colormap(yolo_cam::render::Colormap::Gray).with_labels(false));
         assert_eq!((look.opacity, look.threshold, look.has_common_scale, look.has_labels), (0.7, 0.2, true, false));
         assert_eq!((look.colormap.len(), look.colormap[0], look.colormap[200]), (256, [0; 3], [200; 3]));
+        assert_eq!((look.fading.len(), look.fading[0], look.fading[255]), (256, 0.0, 1.0));
     }
 
     #[test]

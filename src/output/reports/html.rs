@@ -6,13 +6,13 @@ use anyhow::Result;
 use serde_json::Value;
 use yolo_cam::{
     explain::{ExplainedBox, Grouping},
-    render::{HeatArea, overlay},
+    render::{Blend, HeatArea, overlay},
     report::Record,
 };
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, heat::grey, write_gallery},
+    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, gallery_alpha, heat::grey, write_gallery},
 };
 use crate::output::Explained;
 
@@ -44,8 +44,15 @@ impl PictureReport for Cards {
         let picture = GalleryPictures::large(explained.picture);
         let small = GalleryPictures::small(&picture);
         // The lines that the user wants are for pictures of another size.
-        let options =
-            (*render).clone().with_heat(HeatArea::Full).with_labels(false).with_line_width(None).with_colorbar(false);
+        let options = (*render)
+            .clone()
+            .with_heat(HeatArea::Full)
+            .with_blend(Blend::Heat)
+            .with_alpha(gallery_alpha(render))
+            .with_labels(false)
+            .with_line_width(None)
+            .with_colorbar(false)
+            .with_footer(None);
         let thumbnail = match explanation.groups(Grouping::All).first() {
             Some(all) => overlay(&small, explanation, all, model, &options)?,
             None => small,

@@ -34,6 +34,8 @@ struct Txt {
 impl PictureReport for Txt {
     fn write(&self, explained: &Explained, record: &Record, written: &mut Vec<PathBuf>) -> Result<Value> {
         let file = self.folder.join(format!("{}.txt", explained.names.source()));
+        let folder = file.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).with_context(|| format!("folder {folder:?} cannot be created"))?;
         write_atomically(&file, |out| {
             record.detections.iter().try_for_each(|found| out.write_all(line(found, record).as_bytes()))
         })?;

@@ -8,14 +8,13 @@ const heat = byId("view-heat");
 /** Whose heat is shown: "all", "none", or the index of a box. */
 let heatOf = "all";
 
-/** The colours of the colormap, and from heat to opacity: none below the threshold, and above it in proportion to heat. */
+/** The colours of the colormap, and from heat to opacity: none below the threshold, and above it what fades with the heat. */
 function colorHeat() {
   const [opacity, threshold] = [Number(byId("opacity").value), Number(byId("threshold").value)];
   for (const [index, channel] of ["R", "G", "B"].entries()) {
     byId(`heat-${channel}`).setAttribute("tableValues", look.colormap.map((color) => color[index] / 255).join(" "));
   }
-  const steps = look.colormap.map((_, step) => step / 255);
-  const alpha = steps.map((step) => (step < threshold ? 0 : opacity * step));
+  const alpha = look.fading.map((share, step) => (step / 255 < threshold ? 0 : opacity * share));
   byId("heat-A").setAttribute("tableValues", alpha.map((value) => value.toFixed(4)).join(" "));
   byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
   byId("threshold-value").textContent = threshold.toFixed(2);
