@@ -4,10 +4,10 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{files, report, temp, yolo_cam, yolov5s};
+use common::{browser::in_frame, files, report, temp, yolo_cam, yolov5s};
 use ndarray::Array2;
 use predicates::{prelude::*, str::contains};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tch::{CModule, Device, Kind, Tensor};
 use tempfile::TempDir;
 use yolo_cam::explain::methods;
@@ -472,6 +472,44 @@ fn memory_does_not_grow_with_the_number_of_pictures() {
     let (few, many) = (peak(4), peak(24));
     // What 20 pictures take together would be 270 MiB.
     assert!(many < few + 90.0, "{few} MiB for 4 pictures, {many} MiB for 24");
+}
+
+#[test]
+fn the_page_shows_four_figures_first_and_nothing_is_cut_off_in_any_window() {
+    let output = temp();
+    let mut command = compare(&output);
+    command.args(["--img-path", "images/dog.jpg", "--img-size", "320", "--steps", "2", "--methods"]);
+    command.args(["gradcam,elementwise", "--layers", "auto,model.17+20+23"]).assert().success();
+    let page = output.path().join("compare.html");
+    let driver = r#"
+        const all = (what) => [...document.querySelectorAll(what)];
+        const table = document.querySelector("table.main");
+        // Details that are closed have no size.
+        const image = all(".cases img")[0];
+        await until(() => image.naturalWidth);
+        return {
+            heads: [...table.tHead.rows[0].cells].map((cell) => cell.textContent),
+            folded: all("table").filter((other) => !other.checkVisibility()).length,
+            lines: all("figure svg .line").filter((line) => line.getBoundingClientRect().width > 50).length,
+            points: all("svg.interval circle").length,
+            page: document.documentElement.scrollWidth, frame: innerWidth,
+            table: table.scrollWidth - table.parentElement.clientWidth,
+            link: image.parentElement.getAttribute("href") === image.getAttribute("src"), large: image.naturalWidth,
+        };
+    "#;
+    for size in [(420, 900), (1400, 900), (3840, 2160)] {
+        let Some(found) = in_frame(size, &page, "", driver) else { return };
+        let heads =
+            ["maps", "insertion - deletion ↑", "above Gaussian ↑", "energy pointing game ↑", "cost forward passes"];
+        assert_eq!(found["heads"], json!(heads));
+        assert_eq!(found["folded"], 1, "all other figures");
+        // Two for each of four kinds of maps and two baselines.
+        assert_eq!((&found["lines"], &found["points"]), (&12.into(), &6.into()), "{size:?}");
+        assert_eq!(found["frame"], size.0);
+        assert!(found["page"].as_u64() <= Some(size.0.into()), "{size:?}: {found}");
+        assert!(found["table"].as_i64() <= Some(0), "{size:?}: {found}");
+        assert_eq!((&found["link"], &found["large"]), (&true.into(), &768.into()), "the picture in its own size");
+    }
 }
 
 #[test]

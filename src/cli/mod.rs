@@ -1,5 +1,6 @@
 //! The command line's flags, made into validated options. clap's types stop here.
 
+mod again;
 mod config;
 mod eval;
 mod explain;
@@ -18,6 +19,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::{
+    again::again,
     eval::{Choice as EvalChoice, EvalCommand},
     explain::{ExplainCommand, default_alpha},
     shape::ShapeCommand,

@@ -1,5 +1,7 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
+use std::time::SystemTime;
+
 use anyhow::{Result, anyhow, bail};
 use yolo_cam::{
     ExplainOptions, Fuse, Method, Model, TargetLayer,
@@ -10,7 +12,7 @@ use yolo_cam::{
 
 use crate::{
     cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
-    output::{PictureId, ResultSettings},
+    output::{PictureId, ResultSettings, reports::Heading, utc},
 };
 
 /// The options of an explanation, checked against the model.
@@ -98,12 +100,23 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
     program_and_command().into_iter().chain(own).collect()
 }
 
-/// What every page says of the run: the version of the program, and how it was called.
-pub fn program_and_command() -> [(String, String); 2] {
+/// What the page of a run calls it.
+pub fn heading(command: &ExplainCommand, model: &Model) -> Heading {
+    let file = model.path().file_name().unwrap_or(model.path().as_os_str());
+    Heading {
+        model: file.to_string_lossy().into_owned(),
+        method: method_of(command, model).name.to_owned(),
+        date: utc(SystemTime::now()),
+    }
+}
+
+/// What every page says of the run: the version of the program, how it was called, and when.
+pub fn program_and_command() -> [(String, String); 3] {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
     [
         ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("command".to_owned(), words.join(" ")),
+        ("date".to_owned(), utc(SystemTime::now())),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What a run leaves in a folder: the names of results, what is written of each picture and in the end, and the journal
 //! that knows all of it.
 
+mod date;
 mod journal;
 pub mod layouts;
 mod line_file;
@@ -14,8 +15,10 @@ pub mod reports;
 mod result;
 mod settings;
 mod shapes;
+mod shell;
 
 pub use self::{
+    date::utc,
     journal::{Entry, Journal, PictureId, Results},
     line_file::LineFile,
     lines::JsonLines,
@@ -27,6 +30,7 @@ pub use self::{
     result::{Explained, Finished, group_name},
     settings::ResultSettings,
     shapes::write_shapes,
+    shell::quoted,
 };
 
 /// Folders beside reports that hold the reports' files.

@@ -18,13 +18,18 @@ pub(super) struct Painter {
 const FADING: f32 = 1.5;
 
 impl Blend {
+    /// How opaque `heat`, 0 to 1, is, as a share of the strongest.
+    pub fn opacity(self, heat: f32) -> f32 {
+        match self {
+            Self::Uniform => 1.0,
+            Self::Heat => heat.powf(FADING),
+        }
+    }
+
     /// The share of the colour of each of 256 even steps of heat from 0 to 1, of 256. `alpha`: that of the strongest.
     fn alphas(self, alpha: f32) -> [u32; 256] {
         let most = alpha.clamp(0.0, 1.0) * 256.0;
-        std::array::from_fn(|level| match self {
-            Self::Uniform => most.round() as u32,
-            Self::Heat => (most * (level as f32 / 255.0).powf(FADING)).round() as u32,
-        })
+        std::array::from_fn(|level| (most * self.opacity(level as f32 / 255.0)).round() as u32)
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_macros)] // A test says what it skips.
 #![allow(dead_code)] // Each test binary uses its own part.
 
+pub mod browser;
 mod checks;
 
 use std::{

@@ -25,8 +25,8 @@ use crate::{inputs::Content, progress::Meter};
 /// How many of the best and of the worst cases are shown.
 pub const SHOWN: usize = 5;
 
-/// Longest side of the pictures of cases, in pixels.
-const PICTURE_SIDE: u32 = 480;
+/// Longest side of the pictures of cases, in pixels: the page shows them small, and large where it is clicked.
+const PICTURE_SIDE: u32 = 1280;
 
 /// Of how many boxes of a picture maps at the size of the input are in memory.
 const AT_ONCE: usize = 16;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use serde_json::Value;
 use yolo_cam::Model;
 
 use self::{
@@ -22,16 +23,19 @@ use super::{
     interrupt,
     model::warn_of_target,
     noun::Noun,
-    options::{explain_options, method_of, result_settings, settings},
+    options::{explain_options, heading, method_of, result_settings, settings},
     parallel::in_order,
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };
 use crate::{
-    cli::ExplainCommand,
+    cli::{ExplainCommand, again},
     exit::Exit,
     inputs::{Item, Items},
-    output::{Entry, Journal, Namer, PictureId, ResultSettings, reports::Run},
+    output::{
+        Entry, Journal, Namer, PictureId, ResultSettings,
+        reports::{ReportSpec, Run},
+    },
     progress::{Bar, Progress},
 };
 
@@ -119,7 +123,16 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
     let settings = settings(command, &session.model);
-    let run = Run { folder: &command.pictures.output_dir, settings: &settings };
+    let heading = heading(command, &session.model);
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let again = if command.reports.is_empty() { None } else { again(command, &arguments) };
+    let run = Run {
+        folder: &command.pictures.output_dir,
+        settings: &settings,
+        heading: &heading,
+        render: &command.render,
+        command: again.as_deref(),
+    };
     let mut ledger = RunLedger::new(command, Noun::of(&session.model), total, &run, &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
@@ -162,8 +175,11 @@ impl Planner<'_> {
     fn results<'a>(&self, picture: &PictureId, journal: &'a Journal) -> Option<&'a Entry> {
         let entry = journal.results_of(picture, &self.settings.digest()).filter(|_| self.command.skip_existing)?;
         let of_pictures = self.command.reports.iter().filter(|report| report.of_pictures.is_some());
-        let is_made = |name: &str| entry.kept.get(name).is_some_and(|kept| kept.len() == self.kinds.len());
-        of_pictures.map(|report| report.name).all(is_made).then_some(entry)
+        let is_made = |report: &ReportSpec| {
+            let is_whole = |kept: &Vec<Value>| kept.len() == self.kinds.len() && kept.iter().all(report.knows);
+            entry.kept.get(report.name).is_some_and(is_whole)
+        };
+        of_pictures.copied().all(is_made).then_some(entry)
     }
 
     /// What is to be done for a picture: nothing, where all its results are there.

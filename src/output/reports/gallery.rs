@@ -1,5 +1,7 @@
 //! The page of a run, with the pictures that it shows beside it in `report-files/`.
 
+pub mod heat;
+
 use std::{
     fs,
     io::{self, Write},
@@ -10,25 +12,41 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use yolo_cam::{
     Error, Result,
+    explain::Normalize,
     files::write_atomically,
     geometry::BBox,
     picture::shrunk,
-    render::class_color,
+    render::{Blend, RenderOptions, class_color},
     report::{DetectionEntry, Record, write_picture},
 };
 
-use crate::output::{BASE_STYLE, url_path};
+use super::Heading;
+use crate::{
+    cli::default_alpha,
+    output::{BASE_STYLE, quoted, url_path},
+};
 
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = include_str!("gallery/style.css");
-const SCRIPT: &str = include_str!("gallery/script.js");
+/// In the order in which they run.
+const SCRIPTS: [&str; 7] = [
+    include_str!("gallery/page.js"),
+    include_str!("gallery/cards.js"),
+    include_str!("gallery/zoom.js"),
+    include_str!("gallery/labels.js"),
+    include_str!("gallery/heat.js"),
+    include_str!("gallery/view.js"),
+    include_str!("gallery/start.js"),
+];
 
 /// Folder of the page's pictures, beside the page.
 const FOLDER: &str = "report-files";
 /// Longest sides of a thumbnail and of a large view, in pixels.
 const THUMBNAIL_SIDE: u32 = 320;
-const LARGE_SIDE: u32 = 1280;
+const LARGE_SIDE: u32 = 1920;
 const QUALITY: u8 = 85;
+/// Of grey heat: colours show little faults more than greys do.
+const HEAT_QUALITY: u8 = 92;
 
 /// How many class colours there are before they begin again.
 const COLORS: usize = 7;
@@ -63,23 +81,31 @@ pub struct CardBox {
     box_image: Option<BBox>,
     layers: Vec<String>,
     reason: Option<String>,
+    /// Its heat as grey levels, a relative URL; `None` if its map has no signal.
+    map: Option<String>,
     /// In pixels of the picture, if it has a mask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mask_area: Option<usize>,
 }
 
-/// A picture's files as relative URLs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A picture's files as relative URLs, and where they lie in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CardFiles {
     thumbnail: String,
     picture: String,
-    heat: String,
+    /// What the maps of its boxes cover, in pixels of the picture.
+    heat_area: BBox,
+    /// By box; `None` if its map has no signal. The page has them with the boxes.
+    #[serde(skip)]
+    maps: Vec<Option<String>>,
 }
 
 impl Card {
     /// The card of a picture that was explained; `layer`: at which layer, if it has a card for each of several.
-    pub fn explained(record: &Record, layer: Option<String>, files: CardFiles) -> Self {
+    pub fn explained(record: &Record, layer: Option<String>, mut files: CardFiles) -> Self {
+        let mut maps = std::mem::take(&mut files.maps).into_iter();
         let detection = |found: &DetectionEntry| CardBox {
+            map: maps.next().flatten(),
             class: found.class.clone(),
             class_id: found.class_id,
             confidence: found.confidence,
@@ -135,54 +161,162 @@ impl GalleryPictures {
         shrunk(picture, LARGE_SIDE)
     }
 
-    /// Writes what the page shows of a picture: `picture` and `heat` (the same with heat), both as
-    /// [`large`](Self::large) makes them. `stem`: a name for the files, its own for each picture.
+    /// The size of a picture on its card at most.
+    pub fn small(picture: &RgbImage) -> RgbImage {
+        shrunk(picture, THUMBNAIL_SIDE)
+    }
+
+    /// Writes what the page shows of a picture. `stem`: a name for the files, its own for each picture.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn write(&self, stem: &str, picture: &RgbImage, heat: &RgbImage) -> Result<CardFiles> {
-        let write = |what: &str, picture: &RgbImage| -> Result<String> {
+    pub fn write(&self, stem: &str, shown: &Shown) -> Result<CardFiles> {
+        let write = |what: &str, picture: &RgbImage, quality: u8| -> Result<String> {
             let name = format!("{stem}-{what}.jpg");
             let path = self.folder.join(&name);
             let folder = path.parent().unwrap_or(&self.folder);
             fs::create_dir_all(folder).map_err(|reason| Error::Io { path: folder.to_owned(), reason })?;
-            write_picture(&path, picture, QUALITY)?;
+            write_picture(&path, picture, quality)?;
             Ok(format!("{FOLDER}/{}", url_path(&name)))
         };
+        let map = |(index, map): (usize, &Option<RgbImage>)| {
+            map.as_ref().map(|map| write(&format!("map-{index}"), map, HEAT_QUALITY)).transpose()
+        };
         Ok(CardFiles {
-            thumbnail: write("thumbnail", &shrunk(heat, THUMBNAIL_SIDE))?,
-            picture: write("picture", picture)?,
-            heat: write("heat", heat)?,
+            thumbnail: write("thumbnail", &shown.thumbnail, QUALITY)?,
+            picture: write("picture", &shown.picture, QUALITY)?,
+            heat_area: shown.heat_area,
+            maps: shown.maps.iter().enumerate().map(map).collect::<Result<_>>()?,
         })
     }
 }
 
-#[derive(Serialize)]
-struct Data<'a> {
-    settings: &'a [(String, String)],
-    colors: Vec<String>,
-    entries: &'a [Card],
+/// What the page shows of a picture.
+pub struct Shown {
+    /// With heat, as [`GalleryPictures::small`] makes it.
+    pub thumbnail: RgbImage,
+    /// As [`GalleryPictures::large`] makes it.
+    pub picture: RgbImage,
+    /// For each box its heat as grey levels, if it has a signal.
+    pub maps: Vec<Option<RgbImage>>,
+    /// What they cover, in pixels of the picture.
+    pub heat_area: BBox,
 }
 
-/// Writes the page. `settings`: names and values that it shows.
+/// How the page shows heat until the reader wants it otherwise: as the run drew it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Look {
+    /// Red, green and blue, 0 to 255, of 256 even steps of heat from 0 to 1.
+    colormap: Vec<[u8; 3]>,
+    /// Of the hottest, 0 to 1.
+    opacity: f32,
+    /// What share of that each of these steps has.
+    fading: Vec<f32>,
+    /// Less heat is not shown, 0 to 1.
+    threshold: f32,
+    /// Whether 1 is the largest peak of all boxes of a picture instead of each box's own.
+    has_common_scale: bool,
+    /// Whether boxes have class and confidence.
+    has_labels: bool,
+}
+
+impl Look {
+    /// That of a run.
+    pub fn of(render: &RenderOptions) -> Self {
+        let steps = || (0..=255u8).map(|level| f32::from(level) / 255.0);
+        Self {
+            colormap: steps().map(|heat| render.colormap.color(heat).0).collect(),
+            opacity: gallery_alpha(render),
+            fading: steps().map(|heat| Blend::Heat.opacity(heat)).collect(),
+            threshold: render.threshold,
+            has_common_scale: render.normalize == Normalize::Image,
+            has_labels: render.labels,
+        }
+    }
+}
+
+/// How opaque the hottest is, 0 to 1: as the user wants it, else what suits heat that fades.
+pub fn gallery_alpha(render: &RenderOptions) -> f32 {
+    let is_said = render.alpha != default_alpha(render.blend);
+    if is_said { render.alpha } else { default_alpha(Blend::Heat) }
+}
+
+/// What the page says of the run itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunFacts {
+    /// What it is called.
+    pub heading: Heading,
+    /// Names and values.
+    pub settings: Vec<(String, String)>,
+    /// How heat is shown at first.
+    pub look: Look,
+    /// The command line that explains a picture in the same way, up to the picture, if there is one.
+    pub command: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    #[serde(flatten)]
+    run: &'a RunFacts,
+    colors: Vec<String>,
+    entries: Vec<PageEntry<'a>>,
+}
+
+/// A card, and what a command calls its picture.
+#[derive(Serialize)]
+struct PageEntry<'a> {
+    #[serde(flatten)]
+    card: &'a Card,
+    #[serde(flatten)]
+    input: Option<Input>,
+}
+
+/// A picture as an input of a command.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Input {
+    /// As a shell takes it.
+    input: String,
+    /// Its number, if it is a frame of that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<u64>,
+}
+
+impl Input {
+    /// `image`: as messages name it. `None` if its name is no text.
+    fn of(image: &str) -> Option<Self> {
+        if image.contains(char::REPLACEMENT_CHARACTER) {
+            return None;
+        }
+        let frame = image.rsplit_once('#').and_then(|(file, number)| Some((file, number.parse().ok()?)));
+        let (file, frame) = match frame {
+            Some((file, number)) if !Path::new(image).exists() && Path::new(file).exists() => (file, Some(number)),
+            _ => (image, None),
+        };
+        // Neither a flag nor a list.
+        let prefix = if file.starts_with(['-', '@']) { "./" } else { "" };
+        Some(Self { input: quoted(&format!("{prefix}{file}")), frame })
+    }
+}
+
+/// Writes the page.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_gallery(path: &Path, settings: &[(String, String)], entries: &[Card]) -> Result<()> {
+pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[Card]) -> Result<()> {
     let color = |class_id: usize| {
         let [r, g, b] = class_color(class_id).0;
         format!("#{r:02x}{g:02x}{b:02x}")
     };
-    let data = Data { settings, colors: (0..COLORS).map(color).collect(), entries };
+    let entry = |card| PageEntry { card, input: Input::of(&card.image) };
+    let data = Data { run, colors: (0..COLORS).map(color).collect(), entries: cards.iter().map(entry).collect() };
     write_atomically(path, |out| {
         let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
         // The template is split before the data come in: names in these may look like a mark.
         let (head, rest) = split(PAGE, "{{STYLE}}")?;
         let (body, rest) = split(rest, "{{DATA}}")?;
         let (middle, tail) = split(rest, "{{SCRIPT}}")?;
-        [head, BASE_STYLE, STYLE, body, &data, middle, SCRIPT, tail]
-            .iter()
-            .try_for_each(|part| out.write_all(part.as_bytes()))
+        let parts = [&[head, BASE_STYLE, STYLE, body, &data, middle][..], &SCRIPTS, &[tail]].concat();
+        parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))
     })
 }
 
@@ -200,13 +334,24 @@ fn embedded(json: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A run whose facts are all `text`.
+    fn run(text: &str) -> RunFacts {
+        let heading = Heading { model: text.to_owned(), method: text.to_owned(), date: text.to_owned() };
+        RunFacts {
+            heading,
+            settings: vec![(text.to_owned(), text.to_owned())],
+            look: Look::of(&RenderOptions::default()),
+            command: Some(text.to_owned()),
+        }
+    }
+
     #[test]
     fn hostile_names_stay_inside_their_strings() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
         let hostile = r#"</script><img src=x onerror="alert(1)"><!--{{SCRIPT}}&amp;"#;
         let entries = [Card::failed(hostile, hostile)];
-        write_gallery(&path, &[(hostile.to_owned(), hostile.to_owned())], &entries).unwrap();
+        write_gallery(&path, &run(hostile), &entries).unwrap();
         let page = fs::read_to_string(&path).unwrap();
         assert_eq!(page.matches("<img src=x").count(), 0);
         assert_eq!(page.matches("</script>").count(), PAGE.matches("</script>").count());
@@ -217,9 +362,11 @@ mod tests {
     fn the_style_and_the_script_are_in_the_page_and_colours_are_those_of_boxes() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
-        write_gallery(&path, &[], &[]).unwrap();
+        write_gallery(&path, &run("a"), &[]).unwrap();
         let page = fs::read_to_string(&path).unwrap();
-        assert!(page.contains(&[BASE_STYLE, STYLE].concat()) && page.contains(SCRIPT) && !page.contains("{{"));
+        assert!(
+            page.contains(&[BASE_STYLE, STYLE].concat()) && page.contains(&SCRIPTS.concat()) && !page.contains("{{")
+        );
         assert!(page.contains("\"colors\":[\"#e69f00\",\"#56b4e9\""));
         assert_eq!(class_color(COLORS), class_color(0));
     }
@@ -228,13 +375,51 @@ mod tests {
     fn pictures_are_never_larger_than_needed_and_their_urls_are_encoded() {
         let folder = tempfile::tempdir().unwrap();
         let pictures = GalleryPictures::new(folder.path()).unwrap();
-        let large = GalleryPictures::large(&RgbImage::new(2560, 1000));
-        assert_eq!(large.dimensions(), (1280, 500));
+        let large = GalleryPictures::large(&RgbImage::new(3840, 1500));
+        assert_eq!(large.dimensions(), (1920, 750));
         assert_eq!(GalleryPictures::large(&RgbImage::new(30, 20)).dimensions(), (30, 20));
-        let files = pictures.write("a b#%é", &large, &large).unwrap();
+        let heat_area = BBox { x1: 0.0, y1: 0.0, x2: 3840.0, y2: 1500.0 };
+        let maps = vec![None, Some(RgbImage::new(8, 8))];
+        let shown = Shown { thumbnail: GalleryPictures::small(&large), picture: large, maps, heat_area };
+        let files = pictures.write("a b#%é", &shown).unwrap();
         assert_eq!(files.thumbnail, "report-files/a%20b%23%25%C3%A9-thumbnail.jpg");
+        assert_eq!(files.maps, [None, Some("report-files/a%20b%23%25%C3%A9-map-1.jpg".to_owned())]);
         let size = |what: &str| image::image_dimensions(folder.path().join(format!("report-files/a b#%é-{what}.jpg")));
         assert_eq!(size("thumbnail").unwrap(), (320, 125));
-        assert_eq!(size("heat").unwrap(), (1280, 500));
+        assert_eq!(size("picture").unwrap(), (1920, 750));
+    }
+
+    #[test]
+    fn a_picture_is_named_as_a_command_takes_it() {
+        let input = |image: &str| Input::of(image).map(|input| (input.input, input.frame));
+        let plain = |text: &str| Some((text.to_owned(), None));
+        assert_eq!(input("images/dog.jpg"), plain("images/dog.jpg"));
+        assert_eq!(input("it's a dog.jpg"), plain(r"'it'\''s a dog.jpg'"));
+        assert_eq!(input("@dog.jpg"), plain("./@dog.jpg"));
+        assert_eq!(input("-dog.jpg"), plain("./-dog.jpg"));
+        assert_eq!(input("images/dog.jpg#12"), Some(("images/dog.jpg".to_owned(), Some(12))), "a frame");
+        assert_eq!(input("missing.jpg#12"), plain("'missing.jpg#12'"));
+        assert_eq!(input("\u{fffd}.jpg"), None);
+    }
+
+    #[test]
+    fn the_look_is_that_of_the_run() {
+        let render = RenderOptions::default().with_alpha(0.7).with_threshold(0.2).with_normalize(Normalize::Image);
+        assert_eq!(Look::of(&RenderOptions::default()).opacity, default_alpha(Blend::Heat), "as on the cards");
+        let look = Look::of(&render.with_colormap(yolo_cam::render::Colormap::Gray).with_labels(false));
+        assert_eq!((look.opacity, look.threshold, look.has_common_scale, look.has_labels), (0.7, 0.2, true, false));
+        assert_eq!((look.colormap.len(), look.colormap[0], look.colormap[200]), (256, [0; 3], [200; 3]));
+        assert_eq!((look.fading.len(), look.fading[0], look.fading[255]), (256, 0.0, 1.0));
+    }
+
+    #[test]
+    fn a_card_of_an_older_version_is_not_read() {
+        let files = r#"{"thumbnail": "t", "picture": "p", "heat": "h"}"#;
+        let old = format!(
+            r#"{{"image": "a", "layer": null, "width": 1, "height": 1, "files": {files}, "error": null, "detections": []}}"#
+        );
+        assert!(serde_json::from_str::<Card>(&old).is_err());
+        let new = old.replace(r#""heat": "h""#, r#""heat_area": [0, 0, 1, 1]"#);
+        assert!(serde_json::from_str::<Card>(&new).is_ok());
     }
 }

@@ -5,24 +5,31 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::Value;
 use yolo_cam::{
-    explain::Grouping,
+    explain::{ExplainedBox, Grouping},
     render::{Blend, HeatArea, overlay},
     report::Record,
 };
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, GalleryPictures, write_gallery},
+    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, gallery_alpha, heat::grey, write_gallery},
 };
-use crate::{cli::default_alpha, output::Explained};
+use crate::output::Explained;
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: NAME,
     summary: "report.html, a gallery; its pictures are in report-files/",
     of_pictures: Some(|run| Ok(Box::new(Cards { pictures: GalleryPictures::new(run.folder)? }))),
     of_run: Some(|run| {
-        Box::new(Page { path: run.folder.join("report.html"), settings: run.settings.to_vec(), cards: Vec::new() })
+        let facts = RunFacts {
+            heading: run.heading.clone(),
+            settings: run.settings.to_vec(),
+            look: Look::of(run.render),
+            command: run.command.map(str::to_owned),
+        };
+        Box::new(Page { path: run.folder.join("report.html"), facts, cards: Vec::new() })
     }),
+    knows: |kept| serde_json::from_value::<Card>(kept.clone()).is_ok(),
 };
 
 const NAME: &str = "html";
@@ -34,22 +41,30 @@ struct Cards {
 impl PictureReport for Cards {
     fn write(&self, explained: &Explained, record: &Record, _: &mut Vec<PathBuf>) -> Result<Value> {
         let Explained { explanation, model, render, .. } = explained;
-        let large = GalleryPictures::large(explained.picture);
-        // The page draws the boxes itself.
+        let picture = GalleryPictures::large(explained.picture);
+        let small = GalleryPictures::small(&picture);
+        // The lines that the user wants are for pictures of another size.
         let options = (*render)
             .clone()
             .with_heat(HeatArea::Full)
             .with_blend(Blend::Heat)
-            .with_alpha(default_alpha(Blend::Heat))
+            .with_alpha(gallery_alpha(render))
             .with_labels(false)
-            .with_line_width(Some(0))
+            .with_line_width(None)
             .with_colorbar(false)
             .with_footer(None);
-        let heat = match explanation.groups(Grouping::All).first() {
-            Some(all) => overlay(&large, explanation, all, model, &options)?,
-            None => large.clone(),
+        let thumbnail = match explanation.groups(Grouping::All).first() {
+            Some(all) => overlay(&small, explanation, all, model, &options)?,
+            None => small,
         };
-        let files = self.pictures.write(explained.names.source(), &large, &heat)?;
+        let map = |(index, found): (usize, &ExplainedBox)| {
+            let has_signal = found.heatmap.no_signal().is_none();
+            has_signal.then(|| grey(explanation, index, render.normalize)).transpose()
+        };
+        let maps = explanation.boxes.iter().enumerate().map(map).collect::<yolo_cam::Result<_>>()?;
+        let heat_area = explanation.letterbox.map.visible();
+        let shown = Shown { thumbnail, picture, maps, heat_area };
+        let files = self.pictures.write(explained.names.source(), &shown)?;
         let card = Card::explained(record, explained.layer.map(str::to_owned), files);
         Ok(serde_json::to_value(card)?)
     }
@@ -57,7 +72,7 @@ impl PictureReport for Cards {
 
 struct Page {
     path: PathBuf,
-    settings: Vec<(String, String)>,
+    facts: RunFacts,
     cards: Vec<Card>,
 }
 
@@ -73,6 +88,6 @@ impl Sink<Told<'_>> for Page {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Ok(write_gallery(&self.path, &self.settings, &self.cards)?)
+        Ok(write_gallery(&self.path, &self.facts, &self.cards)?)
     }
 }

@@ -14,6 +14,7 @@ pub const SPEC: ReportSpec = ReportSpec {
     summary: "STEM-res.json for each picture",
     of_pictures: Some(|_| Ok(Box::new(Json))),
     of_run: None,
+    knows: |_| true,
 };
 
 struct Json;

@@ -12,8 +12,9 @@ use std::{
 };
 
 use anyhow::Result;
+use serde::Serialize;
 use serde_json::Value;
-use yolo_cam::report::Record;
+use yolo_cam::{render::RenderOptions, report::Record};
 
 use super::{Entry, Explained, Finished, Sink};
 
@@ -37,6 +38,8 @@ pub struct ReportSpec {
     pub of_pictures: Option<OpenOfPictures>,
     /// Begins what is written once all pictures are done.
     pub of_run: Option<fn(&Run) -> Box<RunReport>>,
+    /// Whether it can use what an earlier run, maybe of another version, kept for it of a result.
+    pub knows: fn(&Value) -> bool,
 }
 
 /// Fails where what it needs can't be made.
@@ -54,6 +57,21 @@ pub struct Run<'a> {
     pub folder: &'a Path,
     /// Names and values, as the page shows them.
     pub settings: &'a [(String, String)],
+    pub heading: &'a Heading,
+    pub render: &'a RenderOptions,
+    /// The command line that explains a picture in the same way, up to the picture, if there is one.
+    pub command: Option<&'a str>,
+}
+
+/// What a run is called.
+#[derive(Debug, Clone, Serialize)]
+pub struct Heading {
+    /// The file of the model, without its folder.
+    pub model: String,
+    /// The name of the method.
+    pub method: String,
+    /// When it was made.
+    pub date: String,
 }
 
 /// What a report writes for each picture. Several threads may do so at once.
@@ -102,6 +120,7 @@ pub mod toy {
         summary: "toy.txt, a toy for tests",
         of_pictures: None,
         of_run: Some(|run| Box::new(Toy { path: run.folder.join("toy.txt"), lines: Vec::new() })),
+        knows: |_| true,
     };
 
     struct Toy {

@@ -24,6 +24,7 @@ pub const SPEC: ReportSpec = ReportSpec {
         Ok(Box::new(Txt { folder }))
     }),
     of_run: None,
+    knows: |_| true,
 };
 
 struct Txt {

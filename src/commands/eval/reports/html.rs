@@ -1,6 +1,9 @@
 //! `eval.html`: the figures as a page, with the best and the worst cases.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -10,6 +13,7 @@ use super::{
     CaseEntry, CaseGroup, EvalReportSpec, Findings, Sink,
     page::{EvalPage, write_eval_page},
 };
+use crate::output::utc;
 
 pub const SPEC: EvalReportSpec =
     EvalReportSpec { extension: "html", open: |path, findings| Box::new(Page { path, findings }) };
@@ -27,7 +31,10 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
         let Findings { summary, truth, randomized, failed, cases, noun, .. } = self.findings;
         let shown = summary.rows.iter().filter(|row| !row.explainer.is_baseline());
         let groups: Vec<CaseGroup> = shown.map(|row| cases.group(&row.explainer)).collect();
+        let model = Path::new(self.findings.model);
+        let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
         let page = EvalPage {
+            heading: &format!("{name} · {}", utc(SystemTime::now())),
             settings: &settings(self.findings),
             summary,
             cases: &groups,

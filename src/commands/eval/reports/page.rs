@@ -20,6 +20,8 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src 'se
 /// What the page shows.
 #[derive(Debug)]
 pub struct EvalPage<'a> {
+    /// The model, and when it was measured.
+    pub heading: &'a str,
     /// Names and values.
     pub settings: &'a [(String, String)],
     /// The comparison.
@@ -84,6 +86,7 @@ impl EvalPage<'_> {
                 body {
                     header {
                         h1 { "How far can the maps be trusted?" }
+                        p { (self.heading) }
                         p.recommendation { (self.summary.recommendation) }
                         details {
                             summary { "Settings of this run" }
@@ -110,7 +113,6 @@ impl EvalPage<'_> {
         let labelled = rows.iter().filter_map(|row| row.labelled.energy_pointing_game.as_ref());
         let labels = labelled.map(|mean| mean.count).max();
         let gaussian = rows.iter().find(|row| row.explainer == Explainer::Gaussian).map(|row| row.overall.mean);
-        let local = ["pointing game ↑", "energy pointing game ↑", "ODI ↓"];
         html! {
             section {
                 h2 { "Figures of " (self.noun.counted(boxes)) }
@@ -120,26 +122,50 @@ impl EvalPage<'_> {
                     @if let Some(count) = labels { " " (self.noun.counted(count)) (if count == 1 { " has" } else { " have" }) " a label." }
                 }
                 .wide {
-                    table aria-label="Figures of each method" {
+                    table.main aria-label="The figures that matter most, of each method" {
                         thead {
                             tr {
-                                @for head in ["rank", "maps", "deletion ↓", "insertion ↑", "insertion - deletion ↑"] {
-                                    th scope="col" { (head) }
-                                }
-                                th scope="col" { span.unseen { "the same, drawn" } }
+                                th scope="col" { "maps" }
+                                th scope="col" { "insertion - deletion ↑" }
                                 th scope="col" { "above Gaussian ↑" }
-                                @for head in local { th scope="col" { (head) } }
-                                @if labels.is_some() {
-                                    @for head in local { th scope="col" { (head) " " small { "labels" } } }
-                                }
-                                th scope="col" { "compactness ↓" }
-                                th scope="col" { "sparsity ↑" }
+                                th scope="col" { "energy pointing game ↑" }
                                 th scope="col" { "cost " small { "forward passes" } }
-                                th scope="col" { "empty" }
                             }
                         }
-                        tbody { @for row in rows { (figures_of(row, rows, gaussian, labels.is_some())) } }
+                        tbody { @for row in rows { (main_figures_of(row, rows, gaussian)) } }
                     }
+                }
+                details {
+                    summary { "All figures" }
+                    (self.all_figures(labels.is_some()))
+                }
+            }
+        }
+    }
+
+    /// All columns of the table.
+    fn all_figures(&self, has_labels: bool) -> Markup {
+        let local = ["pointing game ↑", "energy pointing game ↑", "ODI ↓"];
+        html! {
+            .wide {
+                table aria-label="All figures of each method" {
+                    thead {
+                        tr {
+                            @for head in ["rank", "maps", "deletion ↓", "insertion ↑", "insertion - deletion ↑"] {
+                                th scope="col" { (head) }
+                            }
+                            th scope="col" { "above Gaussian ↑" }
+                            @for head in local { th scope="col" { (head) } }
+                            @if has_labels {
+                                @for head in local { th scope="col" { (head) " " small { "labels" } } }
+                            }
+                            th scope="col" { "compactness ↓" }
+                            th scope="col" { "sparsity ↑" }
+                            th scope="col" { "cost " small { "forward passes" } }
+                            th scope="col" { "empty" }
+                        }
+                    }
+                    tbody { @for row in &self.summary.rows { (figures_of(row, has_labels)) } }
                 }
             }
         }
@@ -233,19 +259,35 @@ impl EvalPage<'_> {
     }
 }
 
-/// A row of the table.
-fn figures_of(row: &Row, rows: &[Row], gaussian: Option<f64>, has_labels: bool) -> Markup {
+/// How far above the Gaussian; of that itself nothing.
+fn above_gaussian(row: &Row) -> Option<&Mean> {
+    Some(&row.above_gaussian).filter(|_| row.explainer != Explainer::Gaussian)
+}
+
+/// A row of the first table.
+fn main_figures_of(row: &Row, rows: &[Row], gaussian: Option<f64>) -> Markup {
+    html! {
+        tr.baseline[row.explainer.is_baseline()] {
+            th scope="row" { @if let Some(rank) = row.rank { (rank) ". " } (row.explainer.to_string()) }
+            td.number { (mean_of(&row.overall)) (interval(rows, row, gaussian)) }
+            (mean_cell(above_gaussian(row)))
+            (mean_cell(row.detected.energy_pointing_game.as_ref()))
+            td.number { @if let Some(cost) = row.cost { (format!("{cost:.1}")) } }
+        }
+    }
+}
+
+/// A row of the table with all columns.
+fn figures_of(row: &Row, has_labels: bool) -> Markup {
     let local = |means: &LocalizationMeans| {
         [means.pointing_game, means.energy_pointing_game, means.object_discrimination_index]
     };
-    let above = Some(&row.above_gaussian).filter(|_| row.explainer != Explainer::Gaussian);
     html! {
         tr.baseline[row.explainer.is_baseline()] {
             td.number { @if let Some(rank) = row.rank { (rank) } }
             th scope="row" { (row.explainer.to_string()) }
             @for mean in [&row.deletion, &row.insertion, &row.overall] { (mean_cell(Some(mean))) }
-            td { (interval(rows, row, gaussian)) }
-            (mean_cell(above))
+            (mean_cell(above_gaussian(row)))
             @for mean in local(&row.detected) { (mean_cell(mean.as_ref())) }
             @if has_labels {
                 @for mean in local(&row.labelled) { (mean_cell(mean.as_ref())) }
@@ -259,8 +301,12 @@ fn figures_of(row: &Row, rows: &[Row], gaussian: Option<f64>, has_labels: bool) 
 }
 
 fn mean_cell(mean: Option<&Mean>) -> Markup {
-    let Some(Mean { mean, low, high, .. }) = mean else { return html! { td {} } };
-    html! { td.number { (format!("{mean:.3} ")) small { (format!("[{low:.3}, {high:.3}]")) } } }
+    let Some(mean) = mean else { return html! { td {} } };
+    html! { td.number { (mean_of(mean)) } }
+}
+
+fn mean_of(&Mean { mean, low, high, .. }: &Mean) -> Markup {
+    html! { (format!("{mean:.3} ")) small { (format!("[{low:.3}, {high:.3}]")) } }
 }
 
 /// Ends of all intervals of insertion minus deletion, with some room.
@@ -279,9 +325,9 @@ fn interval(rows: &[Row], row: &Row, gaussian: Option<f64>) -> Markup {
     let Mean { mean, low, high, .. } = row.overall;
     html! {
         svg.interval viewBox=(format!("0 0 {WIDTH} 20")) aria-hidden="true" {
-            @if let Some(gaussian) = gaussian { path.gaussian d=(format!("M{} 0V20", x(gaussian))); }
-            path.reach d=(format!("M{} 10H{}", x(low), x(high)));
-            circle.point cx=(x(mean)) cy="10" r="4";
+            @if let Some(gaussian) = gaussian { path.gaussian d=(format!("M{} 0V20", x(gaussian))) {} }
+            path.reach d=(format!("M{} 10H{}", x(low), x(high))) {}
+            circle.point cx=(x(mean)) cy="10" r="4" {}
         }
     }
 }
@@ -327,7 +373,7 @@ impl Plot {
             html! { text x=(format!("{x:.0}")) y=(format!("{y:.0}")) text-anchor=(anchor) { (text) } }
         };
         html! {
-            path.axis d=(format!("M{} {}V{bottom}H{right}", Self::LEFT, Self::ABOVE));
+            path.axis d=(format!("M{} {}V{bottom}H{right}", Self::LEFT, Self::ABOVE)) {}
             @for share in [0.0, 0.5, 1.0] {
                 @let (x, y) = (Self::LEFT + Self::WIDTH * share, Self::ABOVE + Self::HEIGHT * (1.0 - share));
                 (text(Self::LEFT - 5.0, y + 4.0, "end", &format!("{:.1}", self.top * share)))
@@ -350,12 +396,12 @@ fn curves_of(row: &Row, gaussian: Option<&Row>, top: f64) -> Markup {
                 (plot.axes())
                 @if let Some(gaussian) = gaussian {
                     @for band in [&gaussian.deletion_curve, &gaussian.insertion_curve] {
-                        path.gaussian d=(format!("M{}", plot.line(&band.mean)));
+                        path.gaussian d=(format!("M{}", plot.line(&band.mean))) {}
                     }
                 }
                 @for (class, band) in [("deletion", &row.deletion_curve), ("insertion", &row.insertion_curve)] {
-                    path class=(format!("band {class}")) d=(plot.around(band));
-                    path class=(format!("line {class}")) d=(format!("M{}", plot.line(&band.mean)));
+                    path class=(format!("band {class}")) d=(plot.around(band)) {}
+                    path class=(format!("line {class}")) d=(format!("M{}", plot.line(&band.mean))) {}
                 }
             }
             figcaption {
@@ -381,7 +427,9 @@ fn case_list(title: &str, cases: &[(Case, Option<String>)]) -> Markup {
             @for (case, url) in cases {
                 li {
                     @if let Some(url) = url {
-                        img src=(url) alt=(format!("Heat of {} in {}", case.class, case.image)) loading="lazy";
+                        a href=(url) {
+                            img src=(url) alt=(format!("Heat of {} in {}, large", case.class, case.image)) loading="lazy";
+                        }
                     }
                     p {
                         (case.image) br; (case.class) (figures(case))
@@ -434,6 +482,7 @@ mod tests {
         let group = CaseGroup { explainer: method, best: vec![(case(), Some(HOSTILE.into()))], worst: Vec::new() };
         let mean = Mean { mean: 0.25, low: 0.0, high: 0.5, count: 3 };
         let page = EvalPage {
+            heading: HOSTILE,
             settings: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             summary: &summary,
             cases: &[group],
@@ -448,14 +497,17 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(!text.contains("<script") && !text.contains("alert(\""), "{text}");
         assert!(text.contains(STYLE) && text.contains(BASE_STYLE));
-        // A method and the Gaussian; one case; labels have columns of their own.
+        // A method and the Gaussian; one case, linked to its picture; labels have columns of their own.
         assert_eq!(text.matches("<figure>").count(), 2);
-        assert_eq!(text.matches("<img ").count(), 1);
+        assert_eq!((text.matches("<img ").count(), text.matches("<a href=").count()), (1, 1));
+        // All columns are folded; four matter.
+        let (main, folded) = text.split_once("<summary>All figures</summary>").unwrap();
+        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 20));
         assert_eq!(text.matches("<small>labels</small>").count(), 3);
-        for (open, close) in
-            [("<section>", "</section>"), ("<td", "</td>"), ("<tr", "</tr>"), ("<details", "</details>")]
-        {
-            assert_eq!(text.matches(open).count(), text.matches(close).count(), "{open}");
+        // A path that does not end holds all that follows, which is not drawn then.
+        for name in ["section", "td", "tr", "details", "a", "svg", "path", "circle", "text"] {
+            let opened = [format!("<{name} "), format!("<{name}>")].map(|tag| text.matches(&tag).count());
+            assert_eq!(opened[0] + opened[1], text.matches(&format!("</{name}>")).count(), "{name}");
         }
         assert!(!text.contains("NaN") && !text.contains("inf"), "no figure is undefined");
     }

@@ -1,0 +1,70 @@
+// ---- Heat over the picture in the large view
+//
+// A canvas holds the grey map of a box, or the largest of several; an SVG filter colours it. A page from the disk may not read
+// pixels of pictures, and need not: it draws them, and the filter does the rest.
+
+const heat = byId("view-heat");
+
+/** Whose heat is shown: "all", "none", or the index of a box. */
+let heatOf = "all";
+
+/** The colours of the colormap, and from heat to opacity: none below the threshold, and above it what fades with the heat. */
+function colorHeat() {
+  const [opacity, threshold] = [Number(byId("opacity").value), Number(byId("threshold").value)];
+  for (const [index, channel] of ["R", "G", "B"].entries()) {
+    byId(`heat-${channel}`).setAttribute("tableValues", look.colormap.map((color) => color[index] / 255).join(" "));
+  }
+  const alpha = look.fading.map((share, step) => (step / 255 < threshold ? 0 : opacity * share));
+  byId("heat-A").setAttribute("tableValues", alpha.map((value) => value.toFixed(4)).join(" "));
+  byId("opacity-value").textContent = `${Math.round(opacity * 100)} %`;
+  byId("threshold-value").textContent = threshold.toFixed(2);
+}
+
+/** Maps that are wanted now; those of an earlier choice come too late. */
+let asked = 0;
+
+/** Draws the largest of the maps of some boxes of an entry. */
+function drawHeat(entry, boxes) {
+  asked += 1;
+  const mine = asked;
+  const urls = boxes.map((box) => box.map).filter(Boolean);
+  heat.hidden = true;
+  if (!entry.files) return;
+  const [x1, y1, x2, y2] = entry.files.heat_area;
+  const share = (length, whole) => `${(length / whole) * 100}%`;
+  Object.assign(heat.style, {
+    left: share(x1, entry.width),
+    top: share(y1, entry.height),
+    width: share(x2 - x1, entry.width),
+    height: share(y2 - y1, entry.height),
+  });
+  const context = heat.getContext("2d");
+  for (const url of urls) {
+    const map = new Image();
+    map.addEventListener("load", () => {
+      if (mine !== asked) return;
+      if (heat.hidden) {
+        // All maps of a picture have the same size; this clears the canvas, too.
+        [heat.width, heat.height] = [map.naturalWidth, map.naturalHeight];
+        context.globalCompositeOperation = "lighten";
+        heat.hidden = false;
+      }
+      context.drawImage(map, 0, 0);
+    });
+    map.src = url;
+  }
+}
+
+/** The part of the picture that has heat, from the left. */
+function wipe() {
+  byId("heat-layer").style.clipPath = `inset(0 ${100 - Number(byId("wipe").value)}% 0 0)`;
+}
+
+for (const [id, value] of Object.entries({ opacity: look.opacity, threshold: look.threshold })) {
+  byId(id).value = value;
+  // As the slider's steps round it.
+  byId(id).defaultValue = byId(id).value;
+}
+byId("key-note").textContent = look.has_common_scale
+  ? "1 is the largest peak of all boxes of the picture."
+  : "1 is the peak of each box’s own map.";
