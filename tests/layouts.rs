@@ -14,11 +14,12 @@ use proptest::{
 use yolo_cam::{
     ExplainedBox, Explanation, Heatmap, Model,
     detect::{Detection, Letterbox},
-    explain::{Grouping, Normalize, Timings},
+    explain::{Grouping, MapSize, Normalize, Timings},
     families::Place,
     geometry::BBox,
     picture,
     render::{self, Blend, Colormap, HeatArea, RenderOptions},
+    shape::{self, Figure, ShapeOptions, draw_hull, draw_shape},
 };
 
 /// As if `boxes` (class, confidence, corners in pixels of the input) had been found in `picture`, each with a map that is
@@ -213,6 +214,18 @@ fn what_pictures_can_show_beside_looks_as_it_did() {
     assert_golden("crops", &render::crops(&picture, &explanation, &model, &told).expect("it is drawn").picture);
     let kites = crowd(&picture);
     assert_golden("crowd", &render::side(&picture, &kites, &model, &told).expect("it is drawn"));
+}
+
+#[test]
+fn shapes_and_hulls_look_as_they_did() {
+    let (_, explanation) = scene();
+    let options = ShapeOptions::default();
+    let map = explanation.map(0, MapSize::Input).expect("it has one");
+    let b = explanation.boxes[0].detection.box_input;
+    let found = shape::shape(map.view(), b.as_ref(), &options).expect("it has a shape");
+    let figure = Figure { shape: &found, title: "dog 0.91".to_owned(), b };
+    assert_golden("shape", &draw_shape(&explanation.letterbox.image, &figure, &options));
+    assert_golden("hull", &draw_hull(&[[0.0, 0.0], [4.0, 0.0], [4.0, 3.0], [0.0, 3.0], [2.0, 1.0]]));
 }
 
 /// Eighteen boxes of ten pixels in the upper half of the picture.
