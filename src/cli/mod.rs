@@ -21,6 +21,7 @@ pub use self::{
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,
+    values::MOST_IMG_SIZE,
 };
 use self::{
     eval::{CompareArgs, EvalArgs},

@@ -83,22 +83,36 @@ pub fn smooth(text: &str) -> Result<f32, String> {
     }
 }
 
-/// At most what a GPU of today can hold; more is a slip.
+/// Longest side of the input in pixels: at most what a GPU of today can hold; more is a slip.
+pub const MOST_IMG_SIZE: u32 = 16_384;
+
 pub fn img_size() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=16_384)
+    clap::value_parser!(u32).range(1..=i64::from(MOST_IMG_SIZE))
 }
 
 /// The box of `60,100,500,420`, or of `60` with the `further` numbers that stand behind it, of which it takes three.
 pub fn corners(first: &str, further: &mut Vec<String>) -> Result<BBox> {
-    let count = if first.contains(',') { 0 } else { further.len().min(3) };
+    match numbers(first, further) {
+        (_, Some([x1, y1, x2, y2])) if x1 < x2 && y1 < y2 => Ok(BBox { x1, y1, x2, y2 }),
+        (text, _) => bail!("--box is {text:?}; expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2"),
+    }
+}
+
+/// The point of `300,200`, or of `300` with the next of the `further` numbers.
+pub fn point(first: &str, further: &mut Vec<String>) -> Result<[f32; 2]> {
+    match numbers(first, further) {
+        (_, Some(point)) => Ok(point),
+        (text, None) => bail!("--point is {text:?}; expected two numbers X,Y"),
+    }
+}
+
+/// What was written, and the numbers of it, if they are as many; with those `further` ones that stand behind the first.
+fn numbers<const N: usize>(first: &str, further: &mut Vec<String>) -> (String, Option<[f32; N]>) {
+    let count = if first.contains(',') { 0 } else { further.len().min(N - 1) };
     let text = [first.to_owned()].into_iter().chain(further.drain(..count)).collect::<Vec<_>>().join(",");
     let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[x1, y1, x2, y2]) if x1 < x2 && y1 < y2 && [x1, y1, x2, y2].iter().all(|side| side.is_finite()) => {
-            Ok(BBox { x1, y1, x2, y2 })
-        }
-        _ => bail!("--box is {text:?}; expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2"),
-    }
+    let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
+    (text, numbers.and_then(|numbers| numbers.try_into().ok()))
 }
 
 pub fn fraction(text: &str) -> Result<f32, String> {

@@ -4,13 +4,13 @@ use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Method, Model, TargetLayer,
-    detect::{DetectOptions, Query},
+    detect::{DetectOptions, Query, Spot},
     explain::check_target,
     families::Aspect,
 };
 
 use crate::{
-    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
+    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE},
     output::PictureId,
 };
 
@@ -114,14 +114,15 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> String {
     // How many are run at once changes a map only by rounding.
     let method_options = own.with_batch(1);
     let text = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         PictureId::of(model.path(), None),
         command.model.branch,
         model.names(),
         detection,
-        command.query,
+        command.spot,
         command.class,
+        command.try_sizes,
         method_of(command, model),
         method_options,
         command.target,
@@ -143,24 +144,50 @@ pub fn method_of(command: &ExplainCommand, model: &Model) -> Method {
     command.method.of(model, command.target_layers.is_some())
 }
 
-/// The box that is asked for, of the class that is asked for.
+/// The place that is asked for, and the class.
 fn query(command: &ExplainCommand, model: &Model) -> Result<Option<Query>> {
-    let (Some(target), Some(class)) = (command.query, &command.class) else { return Ok(None) };
+    let Some(spot) = command.spot else { return Ok(None) };
     if !model.head().has(Aspect::Box) {
         let family = model.head().family();
-        bail!("--box asks for a box, and this {family} model predicts none; --class alone explains the class");
+        let (flag, what) = match spot {
+            Spot::Box(_) => ("--box", "a box"),
+            Spot::Point(_) => ("--point", "boxes around a point"),
+        };
+        bail!("{flag} asks for {what}, and this {family} model predicts none; --class alone explains the class");
     }
-    Ok(Some(Query { target, class_id: class_id(class, model.names())? }))
+    let class_id = command.class.as_ref().map(|class| class_id(class, model.names())).transpose()?;
+    Ok(Some(Query { spot, class_id }))
+}
+
+/// The other sizes of the input at which the place is looked at: half, 1.5 times and twice the size, in whole strides, as far as
+/// `--img-size` takes them.
+pub fn trial_sizes(command: &ExplainCommand, model: &Model) -> Result<Vec<u32>> {
+    if !command.try_sizes {
+        return Ok(Vec::new());
+    }
+    if let Some(size) = model.fixed_size() {
+        bail!(
+            "--try-sizes needs other sizes, and the network runs only at the size that it was traced at, {size}; leave it out"
+        );
+    }
+    let side = model.input_side(command.detection.img_size);
+    let mut sizes: Vec<u32> = [side / 2, side + side / 2, 2 * side]
+        .into_iter()
+        .map(|other| model.input_side(Some(other)))
+        .filter(|&other| other != side && other <= MOST_IMG_SIZE)
+        .collect();
+    sizes.dedup();
+    Ok(sizes)
 }
 
 /// The detections to explain; of a classifier the class that is asked for, however improbable.
 fn wanted_detections(command: &ExplainCommand, model: &Model) -> Result<DetectOptions> {
     match &command.class {
-        Some(class) if command.query.is_none() => {
+        Some(class) if command.spot.is_none() => {
             if model.head().has(Aspect::Box) {
                 let family = model.head().family();
                 bail!(
-                    "--class is for --box, or for a classifier, and this {family} model predicts boxes; --classes explains \
+                    "--class is for --box, --point or a classifier, and this {family} model predicts boxes; --classes explains \
                      only boxes of some classes"
                 );
             }

@@ -65,7 +65,15 @@ impl Candidate {
     pub fn strength(&self) -> f32 {
         self.detection.confidence * self.fit
     }
+
+    /// Whether the place is detected: it is a detection, and its box fits.
+    pub fn is_found(&self) -> bool {
+        matches!(self.fate, Fate::Detected { .. }) && self.fit >= FITTING_DETECTION
+    }
 }
+
+/// From this fit on a detection is of the thing that was meant: its agreement with the drawn box is 0.62.
+const FITTING_DETECTION: f32 = 0.5;
 
 /// A prediction as one of its best class, where another was asked for.
 #[derive(Debug, Clone, PartialEq)]

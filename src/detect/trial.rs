@@ -8,8 +8,6 @@ use crate::{error::Result, geometry::LetterboxMap, model::Model};
 /// What a detector makes of a place at some size of its input.
 #[derive(Debug, Clone)]
 pub struct Trial {
-    /// Longest side of the input in pixels.
-    pub img_size: u32,
     /// How the picture lay in that input.
     pub map: LetterboxMap,
     /// The strongest candidate there, in pixels of that input; `None` if no prediction is about the place.
@@ -31,5 +29,5 @@ pub fn try_size(
     let letterbox = Letterbox::of(picture, model, Some(img_size))?;
     let forward = model.forward(&letterbox.tensor(model.device())?, &[])?;
     let found = candidates(model, &forward.outputs, &query.in_input(&letterbox.map), options)?;
-    Ok(Trial { img_size: model.input_side(Some(img_size)), map: letterbox.map, best: found.into_iter().next() })
+    Ok(Trial { map: letterbox.map, best: found.into_iter().next() })
 }

@@ -90,6 +90,9 @@ pub struct TrialEntry {
     pub img_size: u32,
     /// The strongest candidate; `None` if there is none.
     pub best: Option<CandidateEntry>,
+    /// Why the network can't run at this size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl Frame<'_> {
@@ -140,9 +143,11 @@ impl QueryEntry {
 }
 
 impl TrialEntry {
-    /// `model`: that of the trial.
-    pub fn new(trial: &Trial, model: &Model) -> Self {
-        let frame = Frame { model, map: &trial.map };
-        Self { img_size: trial.img_size, best: trial.best.as_ref().map(|best| frame.candidate(best)) }
+    /// `trial`: what is there at this size, or why nothing is known; `model`: that of the trial.
+    pub fn new(img_size: u32, trial: Result<&Trial, &String>, model: &Model) -> Self {
+        let best = trial
+            .ok()
+            .and_then(|Trial { map, best, .. }| best.as_ref().map(|best| Frame { model, map }.candidate(best)));
+        Self { img_size, best, error: trial.err().cloned() }
     }
 }
