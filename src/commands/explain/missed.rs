@@ -159,7 +159,7 @@ impl Answer<'_> {
             Fate::Unwanted => "left out by --classes".to_owned(),
             Fate::Crowded { most } => format!("not among the {most} most confident, and the model takes no more"),
             Fate::Suppressed { by, iou, limit } => {
-                format!("NMS: overlaps {} with IoU {iou:.2}, above --iou-thres {limit}", self.scored(by))
+                format!("NMS, by {}: IoU {iou:.2}, above --iou-thres {limit}", self.scored(by))
             }
             Fate::Surplus { most } if self.top == Some(*most) => format!("beyond --top {most}"),
             Fate::Surplus { most } => format!("beyond --max-det {most}"),
