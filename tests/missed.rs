@@ -244,7 +244,7 @@ fn networks_of_one_box_an_object_say_what_stopped_a_candidate_too() {
     for class_id in [None, Some(1)] {
         checked(&seen, &DetectOptions::default(), class_id);
         let met = checked(&seen, &DetectOptions::default().with_conf_threshold(Some(0.0)), class_id);
-        panic!("{met:?}");
+        assert!(met.contains("detected"), "{met:?}");
     }
     let all = seen.ask(Spot::Point([160.0, 120.0]), None, &DetectOptions::default().with_conf_threshold(Some(0.0)));
     assert!(!all.is_empty() && all.iter().all(|candidate| candidate.iou.is_none() && candidate.fit == 1.0));
@@ -256,12 +256,7 @@ fn the_explained_candidate_has_its_mask() {
     let model = Model::load(file, Device::Cpu).expect("it is sound");
     let dog = Seen::new(&model, Path::new("images/dog.jpg"), None);
     let options = DetectOptions::default();
-    for p in pictures() {
-        let s = Seen::new(&model, &p, None);
-        for c in [None, Some(0), Some(15)] {
-            println!("MET {:?}", checked(&s, &options.clone().with_conf_threshold(Some(0.0005)), c));
-        }
-    }
+    checked(&dog, &options, None);
     let found = dog.detect(&options).remove(0);
     let all = dog.ask(Spot::Box(box_of(&found)), None, &options);
     assert_eq!(all[0].detection, found, "with its mask");
@@ -319,7 +314,7 @@ fn a_box_has_its_candidates_in_a_line_each_and_the_strongest_is_explained() {
     let lines: Vec<&str> = said.lines().skip_while(|line| !line.starts_with("query: ")).collect();
     assert_eq!(
         lines[0],
-        "query: images/dog.jpg: at the box 460,70,690,175: 5 candidates, strongest first; the first is explained"
+        "query: images/dog.jpg: 5 candidates at the box 460,70,690,175, strongest first; the first is explained"
     );
     assert!(
         lines[1].starts_with("  0.58") && lines[1].contains("  car ") && lines[1].ends_with("  detected, number 3")
@@ -359,7 +354,7 @@ fn a_box_has_its_candidates_in_a_line_each_and_the_strongest_is_explained() {
 #[test]
 fn of_a_class_the_candidates_are_told_with_what_won_there() {
     let (said, report) = asked(&["--box", "60,100,500,420", "--class", "person"]);
-    assert!(said.contains("query: images/dog.jpg: person at the box 60,100,500,420: 5 candidates"), "{said}");
+    assert!(said.contains("query: images/dog.jpg: 5 candidates of person at the box 60,100,500,420"), "{said}");
     assert!(
         said.contains("  bicycle 0.4308 is more probable: NMS, by bicycle 0.6099: IoU 0.89, above --iou-thres 0.45")
     );
@@ -384,7 +379,7 @@ fn of_a_class_the_candidates_are_told_with_what_won_there() {
 fn a_point_has_the_boxes_that_cover_it() {
     for flags in [["--point", "300,300"].as_slice(), &["--point", "300", "300"]] {
         let (said, report) = asked(flags);
-        assert!(said.contains("query: images/dog.jpg: at the point 300,300: 5 candidates"), "{said}");
+        assert!(said.contains("query: images/dog.jpg: 5 candidates at the point 300,300"), "{said}");
         let query = &report["query"];
         assert_eq!((&query["point_image"], query.get("box_image")), (&serde_json::json!([300.0, 300.0]), None));
         let all = query["candidates"].as_array().expect("a list");
@@ -400,7 +395,7 @@ fn a_point_has_the_boxes_that_cover_it() {
 #[test]
 fn to_be_quiet_means_one_line() {
     let (said, _) = asked(&["--point", "300,300", "--quiet"]);
-    assert_eq!(said, "query: images/dog.jpg: at the point 300,300: dog 0.9134: detected, number 1\n");
+    assert_eq!(said, "query: images/dog.jpg: strongest at the point 300,300: dog 0.9134: detected, number 1\n");
 }
 
 #[test]
@@ -414,8 +409,14 @@ fn a_picture_of_nothing_has_nothing_there_and_that_is_told() {
         String::from_utf8_lossy(&run.success().get_output().stderr).into_owned()
     };
     let said = run(&["--class", "boat"]);
-    assert!(said.contains("nothing for boat at the box 50,50,60,60: no candidate has a confidence of 0.001"), "{said}");
+    assert!(
+        said.contains("nothing of boat at the box 50,50,60,60: of 5 candidates none is stronger than noise"),
+        "{said}"
+    );
     assert!(said.contains("--try-sizes looks whether"), "{said}");
+    let said = run(&["--class", "boat", "--quiet"]);
+    let in_short = "nothing of boat at the box 50,50,60,60: the strongest candidate, boat 0.00";
+    assert!(said.contains(in_short) && said.lines().count() == 1, "{said}");
     let said = run(&["--class", "boat", "--try-sizes", "--img-size", "128"]);
     for size in [64, 192, 256] {
         assert!(said.contains(&format!("\n  at --img-size {size}: ")), "{said}");

@@ -140,8 +140,36 @@ mod tests {
         let few = DetectOptions { max_det: Some(2), ..DetectOptions::default() };
         assert_eq!(confidences(&most_confident(all, &few, &mut Fates::untold())), [0.9, 0.7]);
         let many = (0..400).flat_map(|cell| [at(cell, 0, 0.9 - cell as f32 * 1e-3), at(cell, 1, 0.95)]).collect();
-        let kept = most_confident(many, &options, &mut Fates::untold());
+        let (last, mut fates) = (at(399, 1, 0.95), Fates::told());
+        let kept = most_confident(many, &options, &mut fates);
+        assert_eq!(fates.of(&last), Some(&Fate::Crowded { most: 300 }));
         assert!(kept.len() == 300 && kept.iter().all(|found| found.class_id == 1), "the cells have room for no more");
+    }
+
+    #[test]
+    fn each_that_is_dropped_has_its_fate() {
+        let (best, near, other, far) = (
+            candidate(0.0, 0.0, 10.0, 0, 0.9),
+            candidate(1.0, 1.0, 10.0, 0, 0.8),
+            candidate(0.0, 0.0, 10.0, 1, 0.7),
+            candidate(50.0, 50.0, 10.0, 0, 0.6),
+        );
+        // Fates go by place.
+        let all: Vec<Detection> = [best, near, other, far]
+            .into_iter()
+            .enumerate()
+            .map(|(index, found)| Detection { place: Place { index, ..found.place }, ..found })
+            .collect();
+        let options = DetectOptions { classes: Some(vec![0]), max_det: Some(1), ..DetectOptions::default() };
+        let mut fates = Fates::told();
+        assert_eq!(confidences(&nms(all.clone(), 0.45, &options, &mut fates)), [0.9]);
+        assert_eq!(fates.of(&all[0]), None);
+        let by = Box::new(all[0].clone());
+        let iou = all[0].box_input.unwrap().iou(&all[1].box_input.unwrap());
+        // Though there is no room for it either.
+        assert_eq!(fates.of(&all[1]), Some(&Fate::Suppressed { by, iou, limit: 0.45 }));
+        assert_eq!(fates.of(&all[2]), Some(&Fate::Unwanted));
+        assert_eq!(fates.of(&all[3]), Some(&Fate::Surplus { most: 1 }));
     }
 
     proptest! {

@@ -93,7 +93,7 @@ const FITTING: f32 = 0.7;
 
 /// How fast fit falls below that. Confidences span orders of magnitude, so it has to fall steeply for the box that was meant to
 /// win over a confident one beside it, around it or in it; and not too steeply for what is found under a box that was drawn far
-/// too large to win over noise that happens to fit. Boxes of half the agreement count a hundredth.
+/// too large to win over noise that happens to fit. A box of half that agreement counts a 64th.
 const STEEPNESS: i32 = 6;
 
 /// How much of either box must lie in the other one, at the least, for a prediction to be about the drawn box.

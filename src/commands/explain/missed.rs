@@ -8,7 +8,7 @@ use yolo_cam::{
 
 use super::spot::numbers_of;
 
-/// Below this the packages do not even look when they measure a model: what has less is noise.
+/// The least confidence at which the packages take boxes when they measure a model: what is weaker is noise.
 const NOISE: f32 = 0.001;
 
 /// A place that was asked for, and all that is needed to tell of it.
@@ -35,12 +35,19 @@ struct Row {
     fate: String,
 }
 
+fn is_noise(candidate: &Candidate) -> bool {
+    candidate.strength() < NOISE
+}
+
 impl Answer<'_> {
     /// A line with the answer in short, for who wants no more.
     pub fn in_short(&self) -> String {
         let first = match self.candidates {
-            [] => self.nothing(),
-            [first, ..] => format!("{}: {}", self.place(), self.told(first)),
+            [] => self.nothing_at_all(),
+            [first, ..] if is_noise(first) => {
+                format!("nothing {}: the strongest candidate, {}", self.place(), self.told(first))
+            }
+            [first, ..] => format!("strongest {}: {}", self.place(), self.told(first)),
         };
         let found = self.finding_size().map(|size| format!("; --img-size {size} finds it")).unwrap_or_default();
         format!("query: {}: {first}{found}", self.image)
@@ -48,13 +55,16 @@ impl Answer<'_> {
 
     /// All of it: a line that says what follows, a line for each candidate and for each size that was tried, and what to do.
     pub fn in_full(&self) -> Vec<String> {
+        let count = match self.candidates.len() {
+            1 => "1 candidate".to_owned(),
+            count => format!("{count} candidates"),
+        };
         let head = match self.candidates {
-            [] => self.nothing(),
-            [first, ..] if first.detection.confidence < NOISE => format!("{}; noise alone:", self.nothing()),
-            [_] => format!("{}: one candidate, which is explained", self.place()),
-            several => {
-                format!("{}: {} candidates, strongest first; the first is explained", self.place(), several.len())
+            [] => self.nothing_at_all(),
+            [first, ..] if is_noise(first) => {
+                format!("nothing {}: of {count} none is stronger than noise; the first is explained", self.place())
             }
+            [_, ..] => format!("{count} {}, strongest first; the first is explained", self.place()),
         };
         let mut lines = vec![format!("query: {}: {head}", self.image)];
         lines.extend(self.table());
@@ -76,22 +86,18 @@ impl Answer<'_> {
         lines
     }
 
-    /// `person at the box 60,100,500,420`
+    /// `of person at the box 60,100,500,420`
     fn place(&self) -> String {
         let what = match self.query.spot {
-            Spot::Point(_) => "the point",
-            Spot::Box(_) => "the box",
+            Spot::Point(_) => "point",
+            Spot::Box(_) => "box",
         };
-        let class = self.query.class_id.map(|class| format!("{} ", self.name(class))).unwrap_or_default();
-        format!("{class}at {what} {}", numbers_of(&self.query.spot))
+        let class = self.query.class_id.map(|class| format!("of {} ", self.name(class))).unwrap_or_default();
+        format!("{class}at the {what} {}", numbers_of(&self.query.spot))
     }
 
-    fn nothing(&self) -> String {
-        let of_all = match self.candidates {
-            [] => "no prediction is about this place".to_owned(),
-            [..] => format!("no candidate has a confidence of {NOISE}"),
-        };
-        format!("nothing for {}: {of_all}", self.place())
+    fn nothing_at_all(&self) -> String {
+        format!("nothing {}: no prediction is about this place", self.place())
     }
 
     fn is_found(&self) -> bool {
