@@ -69,16 +69,13 @@ fn drawn_again(b: &BBox, seed: &mut u64) -> Vec<BBox> {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*seed >> 40) as f32 / (1u32 << 24) as f32 * 0.2 - 0.1
     };
-    let by_hand = [random(), random(), random(), random()];
     let moves = [
         [-0.1, -0.1, 0.0, 0.0],
-        [0.1, -0.1, 0.0, 0.0],
-        [-0.1, 0.1, 0.0, 0.0],
+        [0.1, -0.1, 0.1, 0.0],
+        [-0.1, 0.1, 0.0, -0.1],
         [0.1, 0.1, 0.0, 0.0],
-        [0.0, 0.0, 0.1, 0.1],
-        [0.0, 0.0, -0.1, -0.1],
-        by_hand,
-        [random(), random(), random(), random()],
+        [random(), random(), 0.1, 0.1],
+        [random(), random(), -0.1, -0.1],
     ];
     let (w, h) = (b.x2 - b.x1, b.y2 - b.y1);
     let moved = |[x, y, wider, higher]: [f32; 4]| {
