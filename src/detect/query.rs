@@ -144,9 +144,13 @@ impl Found {
 
     /// Whether another box is of the same thing.
     fn is_near(&self, other: &Detection) -> bool {
-        let near = self.iou.map_or(NEAR_AT_POINT, |iou| iou.clamp(*NEAR.start(), *NEAR.end()));
-        let overlap = || BBox::overlap(self.detection.box_input.as_ref(), other.box_input.as_ref());
-        self.detection.class_id == other.class_id && overlap() >= near
+        self.overlaps(other, self.iou.map_or(NEAR_AT_POINT, |iou| iou.clamp(*NEAR.start(), *NEAR.end())))
+    }
+
+    /// Whether another box of the same class has at least this IoU with it.
+    fn overlaps(&self, other: &Detection, least: f32) -> bool {
+        let iou = || BBox::overlap(self.detection.box_input.as_ref(), other.box_input.as_ref());
+        self.detection.class_id == other.class_id && iou() >= least
     }
 }
 
@@ -246,8 +250,19 @@ fn strongest(found: &[Found], outcome: &Outcome) -> Vec<Candidate> {
 
 /// The most confident of near-duplicates, as suppression would keep it: the same one, whatever the hand did.
 fn peak_of<'a>(one: &'a Found, all: &'a [Found]) -> &'a Found {
-    let near = all.iter().filter(|other| one.is_near(&other.detection));
-    near.max_by(|a, b| a.detection.confidence.total_cmp(&b.detection.confidence)).unwrap_or(one)
+    let best = |is_near: &dyn Fn(&Found) -> bool| {
+        let near = all.iter().filter(|other| is_near(other));
+        near.max_by(|a, b| a.detection.confidence.total_cmp(&b.detection.confidence))
+    };
+    let mut peak = best(&|other| one.is_near(&other.detection)).unwrap_or(one);
+    // What is nearly the same box as that may be more confident still.
+    while let Some(next) = best(&|other| peak.overlaps(&other.detection, *NEAR.end())) {
+        if next.detection.confidence <= peak.detection.confidence {
+            break;
+        }
+        peak = next;
+    }
+    peak
 }
 
 /// All predictions for the place, each as one of the class that is asked for; if any class is, of its best, and of those others that

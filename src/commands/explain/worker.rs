@@ -101,6 +101,8 @@ struct Current<'a> {
     picture: &'a RgbImage,
     names: ResultNames,
     kind: &'a ResultKind,
+    /// Whether it is the first result of its picture: what goes for all of them is told once.
+    is_first: bool,
     trials: &'a [(u32, Result<Trial, String>)],
 }
 
@@ -158,7 +160,8 @@ impl<'a> ExplainWorker<'a> {
         let trials = self.trials(&picture).with_context(|| image.to_owned())?;
         let mut done = Vec::with_capacity(self.task.kinds.len());
         for kind in self.task.kinds {
-            let current = Current { image, picture: &picture, names: kind.names(names), kind, trials: &trials };
+            let (is_first, trials) = (done.is_empty(), &trials);
+            let current = Current { image, picture: &picture, names: kind.names(names), kind, is_first, trials };
             done.push(self.result(&current, decode, warnings)?);
             decode = Duration::ZERO;
         }
@@ -246,12 +249,12 @@ impl<'a> ExplainWorker<'a> {
 
     /// What the user should know of an explanation.
     fn warn(&self, current: &Current, explanation: &Explanation, warnings: &mut Vec<String>) {
-        let &Current { image, kind, trials, .. } = current;
+        let &Current { image, kind, is_first, trials, .. } = current;
         if explanation.is_undefined {
             warnings.push(format!("warning: {image}: {}", yolo_cam::Error::Undefined));
         }
         warnings.extend(empty_maps(image, explanation, &self.model));
-        if let Some(query) = kind.options.query.as_ref().filter(|_| !explanation.is_undefined) {
+        if let Some(query) = kind.options.query.as_ref().filter(|_| is_first && !explanation.is_undefined) {
             let Explanation { letterbox, candidates, .. } = explanation;
             let ExplainCommand { detection, verbosity, .. } = self.task.command;
             let (model, map, top) = (&self.model, &letterbox.map, detection.top);
