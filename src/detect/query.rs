@@ -99,8 +99,9 @@ const STEEPNESS: i32 = 6;
 /// How much of either box must lie in the other one, at the least, for a prediction to be about the drawn box.
 const LEAST_SHARE: f32 = 0.5;
 
-/// From this IoU on boxes of one class are near-duplicates, if they are not nearer to the drawn box than to each other: then the
-/// latter is the one that is exceeded. So another thing, of which suppression took the box, is told beside what took it.
+/// Boxes of one class are near-duplicates if they overlap each other as much as the weaker of them overlaps the drawn box (IoU); in any
+/// case from the end of this range on, and never below its start. So another thing, whose box suppression took, is told beside the
+/// box that took it: it is nearer to the drawn box.
 const NEAR: RangeInclusive<f32> = 0.5..=0.8;
 
 /// The same where a point was asked for.
@@ -265,8 +266,8 @@ fn peak_of<'a>(one: &'a Found, all: &'a [Found]) -> &'a Found {
     peak
 }
 
-/// All predictions for the place, each as one of the class that is asked for; if any class is, of its best, and of those others that
-/// the family takes too.
+/// All predictions for the place, each as one of the class that is asked for; if that is any, of its best, and of those others
+/// that the family takes too.
 fn all_there(model: &Model, outputs: &[Tensor], query: &Query, options: &DetectOptions) -> Result<Vec<Found>> {
     let habits = model.head().habits();
     let least = options.conf_threshold.unwrap_or_default();
