@@ -84,15 +84,25 @@ impl BBox {
         (self.x2 - self.x1).max(0.0) * (self.y2 - self.y1).max(0.0)
     }
 
-    /// Intersection over union, 0 to 1; 0 where both are empty.
-    pub fn iou(&self, other: &Self) -> f32 {
-        let overlap = Self {
+    /// Area that both cover, in square pixels.
+    pub fn shared_area(&self, other: &Self) -> f32 {
+        let shared = Self {
             x1: self.x1.max(other.x1),
             y1: self.y1.max(other.y1),
             x2: self.x2.min(other.x2),
             y2: self.y2.min(other.y2),
-        }
-        .area();
+        };
+        shared.area()
+    }
+
+    /// Whether a point (x, y) lies inside or on an edge.
+    pub fn covers(&self, [x, y]: [f32; 2]) -> bool {
+        (self.x1..=self.x2).contains(&x) && (self.y1..=self.y2).contains(&y)
+    }
+
+    /// Intersection over union, 0 to 1; 0 where both are empty.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let overlap = self.shared_area(other);
         let union = self.area() + other.area() - overlap;
         if union > 0.0 { overlap / union } else { 0.0 }
     }
@@ -227,7 +237,7 @@ impl LetterboxMap {
     }
 
     /// A point in input pixels from one in picture pixels.
-    pub(crate) fn point_to_input(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+    pub fn point_to_input(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let (sx, sy) = self.scales();
         [x * sx + self.pad_x as f32, y * sy + self.pad_y as f32]
     }

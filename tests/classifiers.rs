@@ -250,7 +250,7 @@ fn what_asks_for_a_box_is_refused_in_one_line() {
     let text = classifier(&["--target", "w"]);
     assert!(text.contains("predicts no boxes"), "{text}");
     let text = refused("weights/yolov5s.torchscript", &["--class", "dog"]);
-    assert!(text.contains("--class is for --box, or for a classifier"), "{text}");
+    assert!(text.contains("--class is for --box, --point or a classifier"), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
 }
 

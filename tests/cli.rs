@@ -239,35 +239,6 @@ fn methods_are_listed_with_what_they_need_and_where_they_come_from() {
 }
 
 #[test]
-fn a_box_that_the_user_points_at_is_explained_below_the_threshold_too() {
-    let ask = |class: &str| {
-        let output = temp();
-        let mut command = explain("images/dog.jpg", &output);
-        let done = command.args(["--box", "460,70,690,175", "--class", class, "--report", "json"]).output();
-        let said = String::from_utf8(done.expect("it runs").stderr).expect("text");
-        (said, report(&output.path().join("dog-res.json")))
-    };
-    let (said, truck) = ask("truck");
-    assert!(
-        said.contains("the best prediction of truck has confidence 0.52") && said.contains("there car won"),
-        "{said}"
-    );
-    assert_eq!(truck["query"]["winner"]["class"], "car");
-    assert!(truck["query"]["iou"].as_f64() > Some(0.8));
-    let explained = &truck["detections"];
-    assert_eq!((explained.as_array().map(Vec::len), &explained[0]["class"]), (Some(1), &"truck".into()));
-    let (said, boat) = ask("boat");
-    assert!(said.contains("not above --conf-thres"), "{said}");
-    assert_eq!((&boat["detections"][0]["class"], &boat["detections"][0]["empty"]), (&"boat".into(), &false.into()));
-
-    let output = temp();
-    let alone = ["--box", "460,70,690,175"];
-    explain("images/dog.jpg", &output).args(alone).assert().code(2).stderr(contains("--class"));
-    let inside_out = ["--box", "9,9,1,1", "--class", "dog"];
-    explain("images/dog.jpg", &output).args(inside_out).assert().code(2).stderr(contains("X1 < X2"));
-}
-
-#[test]
 fn boxes_are_explained_one_by_one_by_class_or_all_at_once() {
     let panels = |args: &[&str]| {
         let output = temp();

@@ -45,7 +45,7 @@ fn explanation(picture: &RgbImage, longest: u32, boxes: &[(usize, f32, BBox)]) -
         boxes,
         is_undefined: false,
         best_candidate: None,
-        answer: None,
+        candidates: Vec::new(),
         timings: Timings::default(),
     }
 }

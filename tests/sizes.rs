@@ -205,6 +205,11 @@ fn the_program_says_at_which_size_a_network_runs_and_refuses_others() {
     let refusal = "runs only at the size that it was traced at, 256x192, and not at 640; leave --img-size out";
     run(&[&explaining[..], &["--img-size", "640"]].concat()).code(2).stderr(contains(refusal));
     run(&[&explaining[..], &["--img-size", "256"]].concat()).success();
+    let at_place = [&explaining[..], &["--point", "300,300"]].concat();
+    run(&at_place).success();
+    let no_other =
+        "--try-sizes needs other sizes, and the network runs only at the size that it was traced at, 256x192";
+    run(&[&at_place[..], &["--try-sizes"]].concat()).code(2).stderr(contains(no_other));
     run(&["layers"]).success().stderr(contains(NOTE)).stdout(contains("8x24x32"));
     run(&["layers", "--img-size", "640"]).code(2).stderr(contains(refusal));
     let eval = [&["eval", "--steps", "2"][..], &explaining].concat();

@@ -6,16 +6,18 @@ use std::{
 };
 
 use clap::{Arg, ArgMatches, CommandFactory, parser::ValueSource};
+use yolo_cam::detect::Spot;
 
-use super::{Cli, ExplainCommand, config};
+use super::{Cli, ExplainCommand, config, values::numbers_of};
 use crate::output::quoted;
 
 /// What says which pictures there are, where results go and how the run went on; and what is said anew since it may have been
 /// said without a flag.
-const LEFT_OUT: [&str; 17] = [
+const LEFT_OUT: [&str; 18] = [
     "words",
     "model_path",
-    "query",
+    "drawn",
+    "point",
     "img_path",
     "recursive",
     "flat",
@@ -51,9 +53,9 @@ pub fn again(command: &ExplainCommand, arguments: &[OsString]) -> Option<String>
     if command.model.config.is_some() {
         words.push("--no-config".into());
     }
-    if let Some(query) = command.query {
-        let corners = <[f32; 4]>::from(query).map(|side| side.to_string()).join(",");
-        words.push(format!("--box={corners}").into());
+    if let Some(spot) = &command.spot {
+        let flag = if matches!(spot, Spot::Point(_)) { "--point" } else { "--box" };
+        words.push(format!("{flag}={}", numbers_of(spot)).into());
     }
     words.extend(["--output-dir".into(), beside(&command.pictures.output_dir), "--img-path".into()]);
     let words: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(quoted)).collect();
@@ -168,7 +170,7 @@ mod tests {
         };
         let (first, second) = (parsed(&run), parsed(&words));
         assert_eq!(second.pictures.inputs, [Path::new("x.jpg")]);
-        assert_eq!((first.query, &first.class, first.method), (second.query, &second.class, second.method));
+        assert_eq!((first.spot, &first.class, first.method), (second.spot, &second.class, second.method));
         assert_eq!((&first.pictures.names, &first.render), (&second.pictures.names, &second.render));
         assert_eq!(again_of(&words).unwrap().replace("-again-again", "-again"), line);
     }

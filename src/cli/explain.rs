@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use yolo_cam::{
     Fuse, Method, Target,
+    detect::Spot,
     explain::{Grouping, MapSize, MethodOptions, Normalize},
-    geometry::BBox,
     render::{Blend, Colormap, HeatArea, RenderOptions},
     report::RawFormat,
     shape::ShapeOptions,
@@ -19,7 +19,7 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
         Verbosity, check_method, target_layers,
     },
-    values::{Format, Joining, corners, fraction, joining, layout, method, report},
+    values::{Format, Joining, corners, fraction, joining, layout, method, point, report},
 };
 
 use crate::output::{
@@ -142,19 +142,20 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Explanation")]
     batch: u16,
 
-    /// Explain the best prediction for this box (corners in pixels of the picture) instead of the detections, however low
-    /// its confidence: why was this missed? Needs --class
-    #[arg(
-        long = "box",
-        value_name = "X1,Y1,X2,Y2",
-        allow_hyphen_values = true,
-        requires = "class",
-        help_heading = "Detection"
-    )]
-    query: Option<String>,
-    /// The class, number or name, that the box of --box should have; of a classifier the class to explain, however improbable
+    /// Why was this missed? Tells the strongest candidates for this box (corners in pixels of the picture), each with what
+    /// stopped it, and explains the strongest instead of the detections, however low its confidence
+    #[arg(long = "box", value_name = "X1,Y1,X2,Y2", allow_hyphen_values = true, help_heading = "Detection")]
+    drawn: Option<String>,
+    /// The same for all boxes that cover this point (in pixels of the picture)
+    #[arg(long, value_name = "X,Y", allow_hyphen_values = true, conflicts_with = "drawn", help_heading = "Detection")]
+    point: Option<String>,
+    /// The class, number or name, that --box or --point asks for [default: any]; of a classifier the class to explain, however
+    /// improbable
     #[arg(long, value_name = "CLASS", help_heading = "Detection")]
     class: Option<String>,
+    /// Also tell what would be found at the place of --box or --point with inputs of half, 1.5 times and twice the size
+    #[arg(long, help_heading = "Detection")]
+    try_sizes: bool,
     /// Describe the region that each map lights up: numbers in the reports, STEM-shape.png with contour, hull and spectrum
     #[arg(long, help_heading = "Shape")]
     shape: bool,
@@ -196,10 +197,12 @@ pub struct ExplainCommand {
     pub contrast: Option<String>,
     pub method_options: MethodOptions,
     pub detection: DetectionChoice,
-    /// A box in pixels of the picture, which has a class.
-    pub query: Option<BBox>,
-    /// The class of that box, or of the whole picture, by number or name.
+    /// A place in pixels of the picture.
+    pub spot: Option<Spot>,
+    /// The class that is asked for there, or of the whole picture, by number or name.
     pub class: Option<String>,
+    /// Whether the place is looked at with inputs of other sizes too.
+    pub try_sizes: bool,
     pub verbosity: Verbosity,
 }
 
@@ -224,7 +227,14 @@ impl ExplainArgs {
         }
         let (model, mut words) = self.model.validated()?;
         let blend = self.blend.unwrap_or(self.layout.blend);
-        let query = self.query.map(|first| corners(&first, &mut words.numbers)).transpose()?;
+        let spot = match (self.drawn, self.point) {
+            (Some(first), _) => Some(Spot::Box(corners(&first, &mut words.numbers)?)),
+            (None, Some(first)) => Some(Spot::Point(point(&first, &mut words.numbers)?)),
+            (None, None) => None,
+        };
+        if self.try_sizes && spot.is_none() {
+            bail!("--try-sizes looks at a place; name it with --box X1,Y1,X2,Y2 or --point X,Y");
+        }
         Ok(ExplainCommand {
             model,
             pictures: self.pictures.validated(words)?,
@@ -276,8 +286,9 @@ impl ExplainArgs {
             contrast: self.contrast,
             method_options,
             detection: self.detection.into(),
-            query,
+            spot,
             class: self.class.map(|class| class.trim().to_owned()),
+            try_sizes: self.try_sizes,
             verbosity: self.messages.into(),
         })
     }

@@ -25,6 +25,7 @@ pub use self::{
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,
+    values::{MOST_IMG_SIZE, numbers_of},
 };
 use self::{
     eval::{CompareArgs, EvalArgs},
@@ -342,11 +343,9 @@ mod tests {
         assert_eq!((command.render.labels, command.render.line_width), (false, Some(3)));
         assert_eq!((command.reports[0].name, command.method.name, command.target.name), ("txt", "gradcam", "logit"));
         assert_eq!(explain(&["--img", "416"]).unwrap().detection.img_size, Some(416));
-        let corners = |args: &[&str]| explain(args).unwrap().query.unwrap();
-        assert_eq!(
-            corners(&["--box", "1", "2", "3", "4.5", "--class", "0"]),
-            corners(&["--box", "1,2,3,4.5", "--class", "0"])
-        );
+        let spot = |args: &[&str]| explain(args).unwrap().spot.unwrap();
+        assert_eq!(spot(&["--box", "1", "2", "3", "4.5"]), spot(&["--box", "1,2,3,4.5"]));
+        assert_eq!(spot(&["--point", "1", "2.5"]), spot(&["--point", "1,2.5"]));
         let problem = explain(&["--img-size", "640", "640"]).unwrap_err().to_string();
         assert!(problem.contains("--img-size takes one number"), "{problem}");
         let problem = explain(&["--device", "gpu"]).unwrap_err().to_string();
@@ -384,8 +383,8 @@ mod tests {
             r#""evl" is neither a command nor a file; tip: a similar command exists: 'eval'; try '--help'"#
         );
         assert_eq!(
-            told(&["--box", "1,2,3,4"]),
-            "error: the following required arguments were not provided: --class <CLASS>; try '--help'"
+            told(&["--box", "1,2,3,4", "--point", "1,2"]),
+            "error: the argument '--box <X1,Y1,X2,Y2>' cannot be used with '--point <X,Y>'; try '--help'"
         );
     }
 

@@ -8,7 +8,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use tch::Device;
-use yolo_cam::{Fuse, Method, Target, geometry::BBox};
+use yolo_cam::{Fuse, Method, Target, detect::Spot, geometry::BBox};
 
 use crate::output::{
     layouts::{self, LAYOUTS, LayoutSpec},
@@ -107,27 +107,49 @@ pub fn smooth(text: &str) -> Result<f32, String> {
     }
 }
 
-/// At most what a GPU of today can hold; more is a slip.
+/// Longest side of the input in pixels: at most what a GPU of today can hold; more is a slip.
+pub const MOST_IMG_SIZE: u32 = 16_384;
+
 pub fn img_size(text: &str) -> Result<u32, String> {
-    const MOST: u32 = 16_384;
     match text.parse() {
-        Ok(side) if (1..=MOST).contains(&side) => Ok(side),
+        Ok(side) if (1..=MOST_IMG_SIZE).contains(&side) => Ok(side),
         _ => Err(format!(
-            "expected one number from 1 to {MOST}, the longest side; the other side follows from the picture"
+            "expected one number from 1 to {MOST_IMG_SIZE}, the longest side; the other side follows from the picture"
         )),
     }
 }
 
 /// The box of `60,100,500,420`, or of `60` with the `further` numbers that stand behind it, of which it takes three.
 pub fn corners(first: &str, further: &mut Vec<String>) -> Result<BBox> {
-    let count = if first.contains(',') { 0 } else { further.len().min(3) };
+    match numbers(first, further) {
+        (_, Some([x1, y1, x2, y2])) if x1 < x2 && y1 < y2 => Ok(BBox { x1, y1, x2, y2 }),
+        (text, _) => bail!("--box is {text:?}; expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2"),
+    }
+}
+
+/// The point of `300,200`, or of `300` with the next of the `further` numbers.
+pub fn point(first: &str, further: &mut Vec<String>) -> Result<[f32; 2]> {
+    match numbers(first, further) {
+        (_, Some(point)) => Ok(point),
+        (text, None) => bail!("--point is {text:?}; expected two numbers X,Y"),
+    }
+}
+
+/// What was written, and the numbers of it, if they are as many; with those `further` ones that stand behind the first.
+fn numbers<const N: usize>(first: &str, further: &mut Vec<String>) -> (String, Option<[f32; N]>) {
+    let count = if first.contains(',') { 0 } else { further.len().min(N - 1) };
     let text = [first.to_owned()].into_iter().chain(further.drain(..count)).collect::<Vec<_>>().join(",");
     let numbers: Option<Vec<f32>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[x1, y1, x2, y2]) if x1 < x2 && y1 < y2 && [x1, y1, x2, y2].iter().all(|side| side.is_finite()) => {
-            Ok(BBox { x1, y1, x2, y2 })
-        }
-        _ => bail!("--box is {text:?}; expected four numbers X1,Y1,X2,Y2 with X1 < X2 and Y1 < Y2"),
+    let numbers = numbers.filter(|numbers| numbers.iter().all(|number| number.is_finite()));
+    (text, numbers.and_then(|numbers| numbers.try_into().ok()))
+}
+
+/// `60,100,500,420` or `300,200`, as the flags take it.
+pub fn numbers_of(spot: &Spot) -> String {
+    let joined = |numbers: &[f32]| numbers.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+    match *spot {
+        Spot::Point(point) => joined(&point),
+        Spot::Box(b) => joined(&<[f32; 4]>::from(b)),
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::SystemTime;
 use anyhow::{Result, anyhow, bail};
 use yolo_cam::{
     ExplainOptions, Fuse, Method, Model, TargetLayer,
-    detect::{DetectOptions, Query},
+    detect::{DetectOptions, Query, Spot},
     explain::check_target,
     families::{Aspect, Branch},
 };
 
 use crate::{
-    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand},
+    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE},
     output::{PictureId, ResultSettings, reports::Heading, utc},
 };
 
@@ -139,7 +139,8 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSetting
         ("most boxes", or_auto(detect.max_det)),
         ("classes", or_auto(classes.as_ref().map(|classes| classes.join(",")))),
         ("agnostic-nms", agnostic_nms.to_string()),
-        ("box", or_auto(command.query.map(|b| <[f32; 4]>::from(b).map(|side| side.to_string()).join(",")))),
+        ("place", or_auto(command.spot.map(|spot| format!("{spot:?}")))),
+        ("try-sizes", command.try_sizes.to_string()),
         ("class", or_auto(command.class.as_ref())),
         ("method", method_of(command, model).name.to_owned()),
         // How many are run at once changes a map only by rounding.
@@ -163,24 +164,50 @@ pub fn method_of(command: &ExplainCommand, model: &Model) -> Method {
     command.method.of(model, command.target_layers.is_some())
 }
 
-/// The box that is asked for, of the class that is asked for.
+/// The place that is asked for, and the class.
 fn query(command: &ExplainCommand, model: &Model) -> Result<Option<Query>> {
-    let (Some(target), Some(class)) = (command.query, &command.class) else { return Ok(None) };
+    let Some(spot) = command.spot else { return Ok(None) };
     if !model.head().has(Aspect::Box) {
         let family = model.head().family();
-        bail!("--box asks for a box, and this {family} model predicts none; --class alone explains the class");
+        let (flag, what) = match spot {
+            Spot::Box(_) => ("--box", "a box"),
+            Spot::Point(_) => ("--point", "boxes around a point"),
+        };
+        bail!("{flag} asks for {what}, and this {family} model predicts none; --class alone explains the class");
     }
-    Ok(Some(Query { target, class_id: class_id(class, model.names())? }))
+    let class_id = command.class.as_ref().map(|class| class_id(class, model.names())).transpose()?;
+    Ok(Some(Query { spot, class_id }))
+}
+
+/// The other sizes of the input at which the place is looked at: half, 1.5 times and twice the size, in whole strides, as far as
+/// `--img-size` takes them.
+pub fn trial_sizes(command: &ExplainCommand, model: &Model) -> Result<Vec<u32>> {
+    if !command.try_sizes {
+        return Ok(Vec::new());
+    }
+    if let Some(size) = model.fixed_size() {
+        bail!(
+            "--try-sizes needs other sizes, and the network runs only at the size that it was traced at, {size}; leave it out"
+        );
+    }
+    let side = model.input_side(command.detection.img_size);
+    let mut sizes: Vec<u32> = [side / 2, side + side / 2, 2 * side]
+        .into_iter()
+        .map(|other| model.input_side(Some(other)))
+        .filter(|&other| other != side && other <= MOST_IMG_SIZE)
+        .collect();
+    sizes.dedup();
+    Ok(sizes)
 }
 
 /// The detections to explain; of a classifier the class that is asked for, however improbable.
 fn wanted_detections(command: &ExplainCommand, model: &Model) -> Result<DetectOptions> {
     match &command.class {
-        Some(class) if command.query.is_none() => {
+        Some(class) if command.spot.is_none() => {
             if model.head().has(Aspect::Box) {
                 let family = model.head().family();
                 bail!(
-                    "--class is for --box, or for a classifier, and this {family} model predicts boxes; --classes explains \
+                    "--class is for --box, --point or a classifier, and this {family} model predicts boxes; --classes explains \
                      only boxes of some classes"
                 );
             }

@@ -1,17 +1,22 @@
 //! From a picture to detections: letterbox, decoding, and the choice among predictions, as the model's own package does them.
 
+mod fate;
 mod letterbox;
 mod mask;
 mod nms;
 mod query;
 mod tracker;
+mod trial;
 
 use tch::Tensor;
 
+use self::fate::Fates;
 pub use self::{
+    fate::Fate,
     letterbox::{Letterbox, to_tensor},
     mask::Mask,
-    query::{Answer, Query, best_match},
+    query::{Candidate, MOST_CANDIDATES, Query, Spot, Winner, candidates},
+    trial::{Trial, try_size},
 };
 pub(crate) use self::{
     mask::{Frame, Prototypes},
@@ -53,6 +58,11 @@ impl Detection {
             place: prediction.place,
             mask: None,
         }
+    }
+
+    /// Whether this is the same prediction, taken as one of the same class.
+    fn is_same(&self, other: &Self) -> bool {
+        (self.place, self.class_id) == (other.place, other.class_id)
     }
 }
 
@@ -105,6 +115,16 @@ const EVERYTHING: f32 = -1.0;
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Result<Vec<Detection>> {
+    detect_telling(model, outputs, options, &mut Fates::untold())
+}
+
+/// The same, with the fates of those predictions above the threshold that are no detections.
+fn detect_telling(
+    model: &Model,
+    outputs: &[Tensor],
+    options: &DetectOptions,
+    fates: &mut Fates,
+) -> Result<Vec<Detection>> {
     let habits = model.head().habits();
     let options = &options.clone().with_habits(&habits);
     let least = options.conf_threshold.unwrap_or_default();
@@ -116,30 +136,41 @@ pub fn detect(model: &Model, outputs: &[Tensor], options: &DetectOptions) -> Res
         })?;
     }
     let kept = match options.iou_threshold {
-        _ if !model.head().has(Aspect::Box) => nms::all(candidates, options),
-        Some(iou_threshold) => nms::nms(candidates, iou_threshold, options),
-        None => nms::most_confident(candidates, options),
+        _ if !model.head().has(Aspect::Box) => nms::all(candidates, options, fates),
+        Some(iou_threshold) => nms::nms(candidates, iou_threshold, options, fates),
+        None => nms::most_confident(candidates, options, fates),
     };
-    masked(model, outputs, kept)
+    masked(model, outputs, kept, fates)
 }
 
 /// What a prediction may become a detection as, of more confidence than `least`.
 fn labelled(prediction: &Prediction, habits: &Habits, least: f32) -> impl Iterator<Item = Detection> {
     let best = prediction.best_class();
     let classes = if habits.has_many_labels { 0..prediction.class_logits.len() } else { best..best + 1 };
+    let passes = move |&class: &usize| unlabelled(prediction, (class, best), habits, least).is_none();
+    classes.filter(passes).map(|class| Detection::of(prediction, class))
+}
+
+/// Why a prediction can't become a detection as one of `class`; `None` if it can. `best`: its best class.
+fn unlabelled(prediction: &Prediction, (class, best): (usize, usize), habits: &Habits, least: f32) -> Option<Fate> {
+    if class != best && !habits.has_many_labels {
+        return Some(Fate::BetterClass);
+    }
     // NaN exceeds nothing.
-    classes.map(|class| Detection::of(prediction, class)).filter(move |found| found.confidence > least)
+    let exceeds = prediction.confidence(class) > least;
+    (!exceeds).then_some(Fate::Threshold { least })
 }
 
 /// The same detections with their masks, if the network gives any; without those that the family drops for theirs.
-fn masked(model: &Model, outputs: &[Tensor], mut kept: Vec<Detection>) -> Result<Vec<Detection>> {
+fn masked(model: &Model, outputs: &[Tensor], mut kept: Vec<Detection>, fates: &mut Fates) -> Result<Vec<Detection>> {
     if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
         for found in &mut kept {
             found.mask = found.box_input.map(|b| prototypes.mask(&found.place, &b)).transpose()?;
         }
     }
     if model.head().habits().drops_empty_masks {
-        kept.retain(|found| found.mask.as_ref().is_none_or(|mask| !mask.is_empty()));
+        let has_pixels = |found: &Detection| found.mask.as_ref().is_none_or(|mask| !mask.is_empty());
+        fates.retain(&mut kept, &Fate::EmptyMask, has_pixels);
     }
     Ok(kept)
 }
@@ -165,7 +196,7 @@ pub fn best_candidate(model: &Model, outputs: &[Tensor], options: &DetectOptions
             least
         })?;
     }
-    Ok(masked(model, outputs, best.into_iter().collect())?.pop())
+    Ok(masked(model, outputs, best.into_iter().collect(), &mut Fates::untold())?.pop())
 }
 
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out

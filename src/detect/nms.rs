@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{DetectOptions, Detection};
+use super::{
+    DetectOptions, Detection,
+    fate::{Fate, Fates},
+};
 use crate::geometry::BBox;
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
@@ -12,9 +15,9 @@ const MAX_CANDIDATES: usize = 30_000;
 const MAX_CELLS: usize = 300;
 
 /// Those of the classes that are wanted, most confident first.
-fn sorted(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
+fn sorted(mut candidates: Vec<Detection>, options: &DetectOptions, fates: &mut Fates) -> Vec<Detection> {
     if let Some(classes) = &options.classes {
-        candidates.retain(|candidate| classes.contains(&candidate.class_id));
+        fates.retain(&mut candidates, &Fate::Unwanted, |candidate| classes.contains(&candidate.class_id));
     }
     candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     candidates
@@ -23,40 +26,55 @@ fn sorted(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detect
 /// Keeps the most confident, without suppression: of networks that give one box for each object.
 ///
 /// As the Ultralytics package's `get_topk_index`: the cells with the best scores, and of these the best scores of all classes.
-pub fn most_confident(mut candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
+pub fn most_confident(mut candidates: Vec<Detection>, options: &DetectOptions, fates: &mut Fates) -> Vec<Detection> {
     // Before a choice of classes: the network has made its own by then.
     candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let crowded = Fate::Crowded { most: MAX_CELLS };
     let mut cells = HashSet::new();
-    candidates.retain(|candidate| {
+    fates.retain(&mut candidates, &crowded, |candidate| {
         cells.contains(&candidate.place) || (cells.len() < MAX_CELLS && cells.insert(candidate.place))
     });
-    candidates.truncate(MAX_CELLS);
-    all(candidates, options)
+    fates.truncate(&mut candidates, MAX_CELLS, &crowded);
+    all(candidates, options, fates)
 }
 
 /// Keeps the most confident, whatever they overlap.
-pub fn all(candidates: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
-    let mut kept = sorted(candidates, options);
-    kept.truncate(options.max_det.unwrap_or(usize::MAX));
+pub fn all(candidates: Vec<Detection>, options: &DetectOptions, fates: &mut Fates) -> Vec<Detection> {
+    let mut kept = sorted(candidates, options, fates);
+    if let Some(most) = options.max_det {
+        fates.truncate(&mut kept, most, &Fate::Surplus { most });
+    }
     kept
 }
 
 /// Keeps the most confident of each group of overlapping boxes of one class, most confident first.
 ///
 /// As YOLOv5's `non_max_suppression` with one label a box.
-pub fn nms(candidates: Vec<Detection>, iou_threshold: f32, options: &DetectOptions) -> Vec<Detection> {
-    let mut candidates = sorted(candidates, options);
-    candidates.truncate(MAX_CANDIDATES);
+pub fn nms(
+    candidates: Vec<Detection>,
+    iou_threshold: f32,
+    options: &DetectOptions,
+    fates: &mut Fates,
+) -> Vec<Detection> {
+    let mut candidates = sorted(candidates, options, fates);
+    fates.truncate(&mut candidates, MAX_CANDIDATES, &Fate::Crowded { most: MAX_CANDIDATES });
+    let most = options.max_det.unwrap_or(usize::MAX);
     let mut kept: Vec<Detection> = Vec::new();
     for candidate in candidates {
-        if options.max_det == Some(kept.len()) {
+        let is_full = kept.len() >= most;
+        // Whatever follows is dropped. Only who wants to know why looks further.
+        if is_full && !fates.are_told() {
             break;
         }
         let is_rival = |other: &Detection| options.agnostic || other.class_id == candidate.class_id;
-        let overlaps =
-            |other: &Detection| BBox::overlap(other.box_input.as_ref(), candidate.box_input.as_ref()) > iou_threshold;
-        if !kept.iter().any(|other| is_rival(other) && overlaps(other)) {
-            kept.push(candidate);
+        let iou = |other: &Detection| BBox::overlap(other.box_input.as_ref(), candidate.box_input.as_ref());
+        match kept.iter().find(|other| is_rival(other) && iou(other) > iou_threshold) {
+            Some(by) => {
+                let fate = || Fate::Suppressed { by: Box::new(by.clone()), iou: iou(by), limit: iou_threshold };
+                fates.tell(&candidate, fate);
+            }
+            None if is_full => fates.tell(&candidate, || Fate::Surplus { most }),
+            None => kept.push(candidate),
         }
     }
     kept
@@ -83,6 +101,10 @@ mod tests {
         kept.iter().map(|candidate| candidate.confidence).collect()
     }
 
+    fn suppressed(all: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
+        nms(all, 0.45, options, &mut Fates::untold())
+    }
+
     #[test]
     fn overlapping_boxes_of_one_class_leave_the_most_confident() {
         let all = || {
@@ -93,13 +115,13 @@ mod tests {
             ]
         };
         let options = DetectOptions::default();
-        assert_eq!(confidences(&nms(all(), 0.45, &options)), [0.9, 0.7]);
+        assert_eq!(confidences(&suppressed(all(), &options)), [0.9, 0.7]);
         let agnostic = DetectOptions { agnostic: true, ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), 0.45, &agnostic)), [0.9]);
+        assert_eq!(confidences(&suppressed(all(), &agnostic)), [0.9]);
         let first = DetectOptions { max_det: Some(1), ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), 0.45, &first)), [0.9]);
+        assert_eq!(confidences(&suppressed(all(), &first)), [0.9]);
         let class = DetectOptions { classes: Some(vec![1]), ..DetectOptions::default() };
-        assert_eq!(confidences(&nms(all(), 0.45, &class)), [0.7]);
+        assert_eq!(confidences(&suppressed(all(), &class)), [0.7]);
     }
 
     #[test]
@@ -110,12 +132,44 @@ mod tests {
         };
         let all = vec![at(0, 0, 0.6), at(0, 1, 0.7), at(1, 0, 0.9)];
         let options = DetectOptions::default();
-        assert_eq!(confidences(&most_confident(all.clone(), &options)), [0.9, 0.7, 0.6], "of one cell both classes");
+        assert_eq!(
+            confidences(&most_confident(all.clone(), &options, &mut Fates::untold())),
+            [0.9, 0.7, 0.6],
+            "of one cell both classes"
+        );
         let few = DetectOptions { max_det: Some(2), ..DetectOptions::default() };
-        assert_eq!(confidences(&most_confident(all, &few)), [0.9, 0.7]);
+        assert_eq!(confidences(&most_confident(all, &few, &mut Fates::untold())), [0.9, 0.7]);
         let many = (0..400).flat_map(|cell| [at(cell, 0, 0.9 - cell as f32 * 1e-3), at(cell, 1, 0.95)]).collect();
-        let kept = most_confident(many, &options);
+        let (last, mut fates) = (at(399, 1, 0.95), Fates::told());
+        let kept = most_confident(many, &options, &mut fates);
+        assert_eq!(fates.of(&last), Some(&Fate::Crowded { most: 300 }));
         assert!(kept.len() == 300 && kept.iter().all(|found| found.class_id == 1), "the cells have room for no more");
+    }
+
+    #[test]
+    fn each_that_is_dropped_has_its_fate() {
+        let (best, near, other, far) = (
+            candidate(0.0, 0.0, 10.0, 0, 0.9),
+            candidate(1.0, 1.0, 10.0, 0, 0.8),
+            candidate(0.0, 0.0, 10.0, 1, 0.7),
+            candidate(50.0, 50.0, 10.0, 0, 0.6),
+        );
+        // Fates go by place.
+        let all: Vec<Detection> = [best, near, other, far]
+            .into_iter()
+            .enumerate()
+            .map(|(index, found)| Detection { place: Place { index, ..found.place }, ..found })
+            .collect();
+        let options = DetectOptions { classes: Some(vec![0]), max_det: Some(1), ..DetectOptions::default() };
+        let mut fates = Fates::told();
+        assert_eq!(confidences(&nms(all.clone(), 0.45, &options, &mut fates)), [0.9]);
+        assert_eq!(fates.of(&all[0]), None);
+        let by = Box::new(all[0].clone());
+        let iou = all[0].box_input.unwrap().iou(&all[1].box_input.unwrap());
+        // Though there is no room for it either.
+        assert_eq!(fates.of(&all[1]), Some(&Fate::Suppressed { by, iou, limit: 0.45 }));
+        assert_eq!(fates.of(&all[2]), Some(&Fate::Unwanted));
+        assert_eq!(fates.of(&all[3]), Some(&Fate::Surplus { most: 1 }));
     }
 
     proptest! {
@@ -125,7 +179,7 @@ mod tests {
         ) {
             let all: Vec<_> = boxes.into_iter().map(|(x, y, side, class, conf)| candidate(x, y, side, class, conf)).collect();
             let options = DetectOptions::default();
-            let kept = nms(all.clone(), 0.45, &options);
+            let kept = suppressed(all.clone(), &options);
             prop_assert!(kept.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence));
             for (index, a) in kept.iter().enumerate() {
                 for b in &kept[index + 1..] {

@@ -27,7 +27,7 @@ pub use self::{
 };
 use self::{fuse::fused, methods::Run, plan::Plan};
 use crate::{
-    detect::{Answer, DetectOptions, Detection, Letterbox, Query, best_candidate, best_match, detect, is_defined},
+    detect::{Candidate, DetectOptions, Detection, Letterbox, Query, best_candidate, candidates, detect, is_defined},
     error::{Error, Result},
     model::{Forward, Model},
     tensor::to_array3,
@@ -53,7 +53,7 @@ pub struct ExplainOptions {
     pub img_size: Option<u32>,
     /// Which predictions become detections.
     pub detect: DetectOptions,
-    /// A box to explain instead of the detections. Default: none.
+    /// A place whose strongest candidate is explained instead of the detections. Default: none.
     pub query: Option<Query>,
     /// Default: what suits the model.
     pub method: Method,
@@ -159,9 +159,10 @@ pub struct Explanation {
     pub is_undefined: bool,
     /// Where there is no box although none was asked for: the most confident prediction, which stays below the threshold.
     pub best_candidate: Option<Detection>,
-    /// What the detector makes of a query, if there was one: the box above, and what won instead. None if no prediction
-    /// overlaps it.
-    pub answer: Option<Answer>,
+    /// What the detector makes of a query: predictions for its place, strongest first, at most
+    /// [`MOST_CANDIDATES`](crate::detect::MOST_CANDIDATES). The box above is that of the first. Empty if no prediction is about the
+    /// place, or nothing was asked.
+    pub candidates: Vec<Candidate>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -258,16 +259,16 @@ pub fn explain_watched(
     let letterbox = Letterbox::of(picture, model, options.img_size)?;
     let input = letterbox.tensor(model.device())?;
     let done = start.elapsed();
-    let to_input = |query: Query| Query { target: letterbox.map.to_input(&query.target), ..query };
-    let options = ExplainOptions { query: options.query.map(to_input), ..options.clone() };
-    let Found { boxes, is_undefined, best_candidate, answer, timings } =
+    let query = options.query.map(|query| query.in_input(&letterbox.map));
+    let options = ExplainOptions { query, ..options.clone() };
+    let Found { boxes, is_undefined, best_candidate, candidates, timings } =
         explain_tensor(model, &input, &options, watch)?;
     Ok(Explanation {
         letterbox,
         boxes,
         is_undefined,
         best_candidate,
-        answer,
+        candidates,
         timings: Timings { letterbox: done, ..timings },
     })
 }
@@ -312,7 +313,7 @@ struct Found {
     boxes: Vec<ExplainedBox>,
     is_undefined: bool,
     best_candidate: Option<Detection>,
-    answer: Option<Answer>,
+    candidates: Vec<Candidate>,
     timings: Timings,
 }
 
@@ -325,13 +326,13 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
 
     let forward = plan.forward(model, input)?;
     timings.forward = lap();
-    let answer = match &options.query {
-        Some(query) => best_match(model, &forward.outputs, query)?,
-        None => None,
-    };
-    let detections = match (&options.query, &answer) {
-        (None, _) => detect(model, &forward.outputs, &options.detect)?,
-        (Some(_), answer) => answer.iter().map(|answer| answer.detection.clone()).collect(),
+    let (candidates, detections) = match &options.query {
+        Some(query) => {
+            let candidates = candidates(model, &forward.outputs, query, &options.detect)?;
+            let strongest = candidates.first().map(|candidate| candidate.detection.clone());
+            (candidates, strongest.into_iter().collect())
+        }
+        None => (Vec::new(), detect(model, &forward.outputs, &options.detect)?),
     };
     let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
     let best_candidate = match options.query {
@@ -343,7 +344,7 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.maps = lap();
-    Ok(Found { boxes, is_undefined, best_candidate, answer, timings })
+    Ok(Found { boxes, is_undefined, best_candidate, candidates, timings })
 }
 
 /// The maps of `detections` at the layers of `plan`, which the forward pass of `picture` tapped.

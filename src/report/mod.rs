@@ -4,6 +4,8 @@ mod csv;
 mod json;
 mod mask;
 mod picture;
+mod prediction;
+mod query;
 mod raw;
 mod record;
 
@@ -12,6 +14,8 @@ pub use self::{
     json::{write_json, write_value},
     mask::MaskEntry,
     picture::{DEFAULT_QUALITY, max_side, write_picture},
+    prediction::PredictionEntry,
+    query::{CandidateEntry, FateEntry, QueryEntry, TrialEntry, WinnerEntry},
     raw::{RawFormat, write_raw},
-    record::{DetectionEntry, ImageEntry, InputEntry, PredictionEntry, QueryEntry, RawMap, Record},
+    record::{DetectionEntry, ImageEntry, InputEntry, RawMap, Record},
 };

@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use super::MaskEntry;
+use super::{
+    MaskEntry,
+    prediction::{Frame, PredictionEntry},
+    query::QueryEntry,
+};
 use crate::{
-    detect::Detection,
     explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
     model::Model,
@@ -56,35 +59,6 @@ pub struct InputEntry {
     pub pad_x: i32,
     /// Rows of padding on the top; less than 0: so many are cut off.
     pub pad_y: i32,
-}
-
-/// A box that was asked for, and how it fared.
-#[derive(Debug, Clone, Serialize)]
-pub struct QueryEntry {
-    /// The class that was asked for.
-    pub class_id: usize,
-    /// Its name.
-    pub class: String,
-    /// The box that was asked for.
-    pub box_image: BBox,
-    /// IoU of the explained prediction with it; `None` if no prediction overlaps the box.
-    pub iou: Option<f32>,
-    /// The most confident prediction there of any class.
-    pub winner: Option<PredictionEntry>,
-}
-
-/// A prediction that is not explained.
-#[derive(Debug, Clone, Serialize)]
-pub struct PredictionEntry {
-    /// Its class.
-    pub class_id: usize,
-    /// The name of the class.
-    pub class: String,
-    /// 0 to 1.
-    pub confidence: f32,
-    /// In pixels of the picture; `None` if the class is said of the whole picture.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub box_image: Option<BBox>,
 }
 
 /// An explained box.
@@ -174,23 +148,8 @@ impl Record {
                 mask: detection.mask.as_ref().map(|mask| MaskEntry::new(&mask.to_image(map))),
             }
         };
-        let prediction = |found: &Detection| PredictionEntry {
-            class_id: found.class_id,
-            class: name(found.class_id),
-            confidence: found.confidence,
-            box_image: found.box_input.map(|b| map.to_image(&b)),
-        };
-        let query = options.query.map(|query| {
-            let answer = explanation.answer.as_ref();
-            let winner = answer.and_then(|answer| answer.winner.as_ref());
-            QueryEntry {
-                class_id: query.class_id,
-                class: name(query.class_id),
-                box_image: query.target,
-                iou: answer.map(|answer| answer.iou),
-                winner: winner.map(prediction),
-            }
-        });
+        let frame = Frame { model, map };
+        let query = options.query.map(|query| QueryEntry::new(&query, &explanation.candidates, frame));
         Self {
             image: ImageEntry { path: image.to_owned(), width: map.image.width, height: map.image.height },
             input: InputEntry {
@@ -204,7 +163,7 @@ impl Record {
             target: options.target.of(model).name,
             query,
             detections: explanation.boxes.iter().enumerate().map(entry).collect(),
-            best_candidate: explanation.best_candidate.as_ref().map(prediction),
+            best_candidate: explanation.best_candidate.as_ref().map(|best| frame.prediction(best)),
         }
     }
 }

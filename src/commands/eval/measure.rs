@@ -295,7 +295,7 @@ impl Found {
             boxes: explained,
             is_undefined: false,
             best_candidate: None,
-            answer: None,
+            candidates: Vec::new(),
             timings: Default::default(),
         };
         let groups = explanation.groups(Grouping::Box);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use yolo_cam::{
     ExplainedBox, Explanation, Model,
-    detect::{Detection, Query},
+    detect::Detection,
     geometry::BBox,
     render::is_drawable,
     report::{DetectionEntry, Record},
@@ -85,24 +85,6 @@ pub fn small_boxes(explanation: &Explanation) -> Option<String> {
         let boxes = if small == 1 { "a box is" } else { "boxes are" };
         format!("note: {boxes} smaller than {SMALL} pixels in the panels; --layout crops shows each enlarged")
     })
-}
-
-/// In one line, what the detector made of the box that was asked for.
-pub fn query_outcome(query: &Query, explanation: &Explanation, model: &Model, threshold: f32) -> String {
-    let class = &model.names()[query.class_id];
-    let Some(answer) = &explanation.answer else {
-        return format!("no prediction overlaps the box, of {class} or any other class");
-    };
-    let confidence = answer.detection.confidence;
-    let is_below = if confidence > threshold { "" } else { ", not above --conf-thres" };
-    let own = format!("the best prediction of {class} has confidence {confidence:.4}{is_below}, IoU {:.2}", answer.iou);
-    match &answer.winner {
-        Some(winner) if winner.class_id == query.class_id => format!("{own}; no other class won there"),
-        Some(winner) => {
-            format!("{own}; there {} won with {:.4}", model.names()[winner.class_id], winner.confidence)
-        }
-        None => format!("{own}; no prediction overlaps the box by a half"),
-    }
 }
 
 /// The boxes of a picture, or its classes, in one line.

@@ -2,6 +2,8 @@
 
 mod ledger;
 mod messages;
+mod missed;
+mod spot;
 mod worker;
 
 use std::{
@@ -23,7 +25,7 @@ use super::{
     interrupt,
     model::warn_of_target,
     noun::Noun,
-    options::{explain_options, heading, method_of, result_settings, settings},
+    options::{explain_options, heading, method_of, result_settings, settings, trial_sizes},
     parallel::in_order,
     session::{Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
@@ -50,6 +52,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
     let model = &session.model;
     let kinds = result_kinds(explain_options(command, model)?, command.fuse.is_some(), model);
+    let sizes = &trial_sizes(command, model)?;
     let method = method_of(command, model);
     warn_of_target(command.target, iter::once(method), model);
     let sources = session.sources();
@@ -60,7 +63,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources, command.pictures.every, namer)
     };
-    let planner = Planner { command, kinds: &kinds, settings: result_settings(command, model) };
+    let planner = Planner { command, kinds: &kinds, sizes, settings: result_settings(command, model) };
     if command.dry_run {
         let journal = Journal::read(output_dir);
         return list(plan(&journal), &planner, &journal);
@@ -102,7 +105,7 @@ fn refuse_other_settings(journal: &Journal, settings: &ResultSettings, output_di
 }
 
 fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: Journal) -> Result<Exit> {
-    let &Planner { command, kinds, .. } = planner;
+    let &Planner { command, kinds, sizes, .. } = planner;
     let total = items.total();
     let started = journal.start(Some(&planner.settings));
     let journal = Mutex::new(journal);
@@ -147,7 +150,7 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     }
     let jobs = until_stopped(items);
     let jobs = jobs.map(|item| planner.job(item, &mut journal.lock().unwrap_or_else(PoisonError::into_inner)));
-    let task = Task { command, kinds, steps: &progress.steps, reports: &reports };
+    let task = Task { command, kinds, sizes, steps: &progress.steps, reports: &reports };
     let workers = crew(session.model, workers, threads(), task)?;
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
@@ -166,6 +169,8 @@ fn crew<'a>(model: Model, count: usize, threads: usize, task: Task<'a>) -> Resul
 struct Planner<'a> {
     command: &'a ExplainCommand,
     kinds: &'a [ResultKind],
+    /// Other sizes of the input at which a place is looked at.
+    sizes: &'a [u32],
     /// What results depend on.
     settings: ResultSettings,
 }

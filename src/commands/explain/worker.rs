@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result};
 use image::RgbImage;
 use serde_json::Value;
 use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
+    detect::{Trial, try_size},
     explain::explain_watched,
-    geometry::{BBox, Size},
-    report::{Record, max_side, write_picture},
+    report::{Record, TrialEntry, max_side, write_picture},
 };
 
 use super::{
@@ -21,7 +21,9 @@ use super::{
         options::method_of,
         session::{Attempt, attempt, go_on},
     },
-    messages::{empty_maps, no_signal_reason, query_outcome, small_boxes, undrawable_name},
+    messages::{empty_maps, no_signal_reason, small_boxes, undrawable_name},
+    missed::Answer,
+    spot::check_spot,
 };
 use crate::{
     cli::{ExplainCommand, Verbosity},
@@ -90,6 +92,8 @@ pub type PictureReports = Vec<(&'static str, Box<dyn PictureReport>)>;
 pub struct Task<'a> {
     pub command: &'a ExplainCommand,
     pub kinds: &'a [ResultKind],
+    /// Other sizes of the input at which a place is looked at.
+    pub sizes: &'a [u32],
     pub steps: &'a Bar,
     pub reports: &'a PictureReports,
 }
@@ -100,6 +104,9 @@ struct Current<'a> {
     picture: &'a RgbImage,
     names: ResultNames,
     kind: &'a ResultKind,
+    /// Whether it is the first result of its picture: what goes for all of them is told once.
+    is_first: bool,
+    trials: &'a [(u32, Result<Trial, String>)],
 }
 
 /// Explains one picture after the other.
@@ -150,29 +157,46 @@ impl<'a> ExplainWorker<'a> {
         // That of a picture that was found in a folder below may be new.
         fs::create_dir_all(&folder).with_context(|| format!("{image}: folder {folder:?} cannot be created"))?;
         let mut decode = start.elapsed();
+        let trials = self.trials(&loaded.picture).with_context(|| image.to_owned())?;
         let mut done = Vec::with_capacity(self.task.kinds.len());
         for kind in self.task.kinds {
-            let current = Current { image, picture: &loaded.picture, names: kind.names(names), kind };
+            let (is_first, trials) = (done.is_empty(), &trials);
+            let picture = &*loaded.picture;
+            let current = Current { image, picture, names: kind.names(names), kind, is_first, trials };
             done.push(self.result(&current, decode, warnings)?);
             decode = Duration::ZERO;
         }
         Ok(done)
     }
 
+    /// What is at the place that is asked for at other sizes of the input, the same for all results; or why the network can't run
+    /// there.
+    fn trials(&self, picture: &RgbImage) -> Result<Vec<(u32, Result<Trial, String>)>> {
+        let options = &self.task.kinds[0].options;
+        let Some(query) = &options.query else { return Ok(Vec::new()) };
+        check_spot(&query.spot, picture.dimensions())?;
+        let mut trials = Vec::with_capacity(self.task.sizes.len());
+        for &size in self.task.sizes {
+            if go_on().is_break() {
+                return Err(yolo_cam::Error::Interrupted.into());
+            }
+            let trial = try_size(&self.model, picture, query, &options.detect, size);
+            trials.push((size, trial.map_err(|error| error.to_string())));
+        }
+        Ok(trials)
+    }
+
     fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Finished> {
-        let Current { image, picture, names, kind } = current;
+        let Current { image, picture, names, kind, .. } = current;
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let mut watch = |done, total| {
             self.task.steps.show(done, total);
             go_on()
         };
-        if let Some(query) = &kind.options.query {
-            check_box(&query.target, picture.dimensions()).with_context(|| image.to_string())?;
-        }
         let explanation =
             explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
-        self.warn(image, &explanation, &kind.options, warnings);
+        self.warn(current, &explanation, warnings);
         lap();
         let command = self.task.command;
         let footer = command.has_footer.then(|| footer(command, &self.model));
@@ -195,6 +219,11 @@ impl<'a> ExplainWorker<'a> {
         let mut record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
         for (detection, explained) in record.detections.iter_mut().zip(&explanation.boxes) {
             detection.reason = no_signal_reason(explained, &self.model);
+        }
+        if let Some(query) = record.query.as_mut().filter(|_| command.try_sizes) {
+            let entry =
+                |(size, trial): &(u32, Result<Trial, String>)| TrialEntry::new(*size, trial.as_ref(), &self.model);
+            query.sizes = Some(current.trials.iter().map(entry).collect());
         }
         let keep = |(name, report): &(&'static str, Box<dyn PictureReport>)| -> Result<(&'static str, Value)> {
             Ok((*name, report.write(&explained, &record, &mut others)?))
@@ -221,15 +250,21 @@ impl<'a> ExplainWorker<'a> {
     }
 
     /// What the user should know of an explanation.
-    fn warn(&self, image: &str, explanation: &Explanation, options: &ExplainOptions, warnings: &mut Vec<String>) {
+    fn warn(&self, current: &Current, explanation: &Explanation, warnings: &mut Vec<String>) {
+        let &Current { image, kind, is_first, trials, .. } = current;
         if explanation.is_undefined {
             warnings.push(format!("warning: {image}: {}", yolo_cam::Error::Undefined));
         }
         warnings.extend(empty_maps(image, explanation, &self.model));
-        if let Some(query) = options.query.as_ref().filter(|_| !explanation.is_undefined) {
-            let least = options.detect.conf_threshold.unwrap_or_default();
-            let outcome = query_outcome(query, explanation, &self.model, least);
-            warnings.push(format!("query: {image}: {outcome}"));
+        if let Some(query) = kind.options.query.as_ref().filter(|_| is_first && !explanation.is_undefined) {
+            let Explanation { letterbox, candidates, .. } = explanation;
+            let ExplainCommand { detection, verbosity, .. } = self.task.command;
+            let (model, map, top) = (&self.model, &letterbox.map, detection.top);
+            let answer = Answer { image, model, query, map, candidates, trials, top };
+            match verbosity {
+                Verbosity::Quiet => warnings.push(answer.in_short()),
+                Verbosity::Normal | Verbosity::Verbose => warnings.extend(answer.in_full()),
+            }
         }
         warnings.extend(undrawable_name(explanation, &self.model).filter(|_| self.task.command.render.labels));
     }
@@ -262,26 +297,6 @@ fn footer(command: &ExplainCommand, model: &Model) -> Vec<String> {
     vec![file, method_of(command, model).name.to_owned(), format!("target {}", command.target.of(model).name)]
 }
 
-/// Whether a box lies in a picture of so many pixels.
-fn check_box(b: &BBox, (width, height): (u32, u32)) -> Result<()> {
-    let corners = |b: &BBox| <[f32; 4]>::from(*b).map(|side| side.to_string()).join(",");
-    let (w, h) = (width as f32, height as f32);
-    let sides = <[f32; 4]>::from(*b);
-    if sides.iter().all(|side| (0.0..=1.0).contains(side)) && width.min(height) > 1 {
-        let pixels = BBox { x1: b.x1 * w, y1: b.y1 * h, x2: b.x2 * w, y2: b.y2 * h };
-        bail!(
-            "--box {} looks like fractions of the picture, but --box takes pixels; for this picture use --box {}",
-            corners(b),
-            corners(&BBox::from(<[f32; 4]>::from(pixels).map(f32::round)))
-        );
-    }
-    let inside = b.clipped(Size { width, height });
-    if inside.area() <= 0.0 {
-        bail!("--box {} lies outside the picture, which is {width}x{height} pixels", corners(b));
-    }
-    Ok(())
-}
-
 /// A single result for each picture; where the layers' maps are not fused, one for each layer.
 pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> Vec<ResultKind> {
     let layers = match &options.target_layer {
@@ -293,24 +308,4 @@ pub fn result_kinds(options: ExplainOptions, is_fused: bool, model: &Model) -> V
         options: options.clone().with_target_layer(TargetLayer::Layers(vec![layer])),
     };
     layers.into_iter().map(single).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_box_in_shares_or_outside_is_told_with_what_it_would_be() {
-        let check = |sides: [f32; 4]| check_box(&BBox::from(sides), (768, 576)).map_err(|error| error.to_string());
-        assert_eq!(check([60.0, 100.0, 500.0, 420.0]), Ok(()));
-        assert_eq!(check([-20.0, 100.0, 900.0, 420.0]), Ok(()), "a part of it is inside");
-        assert_eq!(
-            check([0.1, 0.25, 0.5, 1.0]),
-            Err("--box 0.1,0.25,0.5,1 looks like fractions of the picture, but --box takes pixels; for this picture use --box \
-                 77,144,384,576"
-                .to_owned())
-        );
-        let outside = check([800.0, 10.0, 900.0, 20.0]).unwrap_err();
-        assert_eq!(outside, "--box 800,10,900,20 lies outside the picture, which is 768x576 pixels");
-    }
 }

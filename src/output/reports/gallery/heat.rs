@@ -76,7 +76,7 @@ mod tests {
             boxes: vec![found],
             is_undefined: false,
             best_candidate: None,
-            answer: None,
+            candidates: Vec::new(),
             timings: Timings::default(),
         }
     }
