@@ -231,6 +231,23 @@ fn masks_are_the_packages() {
     }
 }
 
+/// Boxes that are dropped for their empty masks are none of the most confident: those that stay move up.
+#[test]
+fn as_many_boxes_are_shown_as_were_asked_for_though_some_have_empty_masks() {
+    let Some(path) = material("families/tiny/v8-seg.pt") else { return };
+    let model = Model::load(path, Device::Cpu).expect("it loads");
+    let picture = picture::read("images/dog.jpg").expect("the picture is sound");
+    let input = Letterbox::of(&picture, &model, Some(320)).expect("it has pixels").tensor(Device::Cpu).expect("a tensor");
+    let outputs = model.forward(&input, &[]).expect("it runs").outputs;
+    let options = DetectOptions::default().with_conf_threshold(Some(1e-4)).with_max_det(Some(30));
+    let all = detect(&model, &outputs, &options).expect("they are read");
+    assert!(all.len() < 30, "a box has an empty mask");
+    for top in [1, 5, all.len()] {
+        let shown = detect(&model, &outputs, &options.clone().with_top(Some(top))).expect("they are read");
+        assert_eq!(shown, all[..top], "the first {top}");
+    }
+}
+
 /// YOLOv5's coefficients are the last values of its rows.
 #[test]
 fn coefficients_of_yolov5_are_those_of_its_rows() {

@@ -156,7 +156,7 @@ fn without(fate: &Fate, candidate: &Candidate, options: &DetectOptions) -> Optio
         Fate::Threshold { .. } => options.with_conf_threshold(Some(candidate.detection.confidence * 0.999)),
         Fate::Unwanted => options.with_classes(None),
         Fate::Suppressed { .. } => options.with_iou_threshold(Some(1.0)),
-        Fate::Surplus { .. } => options.with_max_det(Some(usize::MAX)),
+        Fate::Surplus { .. } => options.with_max_det(Some(usize::MAX)).with_top(None),
         _ => return None,
     })
 }

@@ -57,7 +57,8 @@ pub fn detect_options(choice: &DetectionChoice, model: &Model) -> DetectOptions 
     DetectOptions::default()
         .with_conf_threshold(choice.conf_threshold)
         .with_iou_threshold(choice.iou_threshold)
-        .with_max_det([choice.top, most].into_iter().flatten().min())
+        .with_max_det(if head.has(Aspect::Box) { most } else { [choice.top, most].into_iter().flatten().min() })
+        .with_top(choice.top)
         .with_agnostic(choice.agnostic_nms)
         .with_habits(&habits)
 }
@@ -136,7 +137,8 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSetting
         ("img-size", model.input_side(*img_size).to_string()),
         ("conf-thres", or_auto(detect.conf_threshold)),
         ("iou-thres", or_auto(detect.iou_threshold)),
-        ("most boxes", or_auto(detect.max_det)),
+        ("max-det", or_auto(detect.max_det)),
+        ("top", or_auto(detect.top)),
         ("classes", or_auto(classes.as_ref().map(|classes| classes.join(",")))),
         ("agnostic-nms", agnostic_nms.to_string()),
         ("place", or_auto(command.spot.map(|spot| format!("{spot:?}")))),

@@ -38,9 +38,9 @@ pub enum Fate {
         /// The IoU that is allowed.
         limit: f32,
     },
-    /// There are as many more confident detections as a picture may have.
+    /// There are as many more confident detections as a picture may have, or as were asked for.
     Surplus {
-        /// How many it may have.
+        /// How many.
         most: usize,
     },
     /// Its mask has no pixel, and the family drops such boxes.

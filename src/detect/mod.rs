@@ -77,6 +77,8 @@ pub struct DetectOptions {
     pub iou_threshold: Option<f32>,
     /// Most detections in one picture; `None` is the family's own: 300, or the 5 most probable classes. Default: `None`.
     pub max_det: Option<usize>,
+    /// Only the most confident of the detections, so many. Default: all.
+    pub top: Option<usize>,
     /// Only these classes. Default: all.
     pub classes: Option<Vec<usize>>,
     /// Whether boxes of different classes suppress each other. Default: no.
@@ -87,6 +89,7 @@ with_fields!(DetectOptions {
     with_conf_threshold => conf_threshold: Option<f32>,
     with_iou_threshold => iou_threshold: Option<f32>,
     with_max_det => max_det: Option<usize>,
+    with_top => top: Option<usize>,
     with_classes => classes: Option<Vec<usize>>,
     with_agnostic => agnostic: bool,
 });
@@ -140,7 +143,7 @@ fn detect_telling(
         Some(iou_threshold) => nms::nms(candidates, iou_threshold, options, fates),
         None => nms::most_confident(candidates, options, fates),
     };
-    masked(model, outputs, kept, fates)
+    masked(model, outputs, kept, options.top, fates)
 }
 
 /// What a prediction may become a detection as, of more confidence than `least`.
@@ -161,18 +164,34 @@ fn unlabelled(prediction: &Prediction, (class, best): (usize, usize), habits: &H
     (!exceeds).then_some(Fate::Threshold { least })
 }
 
-/// The same detections with their masks, if the network gives any; without those that the family drops for theirs.
-fn masked(model: &Model, outputs: &[Tensor], mut kept: Vec<Detection>, fates: &mut Fates) -> Result<Vec<Detection>> {
-    if let Some(prototypes) = Prototypes::of(model.head(), outputs)? {
-        for found in &mut kept {
-            found.mask = found.box_input.map(|b| prototypes.mask(&found.place, &b)).transpose()?;
+/// The first `top` of the same detections with their masks, if the network gives any; those that the family drops for their
+/// masks don't count.
+fn masked(
+    model: &Model,
+    outputs: &[Tensor],
+    kept: Vec<Detection>,
+    top: Option<usize>,
+    fates: &mut Fates,
+) -> Result<Vec<Detection>> {
+    let prototypes = Prototypes::of(model.head(), outputs)?;
+    let drops_empty_masks = model.head().habits().drops_empty_masks;
+    let most = top.unwrap_or(usize::MAX);
+    let mut shown = Vec::with_capacity(kept.len().min(most));
+    for mut found in kept {
+        if shown.len() == most {
+            fates.tell(&found, || Fate::Surplus { most });
+            continue;
+        }
+        if let (Some(prototypes), Some(b)) = (&prototypes, found.box_input) {
+            found.mask = Some(prototypes.mask(&found.place, &b)?);
+        }
+        if drops_empty_masks && found.mask.as_ref().is_some_and(Mask::is_empty) {
+            fates.tell(&found, || Fate::EmptyMask);
+        } else {
+            shown.push(found);
         }
     }
-    if model.head().habits().drops_empty_masks {
-        let has_pixels = |found: &Detection| found.mask.as_ref().is_none_or(|mask| !mask.is_empty());
-        fates.retain(&mut kept, &Fate::EmptyMask, has_pixels);
-    }
-    Ok(kept)
+    Ok(shown)
 }
 
 /// The most confident prediction of one picture, of the classes that are wanted, however little the network believes in it;
@@ -196,7 +215,7 @@ pub fn best_candidate(model: &Model, outputs: &[Tensor], options: &DetectOptions
             least
         })?;
     }
-    Ok(masked(model, outputs, best.into_iter().collect(), &mut Fates::untold())?.pop())
+    Ok(masked(model, outputs, best.into_iter().collect(), None, &mut Fates::untold())?.pop())
 }
 
 /// Visits the predictions of a level whose presence exceeds `least`, for the first picture. Only those cells are copied out

@@ -141,6 +141,9 @@ fn expanded(path: &Path, search: Search) -> Vec<Result<Found, String>> {
     if path.exists() {
         return vec![Ok(Found::named(path))];
     }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return vec![Err(format!("{path:?} is no file, and cameras are not read; give pictures or videos"))];
+    }
     if text.contains("://") {
         return vec![remote::check(path, search.offline).map(|()| Found::named(path))];
     }

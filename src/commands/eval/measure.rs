@@ -209,7 +209,7 @@ impl Found {
         settle(model.device());
         let seconds = start.elapsed().as_secs_f64();
         let detections = detect(model, &forward.outputs, &options.detect)?;
-        let all = options.detect.clone().with_classes(None).with_max_det(Some(usize::MAX));
+        let all = options.detect.clone().with_classes(None).with_max_det(Some(usize::MAX)).with_top(None);
         if detections.is_empty() && !is_defined(&forward.outputs)? {
             return Err(yolo_cam::Error::Undefined);
         }

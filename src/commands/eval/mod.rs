@@ -221,6 +221,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "conf_thres": detect.conf_threshold,
         "iou_thres": detect.iou_threshold,
         "max_det": detect.max_det,
+        "top": detect.top,
         "classes": detection.classes,
         "agnostic_nms": detection.agnostic_nms,
         "labels_sha256": command.labels.as_deref().map(labels_sha256).transpose()?,
