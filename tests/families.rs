@@ -237,7 +237,8 @@ fn as_many_boxes_are_shown_as_were_asked_for_though_some_have_empty_masks() {
     let Some(path) = material("families/tiny/v8-seg.pt") else { return };
     let model = Model::load(path, Device::Cpu).expect("it loads");
     let picture = picture::read("images/dog.jpg").expect("the picture is sound");
-    let input = Letterbox::of(&picture, &model, Some(320)).expect("it has pixels").tensor(Device::Cpu).expect("a tensor");
+    let input =
+        Letterbox::of(&picture, &model, Some(320)).expect("it has pixels").tensor(Device::Cpu).expect("a tensor");
     let outputs = model.forward(&input, &[]).expect("it runs").outputs;
     let options = DetectOptions::default().with_conf_threshold(Some(1e-4)).with_max_det(Some(30));
     let all = detect(&model, &outputs, &options).expect("they are read");

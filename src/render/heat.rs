@@ -14,8 +14,8 @@ pub(super) struct Painter {
     threshold: f32,
 }
 
-/// Opacity is this power of the heat: weak heat that lies all over a picture does not colour it.
-const FADING: f32 = 1.5;
+/// Opacity is this power of the heat: weak heat that lies all over a picture hardly colours it.
+const FADING: f32 = 1.25;
 
 impl Blend {
     /// How opaque `heat`, 0 to 1, is, as a share of the strongest.
@@ -165,7 +165,7 @@ mod tests {
         let [r, g, b] = Colormap::Jet
             .color(128.0 / 255.0)
             .0
-            .map(|value| 100.0 + (f32::from(value) - 100.0) * 0.8 * (128.0f32 / 255.0).powf(1.5));
+            .map(|value| 100.0 + (f32::from(value) - 100.0) * 0.8 * (128.0f32 / 255.0).powf(FADING));
         let half = blended(0.5).0.map(f32::from);
         assert!([r, g, b].iter().zip(half).all(|(expected, found)| (expected - found).abs() <= 1.0), "{half:?}");
     }

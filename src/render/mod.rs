@@ -198,8 +198,9 @@ impl<'a> Artist<'a> {
         self.draw_boxes(panel, &boxes);
         let notices = boxes.iter().filter_map(|(explained, b)| self.notice(map.image, explained, b));
         notices.for_each(|notice| notice.draw(panel));
-        // Where the boxes have no lines, masks have.
-        let thickness = self.options.line_width.filter(|&width| width > 0).unwrap_or_else(|| default_line_width(panel));
+        // Where the boxes have no lines, masks have. They are thinner: what is in a mask may be narrow.
+        let chosen = self.options.line_width.filter(|&width| width > 0);
+        let thickness = chosen.unwrap_or_else(|| (default_line_width(panel) / 2).max(1));
         masks.iter().for_each(|(mask, color)| outline::draw_outline(panel, mask, *color, thickness));
         labels.draw(panel);
         Ok(())
