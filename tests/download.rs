@@ -213,7 +213,7 @@ fn a_picture_on_a_server_is_explained_and_what_is_none_costs_itself_alone() {
         command.args([&broken, &missing, &large].map(|server| format!("{}/a.jpg", server.url)));
         command.arg("--output-dir").arg(output.path()).args(flags).assert()
     };
-    run(&[]).code(1).stderr(
+    run(&["--no-footer"]).code(1).stderr(
         contains("/v7.0/my%20dog.jpg?size=640: ")
             .and(contains("a.jpg\" cannot be fetched: it broke off"))
             .and(contains("404"))
