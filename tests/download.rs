@@ -208,12 +208,12 @@ fn a_picture_on_a_server_is_explained_and_what_is_none_costs_itself_alone() {
     let output = temp();
     let run = |flags: &[&str]| {
         let mut command = program();
-        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--img-path"]);
+        command.args(["--model-path", "tests/data/three.pt", "--img-size", "64", "--no-footer", "--img-path"]);
         command.arg(format!("{}/my%20dog.jpg?size=640", server.url));
         command.args([&broken, &missing, &large].map(|server| format!("{}/a.jpg", server.url)));
         command.arg("--output-dir").arg(output.path()).args(flags).assert()
     };
-    run(&["--no-footer"]).code(1).stderr(
+    run(&[]).code(1).stderr(
         contains("/v7.0/my%20dog.jpg?size=640: ")
             .and(contains("a.jpg\" cannot be fetched: it broke off"))
             .and(contains("404"))

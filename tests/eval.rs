@@ -438,7 +438,7 @@ fn the_recommended_flags_are_those_that_were_measured() {
     for flags in expected {
         let mut command = yolo_cam();
         command.args(["--model-path", "weights/yolov5s.torchscript", "--img-path", "images/eagle.jpg"]);
-        command.args(["--img-size", "320", "--output-dir"]).arg(output.path()).args(flags.split(' '));
+        command.args(["--img-size", "320", "--exist-ok", "--output-dir"]).arg(output.path()).args(flags.split(' '));
         command.assert().success();
     }
 }
