@@ -8,9 +8,8 @@ use crate::geometry::{BBox, LetterboxMap};
 
 /// Lays heat over pixels, inside boxes.
 pub(super) struct Painter {
-    colors: [Rgb<u8>; 256],
-    /// Share of each colour, of 256.
-    alphas: [u32; 256],
+    /// Of 256 even steps of heat.
+    layers: [Layer; 256],
     threshold: f32,
 }
 
@@ -25,12 +24,6 @@ impl Blend {
             Self::Heat => heat.powf(FADING),
         }
     }
-
-    /// The share of the colour of each of 256 even steps of heat from 0 to 1, of 256. `alpha`: that of the strongest.
-    fn alphas(self, alpha: f32) -> [u32; 256] {
-        let most = alpha.clamp(0.0, 1.0) * 256.0;
-        std::array::from_fn(|level| (most * self.opacity(level as f32 / 255.0)).round() as u32)
-    }
 }
 
 /// Where between two columns (or rows) of a map a pixel's centre lies.
@@ -44,11 +37,7 @@ struct Position {
 
 impl Painter {
     pub fn new(options: &RenderOptions) -> Self {
-        Self {
-            colors: options.colormap.table(),
-            alphas: options.blend.alphas(options.alpha),
-            threshold: options.threshold,
-        }
+        Self { layers: layers(options), threshold: options.threshold }
     }
 
     /// `heat`: `[H, W]` at the size of the network's input, 0 to 1; `map`: how `panel` lies in the input; `boxes`: in pixels of
@@ -85,14 +74,30 @@ impl Painter {
 
     /// Lays heat of `level`, 0 to 1, over a pixel.
     pub fn blend(&self, below: &mut Rgb<u8>, level: f32) {
-        let level = usize::from((level * 255.0).round() as u8);
-        let (above, alpha) = (self.colors[level], self.alphas[level]);
-        for (below, above) in below.0.iter_mut().zip(above.0) {
-            // Rounded half up.
-            let sum = u32::from(*below) * (256 - alpha) + u32::from(above) * alpha;
-            *below = ((sum + 128) >> 8) as u8;
+        let Layer { color, rest } = &self.layers[usize::from((level * 255.0).round() as u8)];
+        for (below, color) in below.0.iter_mut().zip(color) {
+            *below = ((u32::from(*below) * rest + color) >> 8) as u8;
         }
     }
+}
+
+/// A colour to lay over pixels.
+#[derive(Clone, Copy)]
+struct Layer {
+    /// Times its share, of 256, and rounded half up once it is divided.
+    color: [u32; 3],
+    /// What is left of the pixel, of 256.
+    rest: u32,
+}
+
+/// The colours of 256 even steps of heat from 0 to 1.
+fn layers(options: &RenderOptions) -> [Layer; 256] {
+    let colors = options.colormap.table();
+    let most = options.alpha.clamp(0.0, 1.0) * 256.0;
+    std::array::from_fn(|level| {
+        let alpha = (most * options.blend.opacity(level as f32 / 255.0)).round() as u32;
+        Layer { color: colors[level].0.map(|value| u32::from(value) * alpha + 128), rest: 256 - alpha }
+    })
 }
 
 /// For each of `pixels` that show `scaled` cells of a map from cell `pad` on: where its centre lies among `cells`.

@@ -27,17 +27,26 @@ pub(super) struct Line {
 const CONFIDENCE: usize = " 0.90".len();
 
 impl Line {
-    /// `share`: of the height that suits the picture.
-    pub fn fit(text: &str, picture: Size, share: f32) -> Self {
+    /// As high as suits the picture.
+    pub fn fit(text: &str, picture: Size) -> Self {
         let wanted = picture.width.min(picture.height) as f32 * HEIGHT_SHARE;
-        let mut height = (wanted.clamp(MIN_HEIGHT, MAX_HEIGHT) * share).max(SMALLEST_HEIGHT);
+        let mut height = wanted.clamp(MIN_HEIGHT, MAX_HEIGHT);
         let room = picture.width.saturating_sub(2 * padding(height));
-        let width = text::width(height, text);
+        let mut width = text::width(height, text);
+        let mut text = text.to_owned();
         if width > room {
             height = (height * room as f32 / width as f32).max(SMALLEST_HEIGHT);
+            text = shortened(&text, |text| text::width(height, text) <= room);
+            width = text::width(height, &text);
         }
-        let text = shortened(text, |text| text::width(height, text) <= room);
-        Self { width: text::width(height, &text), height: height.ceil() as u32, scale: height, text }
+        Self { width, height: height.ceil() as u32, scale: height, text }
+    }
+
+    /// The same text in a `share` of its height.
+    pub fn smaller(&self, share: f32) -> Self {
+        let scale = (self.scale * share).max(SMALLEST_HEIGHT.min(self.scale));
+        let width = (self.width as f32 * scale / self.scale).ceil() as u32;
+        Self { text: self.text.clone(), scale, width, height: scale.ceil() as u32 }
     }
 
     /// Width and height of the plate around it, in pixels.
@@ -91,7 +100,7 @@ const NOTICE_SHARE: f32 = 0.35;
 
 /// The plate of `text` in the middle of `b`; `None` if it would hide the box.
 pub(super) fn notice(picture: Size, b: &BBox, text: &str) -> Option<Plate> {
-    let line = Line::fit(text, picture, 1.0);
+    let line = Line::fit(text, picture);
     let (width, height) = line.plate_size();
     let corner = (f32::midpoint(b.x1, b.x2) - width as f32 / 2.0, f32::midpoint(b.y1, b.y2) - height as f32 / 2.0);
     let place = line.within(corner, picture);

@@ -56,15 +56,17 @@ pub(super) fn place(panel: Size, visible: &BBox, labels: Vec<BoxLabel>) -> Place
     for (own, label) in labels.into_iter().enumerate() {
         let Some(b) = label.b else {
             // What is said of the whole picture stands in lines below each other.
-            let line = Line::fit(&label.text, panel, 1.0);
+            let line = Line::fit(&label.text, panel);
             let place = line.within((visible.x1, visible.y1 + (rows * line.plate_size().1) as f32), panel);
             room.placed.push(Placed { plate: Plate { line, place, color: label.plate }, leader: None });
             rows += 1;
             continue;
         };
-        let text = SIZES.into_iter().find_map(|size| room.find(&label.text, size, own, &b));
+        let line = Line::fit(&label.text, panel);
+        let text = SIZES.into_iter().find_map(|size| room.find(&line, size, own, &b));
         let found = text.or_else(|| {
-            let number = SIZES[1..].iter().find_map(|&size| room.find(&label.number.to_string(), size, own, &b));
+            let line = Line::fit(&label.number.to_string(), panel);
+            let number = SIZES[1..].iter().find_map(|&size| room.find(&line, size, own, &b));
             if number.is_some() { &mut legend } else { &mut unseen }.push(format!("{}: {}", label.number, label.text));
             number
         });
@@ -100,15 +102,15 @@ struct Room {
 }
 
 impl Room {
-    /// The best place for `text` at `b`, which is the box number `own`, in one of the [`SIZES`].
+    /// The best place for a line at `b`, which is the box number `own`, in one of the [`SIZES`].
     fn find(
         &self,
-        text: &str,
+        line: &Line,
         (share, rings): (f32, u32),
         own: usize,
         b: &BBox,
     ) -> Option<(Line, Rect, Option<Segment>)> {
-        let line = Line::fit(text, self.panel, share);
+        let line = line.smaller(share);
         if let Some(place) = self.beside(&line, own, b) {
             return Some((line, place, None));
         }
@@ -157,7 +159,7 @@ impl Room {
     fn cost(&self, place: Rect, own: usize) -> Option<f32> {
         let plate = bounds(&place);
         let is_free = self.placed.iter().all(|Placed { plate: other, leader }| {
-            other.place.intersect(place).is_none() && leader.as_ref().is_none_or(|leader| !leader.crosses(&plate))
+            !overlap(&other.place, &place) && leader.as_ref().is_none_or(|leader| !leader.crosses(&plate))
         });
         if !is_free {
             return None;
@@ -175,6 +177,14 @@ impl Room {
         }
         Some(cost)
     }
+}
+
+/// Whether two plates share a pixel.
+fn overlap(one: &Rect, other: &Rect) -> bool {
+    one.left() <= other.right()
+        && other.left() <= one.right()
+        && one.top() <= other.bottom()
+        && other.top() <= one.bottom()
 }
 
 /// What costs least, of equals the first.
@@ -209,7 +219,12 @@ impl Segment {
 
     /// Whether it goes through a box (Liang and Barsky, 1984).
     fn crosses(&self, b: &BBox) -> bool {
-        let (dx, dy) = (self.to.0 - self.from.0, self.to.1 - self.from.1);
+        let ((x1, y1), (x2, y2)) = (self.from, self.to);
+        // Most boxes are far from it.
+        if x1.max(x2) < b.x1 || x1.min(x2) > b.x2 || y1.max(y2) < b.y1 || y1.min(y2) > b.y2 {
+            return false;
+        }
+        let (dx, dy) = (x2 - x1, y2 - y1);
         let sides =
             [(-dx, self.from.0 - b.x1), (dx, b.x2 - self.from.0), (-dy, self.from.1 - b.y1), (dy, b.y2 - self.from.1)];
         let (mut enter, mut leave) = (0.0f32, 1.0f32);
