@@ -105,8 +105,7 @@ impl Verdict {
 mod tests {
     use super::*;
 
-    const GOOD: FillFigures =
-        FillFigures { own: 0.6, gaussian: 0.5, random: 0.1, own_beside_random: 0.7, left: 0.2 };
+    const GOOD: FillFigures = FillFigures { own: 0.6, gaussian: 0.5, random: 0.1, own_beside_random: 0.7, left: 0.2 };
 
     #[test]
     fn each_reason_must_hold_under_both_fills() {

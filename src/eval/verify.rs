@@ -143,10 +143,15 @@ pub fn verify(
             };
             let batch = if input.device().is_cuda() { options.batch.clamp(1, model.most_pictures()) } else { 1 };
             let jobs = changed.chunks(batch).collect();
-            let scores: Vec<Vec<f32>> = crew.run(jobs, || canvas.shared(), work, |scores: &Vec<f32>| {
-                done += scores.len();
-                if watch(done, total).is_break() { Err(Error::Interrupted) } else { Ok(()) }
-            })?;
+            let scores: Vec<Vec<f32>> = crew.run(
+                jobs,
+                || canvas.shared(),
+                work,
+                |scores: &Vec<f32>| {
+                    done += scores.len();
+                    if watch(done, total).is_break() { Err(Error::Interrupted) } else { Ok(()) }
+                },
+            )?;
             Ok(scores.concat())
         })?;
         indices.iter().zip(found).for_each(|(&index, verdict)| verdicts[index] = Some(verdict));
