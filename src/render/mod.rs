@@ -308,3 +308,15 @@ fn size_of(picture: &RgbImage) -> Size {
 fn default_line_width(picture: &RgbImage) -> u32 {
     (picture.width().max(picture.height()) / 320).max(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn a_note_of_several_boxes_stands_once() {
+        assert_eq!(counted(["a", "b", "a"].into_iter()), ["a ×2", "b"]);
+        assert_eq!(counted(["b"].into_iter()), ["b"]);
+        assert!(counted([].into_iter()).is_empty());
+    }
+}
