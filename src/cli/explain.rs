@@ -135,15 +135,16 @@ pub struct ExplainArgs {
     /// Explain why the box's class rather than this one (number or name): the logit of this is subtracted
     #[arg(long, value_name = "CLASS", help_heading = "Explanation")]
     contrast: Option<String>,
-    /// Which random masks d-rise takes: the same seed gives the same map
+    /// Which random masks d-rise takes, and which random map and tiles --verify: the same seed gives the same map and the same
+    /// figures
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Explanation")]
     seed: u64,
     /// Measure each map: is it better than a Gaussian on its box, or a random map, where pixels are removed and added under two fills?
     /// The answer is one of three words: faithful, no better than a blob, misleading. STEPS: changed pictures for each map and
-    /// fill, half of them removals, 2 to 1000; a box takes 4 STEPS + 4 forward passes [default: 12]
+    /// fill, half of them removals, 2 to 1000, 12 if none is said; a box takes 4 STEPS + 4 forward passes
     #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "12", value_parser = clap::value_parser!(u16).range(2..=1000), help_heading = "Explanation")]
     verify: Option<u16>,
-    /// How many changed pictures scorecam, ablationcam and d-rise run at once
+    /// How many changed pictures scorecam, ablationcam and d-rise, and --verify on a GPU, run at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Explanation")]
     batch: u16,
 
