@@ -19,7 +19,7 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
         Verbosity, check_method, target_layers,
     },
-    values::{Format, Joining, corners, fraction, joining, layout, method, point, report},
+    values::{Format, Joining, corners, fraction, joining, layout, method, point, report, verify_steps},
 };
 
 use crate::output::{
@@ -142,7 +142,7 @@ pub struct ExplainArgs {
     /// Measure each map: is it better than a Gaussian on its box, or a random map, where pixels are removed and added under two fills?
     /// The answer is one of three words: faithful, no better than a blob, misleading. STEPS: changed pictures for each map and
     /// fill, half of them removals, 2 to 1000, 12 if none is said; a box takes 4 STEPS + 4 forward passes
-    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "12", value_parser = clap::value_parser!(u16).range(2..=1000), help_heading = "Explanation")]
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "12", value_parser = verify_steps, help_heading = "Explanation")]
     verify: Option<u16>,
     /// How many changed pictures scorecam, ablationcam and d-rise, and --verify on a GPU, run at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Explanation")]
