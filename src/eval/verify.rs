@@ -30,6 +30,10 @@ const MOST: f64 = 4.0;
 /// The most as a share of the picture: without any pixel left all maps are the same.
 const MOST_OF_PICTURE: f64 = 7.0 / 8.0;
 
+/// A random map is measured where the box's area goes or comes, but at most this share of the picture: where nearly all of it goes, no
+/// map is good, and where nearly all of it comes, none is bad.
+const MOST_AT_RANDOM: f64 = 1.0 / 3.0;
+
 /// Of how many boxes of a picture maps at the size of the input are in memory.
 const AT_ONCE: usize = 16;
 
@@ -187,9 +191,10 @@ fn amounts(area: f64, pixels: f64, count: usize) -> Vec<i64> {
     (0..count).map(amount).collect()
 }
 
-/// Which of the amounts is nearest to the area of the box: there the random map is measured.
-fn nearest(amounts: &[i64], area: f64) -> usize {
-    let distance = |index: &usize| (amounts[*index] as f64 / area).ln().abs();
+/// Which of the amounts is measured with the random map. `area`: of the box; `pixels`: of the picture.
+fn nearest(amounts: &[i64], area: f64, pixels: f64) -> usize {
+    let wanted = area.min(pixels * MOST_AT_RANDOM);
+    let distance = |index: &usize| (amounts[*index] as f64 / wanted).ln().abs();
     (0..amounts.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
 }
 
@@ -274,7 +279,7 @@ fn judged(
     let mut beside_random = Vec::with_capacity(subjects.len());
     for (index, subject) in subjects.iter().enumerate() {
         let amounts = amounts(subject.area, pixels, count);
-        let nearest = nearest(&amounts, subject.area);
+        let nearest = nearest(&amounts, subject.area, pixels);
         beside_random.push(nearest);
         for fill in 0..FILLS.len() {
             for deletes in [true, false] {
@@ -420,7 +425,9 @@ mod tests {
     #[test]
     fn amounts_go_by_the_area_of_the_box_and_leave_something_of_the_picture() {
         assert_eq!(amounts(800.0, 1e6, 6), [100, 200, 400, 800, 1600, 3200]);
-        assert_eq!(nearest(&amounts(800.0, 1e6, 6), 800.0), 3);
+        assert_eq!(nearest(&amounts(800.0, 1e6, 6), 800.0, 1e6), 3);
+        let whole = amounts(9000.0, 1e4, 6);
+        assert_eq!((whole[3], nearest(&whole, 9000.0, 1e4)), (3852, 3), "not the largest");
         assert_eq!(amounts(800.0, 800.0, 2), [100, 700]);
         assert_eq!(amounts(800.0, 1e6, 1), [566]);
         assert_eq!(amounts(1.0, 1e6, 2), [1, 4]);
