@@ -13,8 +13,8 @@ use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Letterbox, detect},
-    eval::{Candidate, Crew, CurveOptions, Objects, Scene, evaluate, random_map},
-    explain::{MapSize, MethodOptions, explain, unwatched},
+    eval::{Candidate, Crew, CurveOptions, Objects, Scene, VerifyOptions, evaluate, random_map, verify},
+    explain::{MapSize, MethodOptions, explain, explain_with_outputs, unwatched},
     geometry::Size,
     picture,
     shape::{ShapeOptions, shape},
@@ -73,6 +73,9 @@ fn main() {
     }
     if wants("evaluation") {
         evaluation(&model, path);
+    }
+    if wants("verify") {
+        verification(&model, path);
     }
     if wants("families") {
         families(path);
@@ -293,6 +296,34 @@ fn evaluation(model: &Model, path: &str) {
         format!("{:.3}", bare / curves),
         "at least 0.9",
     );
+}
+
+/// Pictures that are changed to verify the maps of all boxes of a picture, against bare batched forward passes of as many.
+fn verification(model: &Model, path: &str) {
+    const BATCH: usize = 8;
+    let picture = picture::read(path).expect("the picture is sound");
+    let (explanation, outputs) =
+        explain_with_outputs(model, &picture, &ExplainOptions::default(), &mut unwatched).expect("it is explained");
+    let input = explanation.letterbox.tensor(Device::Cpu).expect("there is memory");
+    let options = VerifyOptions::default();
+    let mut crew = Crew::new(model, tch::get_num_threads().max(1) as usize).expect("it is shared");
+    let mut passes = 0;
+    let batch = input.repeat([BATCH as i64, 1, 1, 1]);
+    let rounds = (0..6).map(|_| {
+        let mut watch = |done: usize, _: usize| {
+            passes = done;
+            std::ops::ControlFlow::Continue(())
+        };
+        let verified = time(|| {
+            verify(&mut crew, &input, &outputs, &explanation.boxes, &options, &mut watch).expect("it is verified")
+        });
+        let batches = passes.div_ceil(BATCH);
+        let bare = time(|| (0..batches).for_each(|_| drop(model.forward(&batch, &[]).expect("it runs"))));
+        let seconds_each = bare.as_secs_f64() / (batches * BATCH) as f64;
+        seconds_each * passes as f64 / verified.as_secs_f64()
+    });
+    let ratio = median(rounds.skip(1).collect());
+    show("verify: passes per second / bare batched forward", format!("{ratio:.3}"), "at least 0.9");
 }
 
 /// `script`: the same weights as TorchScript.

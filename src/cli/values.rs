@@ -160,6 +160,19 @@ pub fn fraction(text: &str) -> Result<f32, String> {
     }
 }
 
+/// Of `--verify`, whose number may be left out: what stands behind it may have been meant as something else.
+pub fn verify_steps(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(steps) if (2..=1000).contains(&steps) => Ok(steps),
+        Ok(_) => Err("expected 2 to 1000 steps".into()),
+        Err(_) => {
+            Err("expected a number of steps from 2 to 1000; write --verify behind the model and the pictures, or \
+                       --verify=12"
+                .into())
+        }
+    }
+}
+
 pub fn device(text: &str) -> Result<Device> {
     let index = match text {
         "cpu" => return Ok(Device::Cpu),

@@ -147,6 +147,7 @@ pub fn result_settings(command: &ExplainCommand, model: &Model) -> ResultSetting
         ("method", method_of(command, model).name.to_owned()),
         // How many are run at once changes a map only by rounding.
         ("settings of the method", format!("{:?}", command.method_options.with_batch(1))),
+        ("verify", or_auto(command.verify)),
         ("target", command.target.of(model).name.to_owned()),
         ("contrast", or_auto(command.contrast.as_ref())),
         ("target-layer", or_auto(command.target_layers.as_ref().map(|layers| layers.join(",")))),

@@ -30,6 +30,11 @@ impl Crew {
         &self.models[0]
     }
 
+    /// How many there are.
+    pub(super) fn threads(&self) -> usize {
+        self.models.len()
+    }
+
     /// Hands each of `jobs` to `work` as threads get free, and returns the results in the order of the jobs. `done` sees each
     /// as soon as it is there. The first error of either ends it. `state`: what a thread has for itself; tensors can't be shared.
     pub(super) fn run<J: Send, S: Send, R: Send>(

@@ -180,15 +180,20 @@ impl ThreadState {
     fn picture(&self, changed: &Changed, count: i64) -> Result<Tensor> {
         let (there, elsewhere) =
             if changed.deletes { (&self.deletion, &self.input) } else { (&self.input, &self.insertion) };
-        // As `where` has it, which branches at each value and takes several times as long.
-        let first = self.ranks[changed.map].f_lt(count)?;
-        let rest = first.f_logical_not()?;
-        Ok(there.f_mul(&first.f_to_kind(Kind::Float)?)?.f_add(&elsewhere.f_mul(&rest.f_to_kind(Kind::Float)?)?)?)
+        mixed(&self.ranks[changed.map], count, there, elsewhere)
     }
 }
 
+/// `there` in the first `count` pixels, `elsewhere` in the others. `ranks`: `[1, 1, H, W]`.
+pub(super) fn mixed(ranks: &Tensor, count: i64, there: &Tensor, elsewhere: &Tensor) -> Result<Tensor> {
+    // As `where` has it, which branches at each value and takes several times as long.
+    let first = ranks.f_lt(count)?;
+    let rest = first.f_logical_not()?;
+    Ok(there.f_mul(&first.f_to_kind(Kind::Float)?)?.f_add(&elsewhere.f_mul(&rest.f_to_kind(Kind::Float)?)?)?)
+}
+
 /// For each pixel, row by row, how many come before it: the largest values first, equal ones in random order.
-fn ranks(map: &Array2<f32>, seed: u64) -> Vec<i32> {
+pub(super) fn ranks(map: &Array2<f32>, seed: u64) -> Vec<i32> {
     let lots = super::random_map(
         crate::geometry::Size { width: map.ncols() as u32, height: map.nrows() as u32 },
         seed,

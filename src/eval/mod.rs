@@ -39,6 +39,8 @@ mod protocol;
 mod randomization;
 mod stats;
 mod summary;
+mod verdict;
+mod verify;
 
 pub use self::{
     baseline::{gaussian_map, picture_seed, random_map},
@@ -50,4 +52,6 @@ pub use self::{
     randomization::{Randomization, Randomized},
     stats::{Mean, bootstrap, rank_correlation},
     summary::{Band, Case, Cost, Explainer, LocalizationMeans, Row, Sample, Summary},
+    verdict::{FillFigures, Verdict, Word},
+    verify::{VerifyOptions, verify},
 };

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What takes the place of removed pixels, and what insertion begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,11 @@ pub enum Fill {
     Blurred,
     /// Independent random colours.
     Random,
+    /// The mean colour of the picture, everywhere.
+    Mean,
+    /// The picture's own tiles of 16x16 pixels in random order, none where it was: its textures, and nothing whole that is larger
+    /// than a tile.
+    Tiles,
 }
 
 /// How deletion and insertion are measured, named after the paper that does so.
@@ -94,7 +99,7 @@ impl Protocol {
 
 impl Fill {
     /// The picture of nothing but fill, `[1, 3, H, W]` in 0..1, for `input` of that shape. The same seed gives the same random
-    /// colours for the same size.
+    /// colours, or the same order of tiles, for the same size.
     ///
     /// # Errors
     /// [`crate::Error::Libtorch`] if there is not enough memory.
@@ -119,8 +124,42 @@ impl Fill {
                 let values = Tensor::from_slice(&bytes).f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
                 Ok(values.f_view(input.size().as_slice())?.f_to_device(input.device())?)
             }
+            Self::Mean => {
+                let mean = input.f_mean_dim([2i64, 3].as_slice(), true, Kind::Float)?;
+                Ok(mean.f_expand_as(input)?.f_contiguous()?)
+            }
+            Self::Tiles => {
+                let &[_, channels, height, width] = input.size().as_slice() else {
+                    return Err(Error::Libtorch(format!("expected [1, 3, H, W], found {:?}", input.size())));
+                };
+                let sources = Tensor::from_slice(&shuffled_tiles(height as usize, width as usize, seed));
+                let pixels = input.f_reshape([1, channels, height * width])?;
+                let shuffled = pixels.f_index_select(2, &sources.f_to_device(input.device())?)?;
+                Ok(shuffled.f_view([1, channels, height, width])?)
+            }
         }
     }
+}
+
+/// For each pixel, row by row, which pixel of the picture comes there. At edges that are no whole tile comes a part of one.
+fn shuffled_tiles(height: usize, width: usize, seed: u64) -> Vec<i64> {
+    const SIDE: usize = 16;
+    let side = SIDE.min(height).min(width).max(1);
+    let (rows, columns) = (height / side, width / side);
+    // A random cycle of all tiles (Sattolo), in which none stays where it is.
+    let mut order: Vec<usize> = (0..rows * columns).collect();
+    let draws = random_bytes(seed, 8 * order.len());
+    for (last, draw) in (1..order.len()).rev().zip(draws.chunks_exact(8)) {
+        let draw = draw.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+        order.swap(last, (draw % last as u64) as usize);
+    }
+    let source = |row: usize, column: usize| {
+        let place = (row / side % rows) * columns + column / side % columns;
+        let tile = order[place];
+        let (y, x) = (tile / columns * side + row % side, tile % columns * side + column % side);
+        (y * width + x) as i64
+    };
+    (0..height).flat_map(|row| (0..width).map(move |column| (row, column))).map(|(y, x)| source(y, x)).collect()
 }
 
 fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
@@ -155,6 +194,45 @@ mod tests {
         assert!((mean - 0.5).abs() < 0.01);
         assert_eq!(values(&random), values(&Fill::Random.picture(&even, 7).unwrap()));
         assert_ne!(values(&random), values(&Fill::Random.picture(&even, 8).unwrap()));
+    }
+
+    #[test]
+    fn the_mean_colour_is_that_of_each_channel() {
+        let picture = Tensor::rand([1, 3, 32, 48], (Kind::Float, Device::Cpu));
+        let mean = Fill::Mean.picture(&picture, 0).unwrap();
+        assert_eq!(mean.size(), picture.size());
+        let (found, own) = (values(&mean), values(&picture));
+        for (found, own) in found.chunks(32 * 48).zip(own.chunks(32 * 48)) {
+            let expected = own.iter().sum::<f32>() / own.len() as f32;
+            assert!(found.iter().all(|value| (value - expected).abs() < 1e-4), "{expected}: {:?}", &found[..3]);
+        }
+    }
+
+    #[test]
+    fn tiles_are_the_pictures_own_and_none_stays_where_it_was() {
+        for (height, width) in [(64, 96), (32, 16), (70, 50), (8, 20), (1, 1)] {
+            let sources = shuffled_tiles(height, width, 3);
+            assert_eq!(sources.len(), height * width);
+            let moves = |place: usize| sources[place] != place as i64;
+            assert!((0..sources.len()).all(moves) || (height, width) == (1, 1), "{height}x{width}");
+            if height % 16 == 0 && width % 16 == 0 {
+                let mut sorted = sources.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..(height * width) as i64).collect::<Vec<_>>(), "each pixel comes once");
+            }
+            // What is in a tile stays together.
+            if width > 1 {
+                assert_eq!(sources[1], sources[0] + 1);
+            }
+        }
+        let picture = Tensor::rand([1, 3, 64, 96], (Kind::Float, Device::Cpu));
+        let tiles = |seed| values(&Fill::Tiles.picture(&picture, seed).unwrap());
+        assert_eq!(tiles(1), tiles(1));
+        assert_ne!(tiles(1), tiles(2));
+        let first = shuffled_tiles(64, 96, 1);
+        let expected = values(&picture);
+        let found = tiles(1);
+        assert!((0..64 * 96).all(|pixel| found[pixel] == expected[first[pixel] as usize]));
     }
 
     #[test]

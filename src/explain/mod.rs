@@ -255,22 +255,37 @@ pub fn explain_watched(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Explanation> {
+    Ok(explain_with_outputs(model, picture, options, watch)?.0)
+}
+
+/// The same, with what the network said of the picture: its raw outputs without their graph, as [`verify`](crate::eval::verify)
+/// wants them.
+///
+/// # Errors
+/// As [`explain_watched`].
+pub fn explain_with_outputs(
+    model: &Model,
+    picture: &RgbImage,
+    options: &ExplainOptions,
+    watch: &mut Watch,
+) -> Result<(Explanation, Vec<Tensor>)> {
     let start = Instant::now();
     let letterbox = Letterbox::of(picture, model, options.img_size)?;
     let input = letterbox.tensor(model.device())?;
     let done = start.elapsed();
     let query = options.query.map(|query| query.in_input(&letterbox.map));
     let options = ExplainOptions { query, ..options.clone() };
-    let Found { boxes, is_undefined, best_candidate, candidates, timings } =
+    let Found { boxes, is_undefined, best_candidate, candidates, timings, outputs } =
         explain_tensor(model, &input, &options, watch)?;
-    Ok(Explanation {
+    let explanation = Explanation {
         letterbox,
         boxes,
         is_undefined,
         best_candidate,
         candidates,
         timings: Timings { letterbox: done, ..timings },
-    })
+    };
+    Ok((explanation, outputs))
 }
 
 /// The same for a picture that is the network's input already: `[1, 3, H, W]` f32, RGB in 0..1, sides whole
@@ -315,6 +330,8 @@ struct Found {
     best_candidate: Option<Detection>,
     candidates: Vec<Candidate>,
     timings: Timings,
+    /// Of the network, without their graph.
+    outputs: Vec<Tensor>,
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
@@ -344,7 +361,8 @@ fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch
     let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
     find_working_layers(model, input, &mut boxes, options)?;
     timings.maps = lap();
-    Ok(Found { boxes, is_undefined, best_candidate, candidates, timings })
+    let outputs = forward.outputs.iter().map(Tensor::detach).collect();
+    Ok(Found { boxes, is_undefined, best_candidate, candidates, timings, outputs })
 }
 
 /// The maps of `detections` at the layers of `plan`, which the forward pass of `picture` tapped.

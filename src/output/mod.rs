@@ -27,7 +27,7 @@ pub use self::{
     namer::Namer,
     names::{FORMATS, ResultNames},
     page::{BASE_STYLE, url_path},
-    result::{Explained, Finished, group_name},
+    result::{Explained, Finished, Verified, group_name},
     settings::ResultSettings,
     shapes::write_shapes,
     shell::quoted,

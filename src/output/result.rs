@@ -1,6 +1,6 @@
 //! One result of a picture, while its files are made and once they are written.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use image::RgbImage;
 use serde_json::Value;
@@ -40,8 +40,17 @@ pub struct Finished {
     pub record: Record,
     /// What each report of single pictures keeps of it.
     pub kept: Vec<Kept>,
+    /// What its maps being verified took, if that was asked for.
+    pub verified: Option<Verified>,
     /// Where the time went.
     pub times: String,
+}
+
+/// What it took to verify the maps of a result.
+pub struct Verified {
+    /// Forward passes for each box.
+    pub passes: usize,
+    pub time: Duration,
 }
 
 /// How files name a group of boxes: by the number of its box, by its class, or as all.

@@ -87,6 +87,8 @@ pub struct RenderOptions {
     /// What the footer says of all boxes, such as the model and the method; it adds layers and peaks. Pictures have no footer
     /// without. Default: `None`.
     pub footer: Option<Vec<String>>,
+    /// What the footer adds of each box, by its index; boxes without a note, and those beyond the last, add nothing. Default: none.
+    pub box_notes: Vec<Option<String>>,
     /// The longest side that a picture may have, in pixels. Default: that of a JPEG.
     pub max_side: u32,
 }
@@ -104,6 +106,7 @@ with_fields!(RenderOptions {
     with_fill_masks => fill_masks: bool,
     with_line_width => line_width: Option<u32>,
     with_footer => footer: Option<Vec<String>>,
+    with_box_notes => box_notes: Vec<Option<String>>,
     with_max_side => max_side: u32,
 });
 
@@ -122,6 +125,7 @@ impl Default for RenderOptions {
             fill_masks: false,
             line_width: None,
             footer: None,
+            box_notes: Vec::new(),
             max_side: 65_535,
         }
     }
@@ -259,8 +263,22 @@ impl<'a> Artist<'a> {
             [only] => format!("peak {}", value(*only)),
             [least, .., most] => format!("peaks {} to {}", value(*least), value(*most)),
         };
-        layers.into_iter().chain([peaks]).collect()
+        let own = group.boxes.iter().filter_map(|&index| self.options.box_notes.get(index)?.as_deref());
+        layers.into_iter().chain([peaks]).chain(counted(own)).collect()
     }
+}
+
+/// Each of several notes once, in the order in which they come first, with how often: `faithful ×2`.
+fn counted<'a>(notes: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for note in notes {
+        match counts.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((note, 1)),
+        }
+    }
+    let told = |(note, count): (&str, usize)| if count == 1 { note.to_owned() } else { format!("{note} ×{count}") };
+    counts.into_iter().map(told).collect()
 }
 
 /// A number with what a reader needs of it.
@@ -289,4 +307,16 @@ fn size_of(picture: &RgbImage) -> Size {
 /// As thick as the size of the picture asks for.
 fn default_line_width(picture: &RgbImage) -> u32 {
     (picture.width().max(picture.height()) / 320).max(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn a_note_of_several_boxes_stands_once() {
+        assert_eq!(counted(["a", "b", "a"].into_iter()), ["a ×2", "b"]);
+        assert_eq!(counted(["b"].into_iter()), ["b"]);
+        assert!(counted([].into_iter()).is_empty());
+    }
 }

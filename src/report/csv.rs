@@ -5,7 +5,12 @@ use std::{borrow::Cow, io, path::Path};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Record;
-use crate::{error::Result, files::write_atomically, shape::ShapeNumbers};
+use crate::{
+    error::Result,
+    eval::{Verdict, Word},
+    files::write_atomically,
+    shape::ShapeNumbers,
+};
 
 /// A text in a table. A spreadsheet takes one that begins with `=`, `+`, `-` or `@` for a formula, which may read files or call
 /// a server, and names come from strangers: an apostrophe in front makes it text. It is taken off when the table is read.
@@ -94,6 +99,9 @@ pub struct CsvRow {
     // No cell of the row itself: the table has columns for these only where a network gives masks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     masks: Option<MaskCells>,
+    // Nor these, unless maps were verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verify: Option<VerifyCells>,
 }
 
 /// The last columns of a table about masks.
@@ -102,6 +110,24 @@ struct MaskCells {
     shape_inside_mask: Option<f64>,
     shape_mask_iou: Option<f64>,
     mask_area: Option<usize>,
+}
+
+/// The columns of a table whose maps were verified.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct VerifyCells {
+    verify: Option<Word>,
+    verify_mean_gain: Option<f64>,
+    verify_tiles_gain: Option<f64>,
+}
+
+impl From<&Verdict> for VerifyCells {
+    fn from(verdict: &Verdict) -> Self {
+        Self {
+            verify: Some(verdict.word),
+            verify_mean_gain: Some(verdict.mean.gain()),
+            verify_tiles_gain: Some(verdict.tiles.gain()),
+        }
+    }
 }
 
 impl CsvRow {
@@ -139,6 +165,7 @@ impl CsvRow {
                 shape_mask_iou: detection.shape.as_ref().and_then(|shape| shape.mask_iou),
                 mask_area: Some(mask.area),
             }),
+            verify: detection.verify.as_ref().map(VerifyCells::from),
             ..picture.clone().with_shape(detection.shape.as_ref())
         };
         record.detections.iter().map(row).collect()
@@ -192,19 +219,24 @@ impl CsvRow {
     }
 }
 
-/// Writes the table of a run. If any of its boxes has a mask, three columns behind the others are about masks.
+/// Writes the table of a run. If any of its boxes has a mask, three columns behind the others are about masks; if the map of any
+/// was verified, the last three are about that.
 ///
 /// # Errors
 /// [`crate::Error::Io`].
 pub fn write_rows(path: &Path, rows: &[CsvRow]) -> Result<()> {
-    if rows.iter().all(|row| row.masks.is_none()) {
-        return write_csv(path, rows);
+    let has_masks = rows.iter().any(|row| row.masks.is_some());
+    let has_verdicts = rows.iter().any(|row| row.verify.is_some());
+    let plain = |row: &CsvRow| CsvRow { masks: None, verify: None, ..row.clone() };
+    let masks = |row: &CsvRow| row.masks.clone().unwrap_or_default();
+    let verify = |row: &CsvRow| row.verify.clone().unwrap_or_default();
+    let rows = rows.iter();
+    match (has_masks, has_verdicts) {
+        (false, false) => write_csv(path, &rows.map(plain).collect::<Vec<_>>()),
+        (true, false) => write_csv(path, &rows.map(|row| (plain(row), masks(row))).collect::<Vec<_>>()),
+        (false, true) => write_csv(path, &rows.map(|row| (plain(row), verify(row))).collect::<Vec<_>>()),
+        (true, true) => write_csv(path, &rows.map(|row| (plain(row), masks(row), verify(row))).collect::<Vec<_>>()),
     }
-    let with_masks = |row: &CsvRow| {
-        let masks = row.masks.clone().unwrap_or_default();
-        (CsvRow { masks: None, ..row.clone() }, masks)
-    };
-    write_csv(path, &rows.iter().map(with_masks).collect::<Vec<_>>())
 }
 
 /// Writes rows under a header. Boxes are in pixels of the picture.
@@ -268,6 +300,27 @@ mod tests {
         let found = lines(&[plain, masked]);
         assert_eq!(found[0], format!("{header},shape_inside_mask,shape_mask_iou,mask_area"));
         assert!(found[1].ends_with(",is empty,,,") && found[2].ends_with(",,,12"), "{found:?}");
+    }
+
+    #[test]
+    fn columns_about_verdicts_come_behind_those_about_masks() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let verify =
+            VerifyCells { verify: Some(Word::NoBetterThanABlob), verify_mean_gain: Some(-0.5), ..Default::default() };
+        let verified = CsvRow { verify: Some(verify), ..CsvRow::failed("b.jpg", "") };
+        let masks = MaskCells { mask_area: Some(12), ..MaskCells::default() };
+        let masked = CsvRow { masks: Some(masks), ..CsvRow::failed("a.jpg", "") };
+        let lines = |rows: &[CsvRow]| {
+            write_rows(&path, rows).unwrap();
+            std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let alone = lines(std::slice::from_ref(&verified));
+        assert!(alone[0].ends_with(",error,verify,verify_mean_gain,verify_tiles_gain"), "{alone:?}");
+        assert!(alone[1].ends_with(",,blob,-0.5,"), "{alone:?}");
+        let both = lines(&[masked, verified]);
+        assert!(both[0].ends_with(",mask_area,verify,verify_mean_gain,verify_tiles_gain"), "{both:?}");
+        assert!(both[1].ends_with(",12,,,") && both[2].ends_with(",,,,blob,-0.5,"), "{both:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
     query::QueryEntry,
 };
 use crate::{
+    eval::Verdict,
     explain::{CellGrid, ExplainOptions, ExplainedBox, Explanation},
     geometry::BBox,
     model::Model,
@@ -102,6 +103,9 @@ pub struct DetectionEntry {
     /// Its mask; `None` if the network gives no masks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<MaskEntry>,
+    /// What its map is worth; `None` if nobody asked, or the map has no signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verdict>,
 }
 
 /// A raw map that was written.
@@ -114,7 +118,8 @@ pub struct RawMap {
 }
 
 impl Record {
-    /// `maps`: for each box its raw map, if one was written; `shapes`: its shape, if it was measured.
+    /// `maps`: for each box its raw map, if one was written; `shapes`: its shape, if it was measured. Verdicts are added by who has
+    /// them.
     pub fn new(
         model: &Model,
         image: &str,
@@ -146,6 +151,7 @@ impl Record {
                 map_grid: raw.map(|raw| raw.grid),
                 shape: shapes.get(index).cloned().flatten(),
                 mask: detection.mask.as_ref().map(|mask| MaskEntry::new(&mask.to_image(map))),
+                verify: None,
             }
         };
         let frame = Frame { model, map };

@@ -10,7 +10,7 @@ use yolo_cam::report::CsvRow;
 
 use super::{
     super::noun::Noun,
-    messages::summary,
+    messages::{summary, verdicts},
     worker::{PictureOutcome, PictureState},
 };
 use crate::{
@@ -135,7 +135,7 @@ impl<'a> RunLedger<'a> {
         }
     }
 
-    fn tell_result(&mut self, image: &str, Finished { pictures, record, times, .. }: &Finished) {
+    fn tell_result(&mut self, image: &str, Finished { pictures, record, verified, times, .. }: &Finished) {
         self.boxes += record.detections.len();
         let shown = match pictures.as_slice() {
             [] => String::new(),
@@ -144,6 +144,9 @@ impl<'a> RunLedger<'a> {
         };
         let noun = self.noun;
         self.tell(Verbosity::Normal, || format!("{image}: {} -> {shown}", summary(record, noun)));
+        if let Some(line) = verified.as_ref().and_then(|verified| verdicts(record, noun, verified)) {
+            self.tell(Verbosity::Normal, || format!("{image}: {line}"));
+        }
         if self.command.verbosity >= Verbosity::Verbose {
             self.progress.say(&format!("time: {times}"));
         }

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use yolo_cam::{
     ExplainedBox, Explanation, Model,
     detect::Detection,
+    eval::Word,
     geometry::BBox,
     render::is_drawable,
     report::{DetectionEntry, Record},
 };
 
 use super::super::noun::Noun;
+use crate::output::Verified;
 
 /// Which boxes have no signal and why: a line for each reason, two at most.
 pub fn empty_maps(image: &str, explanation: &Explanation, model: &Model) -> Vec<String> {
@@ -98,6 +100,16 @@ pub fn summary(record: &Record, noun: Noun) -> String {
         },
         _ => listed(&detections.iter().map(name).collect::<Vec<_>>(), noun),
     }
+}
+
+/// How many maps of a picture have which word, and what that took; `None` if no map has one.
+pub fn verdicts(record: &Record, noun: Noun, verified: &Verified) -> Option<String> {
+    let words: Vec<Word> = record.detections.iter().filter_map(|detection| Some(detection.verify?.word)).collect();
+    let count = |word: Word| words.iter().filter(|&&other| other == word).count();
+    let counts = Word::ALL.map(|word| format!("{word} {}", count(word))).join(", ");
+    let seconds = verified.time.as_secs_f64();
+    (!words.is_empty())
+        .then(|| format!("verify: {counts}; {} passes for each {}, {seconds:.1} s", verified.passes, noun.one()))
 }
 
 /// The best of what is below the threshold, and a threshold that shows it.

@@ -109,10 +109,10 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     let total = items.total();
     let started = journal.start(Some(&planner.settings));
     let journal = Mutex::new(journal);
-    let takes_steps = command.method.runs_again();
+    let takes_steps = command.method.runs_again() || command.verify.is_some();
     let workers = match command.jobs {
         Some(jobs) => jobs.into(),
-        // Such methods keep all cores busy with batches by themselves.
+        // Such methods, and verifying, keep all cores busy with batches by themselves.
         None if takes_steps => 1,
         None => threads().min(MOST_WORKERS),
     };
@@ -162,7 +162,7 @@ fn crew<'a>(model: Model, count: usize, threads: usize, task: Task<'a>) -> Resul
     let threads = (threads / count).max(1) as i32;
     let mut models = (1..count).map(|_| Ok(model.share()?)).collect::<Result<Vec<Model>>>()?;
     models.push(model);
-    Ok(models.into_iter().map(|model| ExplainWorker::new(model, threads, task)).collect())
+    models.into_iter().map(|model| ExplainWorker::new(model, threads, task)).collect()
 }
 
 /// Decides what is to be done for each picture.

@@ -9,10 +9,12 @@ use std::{
 use anyhow::{Context, Error, Result};
 use image::RgbImage;
 use serde_json::Value;
+use tch::Tensor;
 use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     detect::{Trial, try_size},
-    explain::explain_watched,
+    eval::{Crew, Verdict, VerifyOptions, picture_seed, verify},
+    explain::explain_with_outputs,
     report::{Record, TrialEntry, max_side, write_picture},
 };
 
@@ -28,7 +30,7 @@ use super::{
 use crate::{
     cli::{ExplainCommand, Verbosity},
     inputs::{Content, Picture},
-    output::{Entry, Explained, Finished, ResultNames, reports::PictureReport, write_maps, write_shapes},
+    output::{Entry, Explained, Finished, ResultNames, Verified, reports::PictureReport, write_maps, write_shapes},
     progress::Bar,
 };
 
@@ -114,12 +116,21 @@ pub struct ExplainWorker<'a> {
     model: Model,
     /// Of libtorch; set in the thread that works.
     threads: Option<i32>,
+    /// Who runs changed pictures, if maps are verified.
+    crew: Option<Crew>,
     task: Task<'a>,
 }
 
 impl<'a> ExplainWorker<'a> {
-    pub fn new(model: Model, threads: i32, task: Task<'a>) -> Self {
-        Self { model, threads: Some(threads), task }
+    /// `threads`: how many of libtorch's; at least 1.
+    ///
+    /// # Errors
+    /// If there is not enough memory.
+    pub fn new(model: Model, threads: i32, task: Task<'a>) -> Result<Self> {
+        // On a GPU one is enough.
+        let handles = if model.device().is_cuda() { 1 } else { threads as usize };
+        let crew = task.command.verify.map(|_| Crew::new(&model, handles)).transpose()?;
+        Ok(Self { model, threads: Some(threads), crew, task })
     }
 
     pub fn work(&mut self, job: PictureJob) -> PictureOutcome {
@@ -145,7 +156,7 @@ impl<'a> ExplainWorker<'a> {
     }
 
     fn results(
-        &self,
+        &mut self,
         content: &Content,
         image: &str,
         names: &ResultNames,
@@ -186,20 +197,22 @@ impl<'a> ExplainWorker<'a> {
         Ok(trials)
     }
 
-    fn result(&self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Finished> {
+    fn result(&mut self, current: &Current, decode: Duration, warnings: &mut Vec<String>) -> Result<Finished> {
         let Current { image, picture, names, kind, .. } = current;
-        let mut clock = Instant::now();
-        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let steps = self.task.steps;
         let mut watch = |done, total| {
-            self.task.steps.show(done, total);
+            steps.show(done, total);
             go_on()
         };
-        let explanation =
-            explain_watched(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
+        let (explanation, outputs) =
+            explain_with_outputs(&self.model, picture, &kind.options, &mut watch).with_context(|| image.to_string())?;
         self.warn(current, &explanation, warnings);
-        lap();
+        let (verdicts, verified) = self.verified(picture, &explanation, &outputs).with_context(|| image.to_string())?;
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let command = self.task.command;
         let footer = command.has_footer.then(|| footer(command, &self.model));
+        let note = |verdict: &Option<Verdict>| Some(format!("verify: {}", verdict.as_ref()?.word));
         let explained = Explained {
             image,
             picture,
@@ -207,7 +220,7 @@ impl<'a> ExplainWorker<'a> {
             layer: kind.layer.as_deref(),
             model: &self.model,
             explanation: &explanation,
-            render: &command.render.clone().with_footer(footer),
+            render: &command.render.clone().with_footer(footer).with_box_notes(verdicts.iter().map(note).collect()),
             quality: command.quality,
         };
         let pictures = self.drawn(&explained, warnings)?;
@@ -219,6 +232,9 @@ impl<'a> ExplainWorker<'a> {
         let mut record = Record::new(&self.model, image, &explanation, &kind.options, &maps, &shapes);
         for (detection, explained) in record.detections.iter_mut().zip(&explanation.boxes) {
             detection.reason = no_signal_reason(explained, &self.model);
+        }
+        for (detection, verdict) in record.detections.iter_mut().zip(verdicts) {
+            detection.verify = verdict;
         }
         if let Some(query) = record.query.as_mut().filter(|_| command.try_sizes) {
             let entry =
@@ -235,18 +251,44 @@ impl<'a> ExplainWorker<'a> {
         }
         let write = lap();
         let timings = &explanation.timings;
-        let times = [
+        let mut times = vec![
             ("decode", decode),
             ("letterbox", timings.letterbox),
             ("forward", timings.forward),
             ("detect", timings.detect),
             ("maps", timings.maps),
-            ("render", render),
-            ("write", write),
         ];
-        let times = times.map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3)).join(", ");
+        times.extend(verified.as_ref().map(|verified| ("verify", verified.time)));
+        times.extend([("render", render), ("write", write)]);
+        let times = times.into_iter().map(|(stage, time)| format!("{stage} {:.1} ms", time.as_secs_f64() * 1e3));
+        let times = times.collect::<Vec<_>>().join(", ");
         let pictures = pictures.into_iter().map(|(file, _)| file).collect();
-        Ok(Finished { pictures, others, record, kept, times })
+        Ok(Finished { pictures, others, record, kept, verified, times })
+    }
+
+    /// What each map is worth, and what finding that out took, if that is wanted. `outputs`: of the network for the picture.
+    fn verified(
+        &mut self,
+        picture: &RgbImage,
+        explanation: &Explanation,
+        outputs: &[Tensor],
+    ) -> Result<(Vec<Option<Verdict>>, Option<Verified>)> {
+        let command = self.task.command;
+        let (Some(crew), Some(steps)) = (&mut self.crew, command.verify) else { return Ok((Vec::new(), None)) };
+        let start = Instant::now();
+        let method_options = &command.method_options;
+        let options = VerifyOptions::default()
+            .with_steps(steps.into())
+            .with_batch(method_options.batch)
+            // Other tiles and another random map for each picture, wherever it stands in the run.
+            .with_seed(picture_seed(picture, method_options.seed));
+        let input = explanation.letterbox.tensor(self.model.device())?;
+        let mut watch = |done, total| {
+            self.task.steps.show(done, total);
+            go_on()
+        };
+        let verdicts = verify(crew, &input, outputs, &explanation.boxes, &options, &mut watch)?;
+        Ok((verdicts, Some(Verified { passes: options.passes(), time: start.elapsed() })))
     }
 
     /// What the user should know of an explanation.

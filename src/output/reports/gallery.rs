@@ -12,6 +12,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 use yolo_cam::{
     Error, Result,
+    eval::Verdict,
     explain::Normalize,
     files::write_atomically,
     geometry::BBox,
@@ -86,6 +87,9 @@ pub struct CardBox {
     /// In pixels of the picture, if it has a mask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mask_area: Option<usize>,
+    /// What its map is worth, if that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    verify: Option<Verdict>,
 }
 
 /// A picture's files as relative URLs, and where they lie in it.
@@ -113,6 +117,7 @@ impl Card {
             layers: found.layers.clone(),
             reason: found.reason.clone(),
             mask_area: found.mask.as_ref().map(|mask| mask.area),
+            verify: found.verify,
         };
         Self {
             image: record.image.path.clone(),

@@ -34,13 +34,15 @@ function card(entry, index) {
 
 const cards = entries.map(card);
 
-const filters = ["search", "class", "from", "to", "show", "sort"].map(byId);
+const filters = ["search", "class", "from", "to", "trust", "show", "sort"].map(byId);
 const defaults = Object.fromEntries(filters.map((input) => [input.id, input.value]));
 
-/** Whether class and confidence ask for a box. */
+/** Whether class, confidence and trust ask for a box. */
 function isWanted(detection) {
   const name = byId("class").value;
   const [from, to] = [Number(byId("from").value), Number(byId("to").value)];
+  const word = byId("trust").value;
+  if (word && detection.verify?.word !== word) return false;
   return (!name || detection.class === name) && detection.confidence >= from && detection.confidence <= to;
 }
 
@@ -48,7 +50,7 @@ const wanted = (entry) => entry.detections.filter(isWanted);
 
 function matches(entry) {
   const search = byId("search").value.trim().toLowerCase();
-  const asksForBoxes = ["class", "from", "to"].some((id) => byId(id).value !== defaults[id]);
+  const asksForBoxes = ["class", "from", "to", "trust"].some((id) => byId(id).value !== defaults[id]);
   const texts = [title(entry), ...entry.detections.map((detection) => detection.class)];
   if (search && !texts.some((text) => text.toLowerCase().includes(search))) return false;
   if (asksForBoxes && wanted(entry).length === 0) return false;

@@ -15,6 +15,10 @@ const detections = entries.flatMap((entry) => entry.detections);
 /** What the model finds: boxes, or classes of whole pictures. */
 const things = detections.every((detection) => detection.box_image) ? ["box", "boxes"] : ["class", "classes"];
 
+/** Whether maps were verified: what a map is worth is told only then. */
+const hasVerdicts = detections.some((detection) => detection.verify);
+const wordOf = { faithful: "faithful", blob: "no better than a blob", misleading: "misleading" };
+
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 const colorOf = (detection) => colors[detection.class_id % colors.length];
 

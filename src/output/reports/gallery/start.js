@@ -77,6 +77,8 @@ byId("settings").append(
 );
 const counts = new Map();
 for (const { class: name } of detections) counts.set(name, (counts.get(name) ?? 0) + 1);
+byId("trust-filter").hidden = !hasVerdicts;
+byId("trust-head").hidden = !hasVerdicts;
 for (const [name, count] of [...counts].sort((a, b) => b[1] - a[1])) {
   byId("class").append(make("option", { value: name, textContent: `${name} (${count})` }));
 }

@@ -8,6 +8,13 @@ let opened = null;
 /** What belongs to each box of the entry in view: its row, its outline and its label. */
 let marks = [];
 
+/** "faithful (+0.12, +0.08)": what a map is worth, and how far it is above the Gaussian under both fills. */
+function trustOf({ verify }) {
+  if (!verify) return "";
+  const gain = ({ own, gaussian }) => `${own >= gaussian ? "+" : "−"}${Math.abs(own - gaussian).toFixed(2)}`;
+  return `${wordOf[verify.word]} (${gain(verify.mean)}, ${gain(verify.tiles)})`;
+}
+
 const labelOf = ({ class: name, confidence }) => `${name} ${confidence.toFixed(2)}`;
 
 function row(detection, index) {
@@ -26,6 +33,7 @@ function row(detection, index) {
     cell(button),
     cell(detection.confidence.toFixed(2)),
     cell(detection.mask_area === undefined ? corners : `${corners}, mask of ${detection.mask_area} pixels`),
+    ...(hasVerdicts ? [cell(trustOf(detection))] : []),
     layers,
   );
   line.addEventListener("click", () => choose(heatOf === index ? "all" : index));
