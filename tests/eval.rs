@@ -12,9 +12,9 @@ use tch::{CModule, Device, Kind, Tensor};
 use tempfile::TempDir;
 use yolo_cam::explain::methods;
 use yolo_cam::{
-    ExplainOptions, ExportOptions, Model, TargetLayer,
+    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
-    eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Scene, evaluate, random_map},
+    eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Randomized, Scene, evaluate, random_map},
     explain::{explain_found, unwatched},
     geometry::Size,
     picture,
@@ -199,39 +199,65 @@ mod known_evidence {
     }
 }
 
-#[test]
-fn maps_depend_on_weights_or_it_shows() {
-    let model = yolov5s();
-    let picture = picture::read("images/dog.jpg").expect("it is sound");
-    let input = Letterbox::new(&picture, 320, model.max_stride())
-        .expect("it has pixels")
-        .tensor(Device::Cpu)
-        .expect("there is memory");
-    let heads = model.forward(&input, &[]).expect("it runs").outputs;
-    let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
-    assert!(detections.len() > 1);
-    let mut randomization = Randomization::new(&model, 0).expect("it loads");
-    let mut run = |method, layer: &str| {
+/// Maps of a model, and what is left of them as its weights are shuffled.
+struct Shuffled {
+    model: Model,
+    input: Tensor,
+    detections: Vec<Detection>,
+    randomization: Randomization,
+}
+
+impl Shuffled {
+    fn new(model: Model, side: u32, found: &DetectOptions) -> Self {
+        let picture = picture::read("images/dog.jpg").expect("it is sound");
+        let letterbox = Letterbox::new(&picture, side, model.max_stride()).expect("it has pixels");
+        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+        let heads = model.forward(&input, &[]).expect("it runs").outputs;
+        let detections = detect(&model, &heads, found).expect("it is decoded");
+        assert!(detections.len() > 1);
+        let randomization = Randomization::new(&model, 0).expect("it loads");
+        Self { model, input, detections, randomization }
+    }
+
+    fn run(&mut self, method: Method, layer: &str) -> Vec<Randomized> {
+        let Self { model, input, detections, randomization } = self;
         let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
         let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
-        let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
-        randomization.run(&model, &input, &maps, &options, &mut unwatched).expect("it runs")
-    };
-    let eigen = run(methods::EIGEN_CAM, "model.17");
-    assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
-    let of = |module: &str| {
-        let found = eigen.iter().find(|found| found.module == module).expect("it is there");
-        found.correlations.clone()
-    };
-    assert_eq!(of("model.24"), vec![Some(1.0); detections.len()], "the head is behind what it looks at");
-    assert_eq!(of("model.20"), vec![Some(1.0); detections.len()], "so is this");
+        let maps = explain_found(model, input, detections.clone(), &options, &mut unwatched).expect("it runs");
+        randomization.run(model, input, &maps, &options, &mut unwatched).expect("it runs")
+    }
+}
+
+#[test]
+fn maps_depend_on_weights_or_it_shows() {
+    // Never trained: whatever its weights, its scores are those of a coin, and its boxes are found.
+    let tiny = Model::load("tests/data/tiny/yolov3-tiny.pt", Device::Cpu).expect("it loads");
+    let found = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(4));
+    let mut shuffled = Shuffled::new(tiny, 64, &found);
+    let before = "model.8";
+    let eigen = shuffled.run(methods::EIGEN_CAM, before);
+    assert_eq!(eigen[0].lost, [false; 4]);
+    assert_eq!(eigen[0].correlations, [Some(1.0); 4], "the head is behind what it looks at");
     let low = |correlations: &[f64]| !correlations.is_empty() && correlations.iter().all(|value| value.abs() < 0.9);
-    let first: Vec<f64> = of("model.0").into_iter().flatten().collect();
-    assert!(low(&first), "{first:?}");
-    let grad = run(methods::GRAD_CAM, "model.17");
-    let last: Vec<f64> = grad.last().expect("modules").inside.iter().copied().flatten().collect();
+    let last: Vec<f64> = eigen.last().expect("modules").correlations.iter().copied().flatten().collect();
     assert!(low(&last), "{last:?}");
-    assert_eq!(run(methods::GRAD_CAM, "model.17"), grad, "the weights are restored, and the seed is the same");
+    let grad = shuffled.run(methods::GRAD_CAM, before);
+    let last: Vec<f64> = grad.last().expect("modules").correlations.iter().copied().flatten().collect();
+    assert!(low(&last), "{last:?}");
+    assert_eq!(shuffled.run(methods::GRAD_CAM, before), grad, "the weights are restored, and the seed is the same");
+}
+
+#[test]
+fn of_a_box_that_is_no_longer_found_there_is_no_map_to_compare() {
+    let mut shuffled = Shuffled::new(yolov5s(), 320, &DetectOptions::default());
+    let boxes = shuffled.detections.len();
+    // It looks before the head, whose weights change nothing for it: its maps would correlate.
+    let eigen = shuffled.run(methods::EIGEN_CAM, "model.17");
+    assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
+    for module in &eigen {
+        assert_eq!(module.lost, vec![true; boxes], "{}", module.module);
+        assert_eq!((&module.correlations, &module.inside), (&vec![None; boxes], &vec![None; boxes]));
+    }
 }
 
 /// The program, told to compare into `output`.
@@ -335,7 +361,11 @@ fn the_random_baseline_has_the_boxs_share_and_best_beats_the_gaussian() {
 
 /// The table, each row by its columns.
 fn csv(output: &TempDir) -> Vec<std::collections::HashMap<String, String>> {
-    let text = text(output, "compare.csv");
+    csv_of(output, "compare.csv")
+}
+
+fn csv_of(output: &TempDir, name: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let text = text(output, name);
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let header = lines.next().expect("a header");
     lines.map(|line| header.iter().cloned().zip(line).collect()).collect()
@@ -359,7 +389,8 @@ fn labels_count_beside_the_models_own_boxes() {
     run(labels.path()).success().stdout(
         contains("ENERGY PG (LABELS)")
             .and(contains("(1 of 2 pictures have some)"))
-            .and(contains("Rank correlation of the maps of gradcam at auto")),
+            .and(contains("Rank correlation of the maps of gradcam at auto"))
+            .and(contains("LOST: no signal: the detector no longer finds this box (its score is below 0.01).")),
     );
     let page = text(&output, "eval.html");
     assert!(page.contains("<small>labels</small>") && page.contains("Do the maps depend on what was learnt?"));
@@ -367,7 +398,16 @@ fn labels_count_beside_the_models_own_boxes() {
     assert!(files(&output).contains(&"eval-files".to_owned()));
     let measured = report(&output.path().join("eval.json"));
     assert_eq!(measured["rows"][0]["labelled"]["energy_pointing_game"]["count"], 1);
-    assert_eq!(measured["randomization"][0]["modules"][0]["module"], "model.24");
+    let head = &measured["randomization"][0]["modules"][0];
+    assert_eq!(head["module"], "model.24");
+    let boxes = measured["rows"][0]["boxes"].as_u64().expect("a count");
+    assert_eq!((&head["lost"], &head["empty"], &head["correlation"]), (&boxes.into(), &0.into(), &Value::Null));
+    assert!(page.contains("boxes no longer found"));
+    // All of 19 modules; the baselines know no network.
+    let lost = csv_of(&output, "eval.csv").into_iter().map(|row| (row["method"].clone(), row["randomized_lost"].clone()));
+    for (method, lost) in lost {
+        assert_eq!(lost, if method == "gradcam" { "19" } else { "" }, "{method}");
+    }
 
     let coco = output.path().join("coco.json");
     fs::write(&coco, "{}").expect("it is written");

@@ -47,7 +47,7 @@ pub use self::{
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
     labels::{Label, Labels},
     protocol::{Fill, Protocol},
-    randomization::{Randomization, Randomized},
+    randomization::{LEAST_SCORE, Randomization, Randomized},
     stats::{Mean, bootstrap, rank_correlation},
     summary::{Band, Case, Cost, Explainer, LocalizationMeans, Row, Sample, Summary},
 };

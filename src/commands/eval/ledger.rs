@@ -210,14 +210,16 @@ impl<'a> EvalLedger<'a> {
             records.iter().map(|record| record.randomized.as_slice()).filter(|list| !list.is_empty()).collect();
         let Some(first) = with.first() else { return Vec::new() };
         let mean = |(place, module): (usize, &Randomized)| {
+            let all = || with.iter().filter_map(|list| list.get(place));
             let of = |part: fn(&Randomized) -> &Vec<Option<f64>>| {
-                let all = with.iter().filter_map(|list| list.get(place)).flat_map(part);
-                let (boxes, values) = (all.clone().count(), all.copied().flatten().collect::<Vec<f64>>());
-                (bootstrap(&values, self.command.curves.seed), boxes - values.len())
+                let values: Vec<f64> = all().flat_map(part).copied().flatten().collect();
+                bootstrap(&values, self.command.curves.seed)
             };
-            let (correlation, empty) = of(|module| &module.correlations);
-            let (inside, _) = of(|module| &module.inside);
-            ModuleMean { module: module.module.clone(), correlation, inside, empty }
+            let (correlation, inside) = (of(|module| &module.correlations), of(|module| &module.inside));
+            let lost = all().flat_map(|module| &module.lost).filter(|&&is_lost| is_lost).count();
+            let empty = all().flat_map(|module| module.lost.iter().zip(&module.correlations));
+            let empty = empty.filter(|(is_lost, correlation)| !**is_lost && correlation.is_none()).count();
+            ModuleMean { module: module.module.clone(), correlation, inside, lost, empty }
         };
         first.iter().enumerate().map(mean).collect()
     }
@@ -229,10 +231,10 @@ impl<'a> EvalLedger<'a> {
     /// All of the reports that can be written. The error names those that can't.
     fn write(&self, findings: &Findings) -> Result<()> {
         let rank = |explainer: &Explainer| findings.summary.rows.iter().position(|row| row.explainer == *explainer);
-        let entries = self
-            .records
-            .iter()
-            .flat_map(|record| record.cases.iter().map(|case| CaseEntry { explainer: &record.explainer, case }));
+        let entries = self.records.iter().flat_map(|record| {
+            let PictureFigures { explainer, cases, randomized, .. } = record;
+            cases.iter().map(move |case| CaseEntry { explainer, case, lost: modules_that_lose(randomized, case.index) })
+        });
         let mut cases: Vec<CaseEntry> = entries.collect();
         cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, rank(entry.explainer)));
         let mut problems = Vec::new();
@@ -258,4 +260,10 @@ impl<'a> EvalLedger<'a> {
         }
         Ok(())
     }
+}
+
+/// After how many of the modules the network no longer finds a box of the picture; `None` if none was randomised.
+fn modules_that_lose(randomized: &[Randomized], index: usize) -> Option<usize> {
+    let lost = randomized.iter().filter(|module| module.lost.get(index) == Some(&true));
+    (!randomized.is_empty()).then(|| lost.count())
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use yolo_cam::{
     Target,
-    eval::{CurveOptions, Explainer, Mean},
+    eval::{CurveOptions, Explainer, LEAST_SCORE, Mean},
 };
 
 use super::{
@@ -75,11 +75,17 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
             let row = |module: &ModuleMean| {
                 let shown = |mean: &Option<Mean>| mean.as_ref().map_or("-".to_owned(), interval);
                 let (inside, whole) = (shown(&module.inside), shown(&module.correlation));
-                vec![module.module.clone(), inside, whole, module.empty.to_string()]
+                vec![module.module.clone(), inside, whole, module.lost.to_string(), module.empty.to_string()]
             };
-            let heads =
-                ["DOWN TO", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "EMPTY"].map(str::to_owned).to_vec();
-            write_table(out, &iter_with(heads, modules.iter().map(row)))?;
+            let heads = ["DOWN TO", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
+            write_table(out, &iter_with(heads.map(str::to_owned).to_vec(), modules.iter().map(row)))?;
+            if modules.iter().any(|module| module.lost > 0) {
+                writeln!(
+                    out,
+                    "LOST: no signal: the detector no longer finds this {} (its score is below {LEAST_SCORE}).",
+                    noun.one()
+                )?;
+            }
         }
         writeln!(
             out,

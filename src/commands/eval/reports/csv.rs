@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use yolo_cam::{
-    eval::{Case, Explainer, Localization},
+    eval::{Explainer, Localization},
     report::{Cell, write_csv},
 };
 
@@ -21,7 +21,7 @@ struct Table {
 
 impl<'a> Sink<CaseEntry<'a>> for Table {
     fn take(&mut self, entry: &CaseEntry<'a>) {
-        self.rows.push(CaseRow::new(entry.explainer, entry.case));
+        self.rows.push(CaseRow::new(entry));
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -51,10 +51,11 @@ struct CaseRow {
     compactness: Option<f64>,
     sparsity: Option<f64>,
     reason: Option<Cell>,
+    randomized_lost: Option<usize>,
 }
 
 impl CaseRow {
-    fn new(explainer: &Explainer, case: &Case) -> Self {
+    fn new(&CaseEntry { explainer, case, lost }: &CaseEntry) -> Self {
         let (method, layers) = match explainer {
             Explainer::Method { name, layers } => (name.as_str(), layers.as_str()),
             Explainer::Gaussian => ("gaussian", ""),
@@ -83,6 +84,7 @@ impl CaseRow {
             compactness: figures.compactness,
             sparsity: figures.sparsity,
             reason: case.reason.clone().map(Cell::from),
+            randomized_lost: lost,
         }
     }
 }

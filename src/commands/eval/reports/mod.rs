@@ -52,4 +52,7 @@ pub struct CaseEntry<'a> {
     pub explainer: &'a Explainer,
     #[serde(flatten)]
     pub case: &'a Case,
+    /// After how many of the modules were randomised the network no longer found the box; `None` if none were.
+    #[serde(rename = "randomized_lost", skip_serializing_if = "Option::is_none")]
+    pub lost: Option<usize>,
 }

@@ -58,7 +58,9 @@ pub struct ModuleMean {
     pub correlation: Option<Mean>,
     /// The same of the parts of the maps inside their boxes.
     pub inside: Option<Mean>,
-    /// Boxes whose map has no signal any more.
+    /// Boxes that the network no longer finds: nothing is explained of them.
+    pub lost: usize,
+    /// Boxes that it finds, but whose map has no signal any more.
     pub empty: usize,
 }
 
@@ -202,7 +204,8 @@ impl EvalPage<'_> {
                     "Weights are shuffled module by module, from the head down. The rank correlation of the maps with the original \
                      ones should fall to 0: a method whose maps stay shows edges, not what the network learnt. Over the whole \
                      picture maps of one box correlate because they are high near it for any weights; inside the box only what \
-                     they show there counts."
+                     they show there counts. Where the detector no longer finds a box, there is nothing to explain: such boxes \
+                     are counted, and correlate with nothing."
                 }
                 .wide {
                     table aria-label="Rank correlation after weights were shuffled" {
@@ -211,6 +214,7 @@ impl EvalPage<'_> {
                                 th scope="col" { "randomised down to" }
                                 th scope="col" { "rank correlation, inside the box" }
                                 th scope="col" { "whole picture" }
+                                th scope="col" { (self.noun.many()) " no longer found" }
                                 th scope="col" { "maps without signal" }
                             }
                         }
@@ -220,6 +224,7 @@ impl EvalPage<'_> {
                                     th scope="row" { (row.module) }
                                     (mean_cell(row.inside.as_ref()))
                                     (mean_cell(row.correlation.as_ref()))
+                                    td.number { (row.lost) }
                                     td.number { (row.empty) }
                                 }
                             }
@@ -486,7 +491,7 @@ mod tests {
             settings: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             summary: &summary,
             cases: &[group],
-            randomized: &[ModuleMean { module: HOSTILE.into(), correlation: Some(mean), inside: None, empty: 1 }],
+            randomized: &[ModuleMean { module: HOSTILE.into(), correlation: Some(mean), inside: None, lost: 2, empty: 1 }],
             noun: Noun::Box,
             failed: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             truth: HOSTILE,
@@ -502,7 +507,7 @@ mod tests {
         assert_eq!((text.matches("<img ").count(), text.matches("<a href=").count()), (1, 1));
         // All columns are folded; four matter.
         let (main, folded) = text.split_once("<summary>All figures</summary>").unwrap();
-        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 20));
+        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 21));
         assert_eq!(text.matches("<small>labels</small>").count(), 3);
         // A path that does not end holds all that follows, which is not drawn then.
         for name in ["section", "td", "tr", "details", "a", "svg", "path", "circle", "text"] {
