@@ -14,7 +14,10 @@ use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
-    eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Randomized, Scene, evaluate, random_map},
+    eval::{
+        Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Randomized, Scene, evaluate,
+        random_map,
+    },
     explain::{explain_found, unwatched},
     geometry::Size,
     picture,
@@ -404,7 +407,8 @@ fn labels_count_beside_the_models_own_boxes() {
     assert_eq!((&head["lost"], &head["empty"], &head["correlation"]), (&boxes.into(), &0.into(), &Value::Null));
     assert!(page.contains("boxes no longer found"));
     // All of 19 modules; the baselines know no network.
-    let lost = csv_of(&output, "eval.csv").into_iter().map(|row| (row["method"].clone(), row["randomized_lost"].clone()));
+    let lost =
+        csv_of(&output, "eval.csv").into_iter().map(|row| (row["method"].clone(), row["randomized_lost"].clone()));
     for (method, lost) in lost {
         assert_eq!(lost, if method == "gradcam" { "19" } else { "" }, "{method}");
     }
@@ -450,6 +454,78 @@ fn other_objects_count_though_they_are_not_explained() {
     assert!(parsed(&whole) > 0.0);
     assert_eq!(index(&["--top", "1"]), whole);
     assert_eq!(index(&["--classes", "dog"]), whole);
+}
+
+/// The program, told to measure `maps` on two pictures.
+fn eval_of_maps(output: &TempDir, maps: &Path) -> assert_cmd::Command {
+    let mut command = yolo_cam();
+    command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--img-size", "320", "--steps", "4"]);
+    command.args(["--img-path", "images/dog.jpg", "images/eagle.jpg", "--method", "elementwise"]);
+    command.arg("--maps").arg(maps).arg("--output-dir").arg(output.path());
+    command
+}
+
+#[test]
+fn maps_from_files_are_measured_as_the_methods_own_are() {
+    let (maps, output) = (temp(), temp());
+    let mut explain = yolo_cam();
+    explain.args(["--model-path", "weights/yolov5s.torchscript", "--img-size", "320", "--method", "elementwise"]);
+    explain.args(["--img-path", "images/dog.jpg", "images/eagle.jpg", "--raw", "--raw-size", "image", "--output-dir"]);
+    explain.arg(maps.path()).assert().success();
+    let name = format!("maps of {}", maps.path().display());
+    eval_of_maps(&output, maps.path())
+        .assert()
+        .success()
+        .stdout(contains(name.as_str()))
+        .stderr(contains("warning: ").not());
+    let measured = report(&output.path().join("eval.json"));
+    let rows = measured["rows"].as_array().expect("rows");
+    let of = |is_own: &dyn Fn(&Value) -> bool| rows.iter().find(|row| is_own(&row["explainer"])).expect("a row");
+    let (own, read) =
+        (of(&|explainer| explainer["method"].is_object()), of(&|explainer| explainer["maps"].is_object()));
+    for figure in ["deletion", "insertion", "overall", "above_gaussian"] {
+        let [own, read] = [own, read].map(|row| row[figure]["mean"].as_f64().expect("a mean"));
+        assert!((own - read).abs() < 0.01, "{figure}: {own} and {read}");
+    }
+    for figure in ["pointing_game", "energy_pointing_game", "object_discrimination_index"] {
+        let [own, read] = [own, read].map(|row| row["detected"][figure]["mean"].as_f64().expect("a mean"));
+        assert!((own - read).abs() < 0.02, "{figure}: {own} and {read}");
+    }
+    assert_eq!((&read["empty"], &read["cost"], &read["flags"]), (&0.into(), &Value::Null, &Value::Null));
+    assert!(own["rank"] != read["rank"] && !read["rank"].is_null());
+    let folder = maps.path().display().to_string();
+    let cells = csv_of(&output, "eval.csv").into_iter().filter(|row| row["method"] == "maps");
+    assert!(cells.map(|row| row["layers"].clone()).all(|layers| layers == folder));
+    assert!(text(&output, "eval.html").contains(&name));
+    // Its files may be others now, and are measured again; the rest is not.
+    let boxes = read["boxes"].as_u64().expect("a count");
+    fs::remove_file(maps.path().join("eagle-res-0.npy")).expect("it was there");
+    eval_of_maps(&output, maps.path()).arg("--skip-existing").assert().success().stderr(
+        contains("note: 6 maps of pictures are measured already")
+            .and(contains("eagle.jpg: box 0: no map in"))
+            .and(contains("expected eagle-res-INDEX.npy or eagle.npy (or .png)"))
+            .and(contains(format!("warning: 1 of {boxes} boxes have no map among the {name}"))),
+    );
+}
+
+#[test]
+fn maps_that_are_missing_or_broken_are_told() {
+    let (maps, output) = (temp(), temp());
+    let run = || eval_of_maps(&output, maps.path()).assert();
+    run().code(1).stderr(contains("dog.jpg: boxes 0, 1").and(contains("they count as maps of zeros")));
+    let rows = report(&output.path().join("eval.json"))["rows"].take();
+    let is_read = |row: &&Value| row["explainer"]["maps"].is_object();
+    let row = rows.as_array().expect("rows").iter().find(is_read).expect("it has a row");
+    assert_eq!(row["empty"], row["boxes"], "counted, not left out");
+    for name in ["dog", "eagle"] {
+        fs::write(maps.path().join(format!("{name}.npy")), "no map").expect("it is written");
+    }
+    run().code(1).stderr(contains("dog.npy").and(contains("is no .npy")));
+    fs::copy("images/dog.jpg", maps.path().join("dog.png")).expect("it is copied");
+    fs::remove_file(maps.path().join("dog.npy")).expect("it was there");
+    run().code(1).stderr(contains("is a picture in colours"));
+    let mut command = eval_of_maps(&output, Path::new("images/dog.jpg"));
+    command.assert().code(2).stderr(contains("--maps \"images/dog.jpg\" is no folder"));
 }
 
 #[test]

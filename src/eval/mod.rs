@@ -33,6 +33,7 @@ mod baseline;
 mod crew;
 mod curve;
 mod evaluate;
+mod foreign;
 mod labels;
 pub mod metrics;
 mod protocol;
@@ -45,6 +46,7 @@ pub use self::{
     crew::Crew,
     curve::{Curve, CurveOptions, Curves, curves},
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
+    foreign::{ForeignMap, foreign_maps},
     labels::{Label, Labels},
     protocol::{Fill, Protocol},
     randomization::{LEAST_SCORE, Randomization, Randomized},

@@ -81,8 +81,7 @@ impl Randomization {
         for (done, module) in self.modules.iter().enumerate() {
             self.random.shuffle_weights(module, self.seed)?;
             let scores = tracker.scores(&self.random.forward_boxes(input)?)?.remove(0);
-            // What is no number finds nothing either.
-            let lost: Vec<bool> = scores.iter().map(|&score| !(score >= LEAST_SCORE)).collect();
+            let lost: Vec<bool> = scores.iter().map(|&score| score < LEAST_SCORE).collect();
             let found: Vec<usize> = (0..lost.len()).filter(|&index| !lost[index]).collect();
             let (mut everywhere, mut inside) = (vec![None; lost.len()], vec![None; lost.len()]);
             if !found.is_empty() {

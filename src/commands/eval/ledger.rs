@@ -1,6 +1,10 @@
 //! Keeps what was measured, and reports it.
 
-use std::{collections::HashSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+};
 
 use anyhow::{Result, ensure};
 use image::RgbImage;
@@ -88,11 +92,44 @@ impl<'a> EvalLedger<'a> {
                         self.noun.counted(boxes)
                     ));
                 }
+                if matches!(record.explainer, Explainer::Maps { .. }) {
+                    self.tell_reasons(&record);
+                }
                 self.records.push(record);
             }
             Attempt::Failed(error) => self.fail(&image, format!("{error:#}")),
             Attempt::Interrupted => self.interrupted = true,
         }
+    }
+
+    /// Tells which maps of another program say nothing, or are not there.
+    fn tell_reasons(&self, record: &PictureFigures) {
+        let mut boxes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for case in &record.cases {
+            if let Some(reason) = &case.reason {
+                boxes.entry(reason).or_default().push(case.index.to_string());
+            }
+        }
+        for (reason, indices) in boxes {
+            let what = if indices.len() == 1 { self.noun.one() } else { self.noun.many() };
+            self.meter.say(&format!("warning: {}: {what} {}: {reason}", record.image, indices.join(", ")));
+        }
+    }
+
+    /// Tells of how many boxes other programs have no map; whether one has none at all.
+    fn tell_missing(&self) -> bool {
+        let mut has_none = false;
+        for Subject { explainer, .. } in self.subjects {
+            let own = || self.records.iter().filter(|record| record.explainer == *explainer);
+            let missing: usize = own().map(|record| record.missing).sum();
+            let boxes: usize = own().map(|record| record.cases.len()).sum();
+            if missing > 0 {
+                let all = self.noun.counted(boxes);
+                say!("warning: {missing} of {all} have no map among the {explainer}: they count as maps of zeros");
+            }
+            has_none |= missing > 0 && missing == boxes;
+        }
+        has_none
     }
 
     /// Pictures first: a run that goes on does not draw what the journal has.
@@ -152,6 +189,7 @@ impl<'a> EvalLedger<'a> {
         if !missing.is_empty() {
             say!("warning: left out, since no {} was measured: {}", self.noun.one(), missing.join("; "));
         }
+        let has_no_maps = self.tell_missing();
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
         let findings = Findings {
@@ -168,7 +206,7 @@ impl<'a> EvalLedger<'a> {
         // What was measured is shown whatever can't be written.
         let written = [self.write(&findings), self.show(&findings)];
         let problems = written.into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
-        Ok(if problems > 0 && exit == Exit::Fine { Exit::SomeFailed } else { exit })
+        Ok(if (problems > 0 || has_no_maps) && exit == Exit::Fine { Exit::SomeFailed } else { exit })
     }
 
     fn sample(&self, Subject { explainer, flags, .. }: &Subject) -> Sample {
@@ -178,7 +216,7 @@ impl<'a> EvalLedger<'a> {
             explainer: explainer.clone(),
             recipe: flags.clone(),
             cases: records().flat_map(|record| record.cases.iter().cloned()).collect(),
-            costs: if explainer.is_baseline() { Vec::new() } else { costs },
+            costs: if matches!(explainer, Explainer::Method { .. }) { costs } else { Vec::new() },
         }
     }
 

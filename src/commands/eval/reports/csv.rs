@@ -58,6 +58,7 @@ impl CaseRow {
     fn new(&CaseEntry { explainer, case, lost }: &CaseEntry) -> Self {
         let (method, layers) = match explainer {
             Explainer::Method { name, layers } => (name.as_str(), layers.as_str()),
+            Explainer::Maps { folder } => ("maps", folder.as_str()),
             Explainer::Gaussian => ("gaussian", ""),
             Explainer::Random => ("random", ""),
         };
