@@ -4,7 +4,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{browser::in_frame, files, report, temp, yolo_cam, yolov5s};
+use common::{browser::in_frame, files, material, report, temp, yolo_cam, yolov5s};
 use ndarray::Array2;
 use predicates::{prelude::*, str::contains};
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use yolo_cam::{
     ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
     eval::{
-        Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Randomized, Scene, evaluate,
-        random_map,
+        Agreement, Candidate, ClassCheck, Crew, CurveOptions, Figures, LEAST_SCORE, Objects, Protocol, Randomization,
+        Randomized, Scene, evaluate, random_map,
     },
     explain::{explain_found, unwatched},
     geometry::Size,
@@ -233,7 +233,7 @@ impl Shuffled {
 
 #[test]
 fn maps_depend_on_weights_or_it_shows() {
-    // Never trained: whatever its weights, its scores are those of a coin, and its boxes are found.
+    // It was never trained, and its scores are about as high with shuffled weights: high enough.
     let tiny = Model::load("tests/data/tiny/yolov3-tiny.pt", Device::Cpu).expect("it loads");
     let found = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(4));
     let mut shuffled = Shuffled::new(tiny, 64, &found);
@@ -261,6 +261,75 @@ fn of_a_box_that_is_no_longer_found_there_is_no_map_to_compare() {
         assert_eq!(module.lost, vec![true; boxes], "{}", module.module);
         assert_eq!((&module.correlations, &module.inside), (&vec![None; boxes], &vec![None; boxes]));
     }
+}
+
+impl Shuffled {
+    /// What becomes of the maps as classes are swapped.
+    fn swap(&mut self, method: Method, target_layer: TargetLayer) -> Vec<ClassCheck> {
+        let Self { model, input, detections, randomization } = self;
+        let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
+        let maps = explain_found(model, input, detections.clone(), &options, &mut unwatched).expect("it runs");
+        randomization.swap_classes(model, input, &maps, &options, &mut unwatched).expect("it runs")
+    }
+}
+
+fn whole(agreement: Option<Agreement>) -> f64 {
+    agreement.expect("it was compared").correlation.expect("both have a signal")
+}
+
+#[test]
+fn maps_follow_the_class_whose_rows_the_head_has() {
+    let mut shuffled = Shuffled::new(yolov5s(), 320, &DetectOptions::default());
+    let layer = TargetLayer::Layers(vec![shuffled.model.find_layer("model.17").expect("it has one")]);
+    let grad = shuffled.swap(methods::GRAD_CAM, TargetLayer::Auto);
+    assert_eq!(grad.len(), shuffled.detections.len());
+    let names = shuffled.model.names();
+    let swapped = |index: usize| names[grad[index].partner.expect("there are 80 classes")].as_str();
+    let dog = shuffled.detections.iter().position(|found| names[found.class_id] == "dog").expect("it is found");
+    assert_ne!(swapped(dog), "dog");
+    for (check, found) in grad.iter().zip(&shuffled.detections) {
+        let name = &names[found.class_id];
+        assert!(!check.lost, "{name} is found under the other name");
+        assert!(check.follows.is_none_or(|follows| follows.correlation.is_none_or(|value| value > 0.9999)), "{name}");
+    }
+    assert!(grad.iter().any(|check| check.kept.is_some_and(|kept| kept.correlation.is_some_and(|value| value < 0.5))));
+    // It looks at no class and at no box.
+    for check in shuffled.swap(methods::EIGEN_CAM, layer) {
+        let all = [check.follows, check.kept, check.other_box].map(whole);
+        assert!(all.iter().all(|value| *value > 0.9999), "{all:?}");
+    }
+    let again = shuffled.swap(methods::GRAD_CAM, TargetLayer::Auto);
+    assert_eq!(again, grad, "the weights are restored");
+}
+
+#[test]
+fn classes_are_swapped_in_the_heads_of_all_families() {
+    let mut alive = 0;
+    for path in ["tiny/v7-seg.pt", "three.pt", "families/tiny/11-cls.pt"].into_iter().chain([
+        "families/tiny/v8.pt",
+        "families/tiny/v10b.pt",
+        "families/tiny/26-seg.pt",
+    ]) {
+        let Some(file) = material(path) else { continue };
+        let model = Model::load(file, Device::Cpu).expect("it loads");
+        let found = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(2));
+        let mut shuffled = Shuffled::new(model, 64, &found);
+        let checks = shuffled.swap(methods::HIRES_CAM, TargetLayer::Auto);
+        assert!(checks.iter().any(|check| check.partner.is_some()), "{path}");
+        for (check, own) in checks.iter().zip(&shuffled.detections) {
+            assert!(check.partner != Some(own.class_id), "{path}: {check:?}");
+            assert_eq!(
+                check.lost,
+                check.partner.is_some() && own.confidence < LEAST_SCORE,
+                "{path}: {check:?}, {own:?}"
+            );
+            let follows = check.follows.and_then(|follows| follows.correlation);
+            assert!(follows.is_none_or(|value| value > 0.9999), "{path}: {check:?}");
+            alive += usize::from(follows.is_some());
+        }
+        assert!(checks[0].other_box.is_some(), "{path}: there are two");
+    }
+    assert!(alive >= 2, "those of the classifier");
 }
 
 /// The program, told to compare into `output`.
@@ -393,6 +462,7 @@ fn labels_count_beside_the_models_own_boxes() {
         contains("ENERGY PG (LABELS)")
             .and(contains("(1 of 2 pictures have some)"))
             .and(contains("Rank correlation of the maps of gradcam at auto"))
+            .and(contains("class swapped: its map and that of the other class"))
             .and(contains("LOST: no signal: the detector no longer finds this box (its score is below 0.01).")),
     );
     let page = text(&output, "eval.html");
@@ -405,7 +475,12 @@ fn labels_count_beside_the_models_own_boxes() {
     assert_eq!(head["module"], "model.24");
     let boxes = measured["rows"][0]["boxes"].as_u64().expect("a count");
     assert_eq!((&head["lost"], &head["empty"], &head["correlation"]), (&boxes.into(), &0.into(), &Value::Null));
-    assert!(page.contains("boxes no longer found"));
+    assert!(page.contains("boxes no longer found") && page.contains("Do the maps depend on class and box?"));
+    let checks = &measured["class_checks"][0]["checks"];
+    assert_eq!((&checks[0]["check"], &checks[0]["lost"]), (&"follows".into(), &0.into()));
+    assert!(checks[0]["correlation"]["mean"].as_f64().is_some_and(|mean| mean > 0.9999), "{checks}");
+    let swapped = csv_of(&output, "eval.csv").into_iter().filter(|row| row["method"] == "gradcam");
+    assert!(swapped.into_iter().all(|row| !row["swapped_class"].is_empty() && row["swapped_class"] != row["class"]));
     // All of 19 modules; the baselines know no network.
     let lost =
         csv_of(&output, "eval.csv").into_iter().map(|row| (row["method"].clone(), row["randomized_lost"].clone()));

@@ -30,6 +30,7 @@
 //! ```
 
 mod baseline;
+mod class_swap;
 mod crew;
 mod curve;
 mod evaluate;
@@ -43,6 +44,7 @@ mod summary;
 
 pub use self::{
     baseline::{gaussian_map, picture_seed, random_map},
+    class_swap::{Agreement, ClassCheck},
     crew::Crew,
     curve::{Curve, CurveOptions, Curves, curves},
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},

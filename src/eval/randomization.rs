@@ -44,7 +44,8 @@ pub struct Randomized {
 /// Adebayo et al., NeurIPS 2018 (cascading randomisation), <https://arxiv.org/abs/1810.03292>. Weights are shuffled within
 /// their tensors rather than drawn anew.
 pub struct Randomization {
-    random: Model,
+    /// The one whose weights are changed.
+    pub(super) random: Model,
     modules: Vec<String>,
     seed: u64,
 }
@@ -76,7 +77,7 @@ impl Randomization {
         self.random.restore_weights(model)?;
         let detections: Vec<Detection> = original.iter().map(|explained| explained.detection.clone()).collect();
         let tracker = Tracker::new(model, &detections, &model.forward_boxes(input)?, Likeness::SameClass)?;
-        let size = cells(input);
+        let size = map_size(input);
         let mut left = Vec::with_capacity(self.modules.len());
         for (done, module) in self.modules.iter().enumerate() {
             self.random.shuffle_weights(module, self.seed)?;
@@ -102,14 +103,14 @@ impl Randomization {
 }
 
 /// The size at which maps are compared.
-fn cells(input: &Tensor) -> Size {
+pub(super) fn map_size(input: &Tensor) -> Size {
     let size = input.size();
     let cells = |side: i64| (side as u32 / CELL).max(1);
     Size { width: cells(size[3]), height: cells(size[2]) }
 }
 
 /// Of two maps at `size`: everywhere, and inside the box.
-fn correlations(a: &ExplainedBox, b: &ExplainedBox, size: Size) -> Result<(Option<f64>, Option<f64>)> {
+pub(super) fn correlations(a: &ExplainedBox, b: &ExplainedBox, size: Size) -> Result<(Option<f64>, Option<f64>)> {
     if a.heatmap.no_signal().is_some() || b.heatmap.no_signal().is_some() {
         return Ok((None, None));
     }

@@ -141,6 +141,7 @@ mod tests {
             has_labels: None,
             cost,
             randomized: Vec::new(),
+            class_checks: Vec::new(),
             missing: 0,
         }
     }

@@ -16,9 +16,10 @@ use yolo_cam::{
 use super::{
     super::{noun::Noun, session::Attempt},
     cases::CasePictures,
+    checks::check_means,
     journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
-    reports::{CaseEntry, Findings, ModuleMean, REPORTS},
+    reports::{CaseCheck, CaseEntry, CheckMean, Findings, ModuleMean, REPORTS},
     table,
 };
 use crate::{
@@ -32,6 +33,8 @@ pub struct EvalLedger<'a> {
     subjects: &'a [Subject],
     /// Path of the model.
     model: String,
+    /// Names of its classes.
+    classes: Vec<String>,
     noun: Noun,
     /// What is explained of its boxes.
     target: Target,
@@ -65,6 +68,7 @@ impl<'a> EvalLedger<'a> {
             command,
             subjects,
             model: model.path().display().to_string(),
+            classes: model.names().to_vec(),
             noun: Noun::of(model),
             target: command.target.of(model),
             journal,
@@ -192,10 +196,13 @@ impl<'a> EvalLedger<'a> {
         let has_no_maps = self.tell_missing();
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
+        let class_checks = summary.rows.iter().map(|row| (row.explainer.clone(), self.class_checks(&row.explainer)));
+        let class_checks = class_checks.filter(|(_, checks)| !checks.is_empty()).collect();
         let findings = Findings {
             summary,
             truth: self.truth(),
             randomized,
+            class_checks,
             pictures,
             failed: &self.failed,
             model: &self.model,
@@ -262,6 +269,19 @@ impl<'a> EvalLedger<'a> {
         first.iter().enumerate().map(mean).collect()
     }
 
+    /// Whether the maps of all boxes depend on class and box.
+    fn class_checks(&self, explainer: &Explainer) -> Vec<CheckMean> {
+        let mut records: Vec<&PictureFigures> =
+            self.records.iter().filter(|record| record.explainer == *explainer).collect();
+        records.sort_by(|a, b| a.image.cmp(&b.image));
+        let checks: Vec<_> = records.iter().flat_map(|record| &record.class_checks).collect();
+        check_means(&checks, self.command.curves.seed)
+    }
+
+    fn name_of(&self, class: Option<usize>) -> Option<&str> {
+        self.classes.get(class?).map(String::as_str)
+    }
+
     fn path(&self, extension: &str) -> PathBuf {
         self.command.pictures.output_dir.join(format!("{}.{extension}", self.command.name))
     }
@@ -270,8 +290,12 @@ impl<'a> EvalLedger<'a> {
     fn write(&self, findings: &Findings) -> Result<()> {
         let rank = |explainer: &Explainer| findings.summary.rows.iter().position(|row| row.explainer == *explainer);
         let entries = self.records.iter().flat_map(|record| {
-            let PictureFigures { explainer, cases, randomized, .. } = record;
-            cases.iter().map(move |case| CaseEntry { explainer, case, lost: modules_that_lose(randomized, case.index) })
+            let PictureFigures { explainer, cases, randomized, class_checks, .. } = record;
+            cases.iter().map(move |case| {
+                let check = class_checks.get(case.index);
+                let class_check = check.map(|check| CaseCheck { swapped_class: self.name_of(check.partner), check });
+                CaseEntry { explainer, case, class_check, lost: modules_that_lose(randomized, case.index) }
+            })
         });
         let mut cases: Vec<CaseEntry> = entries.collect();
         cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, rank(entry.explainer)));

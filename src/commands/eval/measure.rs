@@ -11,8 +11,8 @@ use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
     detect::{Detection, Letterbox, detect, is_defined},
     eval::{
-        Candidate, Case, Cost, Crew, CurveOptions, Explainer, ForeignMap, Labels, Objects, Randomization, Randomized,
-        Scene, evaluate, foreign_maps, gaussian_map, picture_seed, random_map,
+        Candidate, Case, ClassCheck, Cost, Crew, CurveOptions, Explainer, ForeignMap, Labels, Objects, Randomization,
+        Randomized, Scene, evaluate, foreign_maps, gaussian_map, picture_seed, random_map,
     },
     explain::{Grouping, explain_found},
     geometry::{BBox, LetterboxMap, Size},
@@ -75,6 +75,8 @@ pub struct PictureFigures {
     pub cost: Cost,
     /// Empty if it was not asked for.
     pub randomized: Vec<Randomized>,
+    /// One for each box; empty if it was not asked for.
+    pub class_checks: Vec<ClassCheck>,
     /// Of another program's maps, of how many boxes there is none.
     #[serde(default)]
     pub missing: usize,
@@ -158,11 +160,14 @@ impl EvalWorker<'_> {
             figures,
         });
         let cases: Vec<Case> = cases.collect();
-        let randomized = match &mut self.randomization {
+        let (class_checks, randomized) = match &mut self.randomization {
             Some(randomization) if randomizes && !cases.is_empty() => {
-                randomization.run(model, &found.input, &maps.explained, options, &mut watch(2)).with_context(whose)?
+                let (input, maps) = (&found.input, &maps.explained);
+                let checks = randomization.swap_classes(model, input, maps, options, &mut |_, _| go_on());
+                let randomized = randomization.run(model, input, maps, options, &mut watch(2));
+                (checks.with_context(whose)?, randomized.with_context(whose)?)
             }
-            _ => Vec::new(),
+            _ => Default::default(),
         };
         let has_labels = labels.map(|labels| labels.is_some());
         let cost = Cost { explanation: maps.seconds, forward: found.seconds };
@@ -174,6 +179,7 @@ impl EvalWorker<'_> {
             has_labels,
             cost,
             randomized,
+            class_checks,
             missing: maps.missing,
         };
         Ok(Measured { record, pictures })

@@ -1,6 +1,7 @@
 //! `yolo-cam eval` and `yolo-cam compare`: measures maps, and says which method to take.
 
 mod cases;
+mod checks;
 mod journal;
 mod ledger;
 mod measure;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use yolo_cam::{
-    eval::{Explainer, Localization},
+    eval::{Agreement, ClassCheck, Explainer, Localization},
     report::{Cell, write_csv},
 };
 
@@ -52,10 +52,14 @@ struct CaseRow {
     sparsity: Option<f64>,
     reason: Option<Cell>,
     randomized_lost: Option<usize>,
+    swapped_class: Option<Cell>,
+    swapped_follows: Option<f64>,
+    swapped_kept: Option<f64>,
+    other_box: Option<f64>,
 }
 
 impl CaseRow {
-    fn new(&CaseEntry { explainer, case, lost }: &CaseEntry) -> Self {
+    fn new(&CaseEntry { explainer, case, lost, class_check }: &CaseEntry) -> Self {
         let (method, layers) = match explainer {
             Explainer::Method { name, layers } => (name.as_str(), layers.as_str()),
             Explainer::Maps { folder } => ("maps", folder.as_str()),
@@ -65,6 +69,7 @@ impl CaseRow {
         let figures = &case.figures;
         let labelled = figures.labelled;
         let of = |value: fn(Localization) -> f64| labelled.map(value);
+        let check = |part: fn(&ClassCheck) -> Option<Agreement>| part(class_check?.check)?.correlation;
         Self {
             image: case.image.as_str().into(),
             index: case.index,
@@ -86,6 +91,10 @@ impl CaseRow {
             sparsity: figures.sparsity,
             reason: case.reason.clone().map(Cell::from),
             randomized_lost: lost,
+            swapped_class: class_check.and_then(|check| check.swapped_class).map(Cell::from),
+            swapped_follows: check(|check| check.follows),
+            swapped_kept: check(|check| check.kept),
+            other_box: check(|check| check.other_box),
         }
     }
 }
