@@ -29,7 +29,8 @@ pub struct EvalArgs {
     /// Layers to explain at: auto, or names separated by commas, whose maps are fused
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
     target_layer: Vec<String>,
-    /// Also randomise the weights from the head down, module by module, and tell how much of the maps is left
+    /// Also tell what the maps depend on: randomise the weights from the head down, module by module; swap classes in the
+    /// head; compare the maps of different boxes
     #[arg(long, help_heading = "Evaluation")]
     sanity: bool,
     #[command(flatten)]
