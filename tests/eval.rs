@@ -4,7 +4,7 @@ mod common;
 
 use std::{fs, path::Path};
 
-use common::{browser::in_frame, files, report, temp, yolo_cam, yolov5s};
+use common::{browser::in_frame, files, material, report, temp, yolo_cam, yolov5s};
 use ndarray::Array2;
 use predicates::{prelude::*, str::contains};
 use serde_json::{Value, json};
@@ -12,9 +12,12 @@ use tch::{CModule, Device, Kind, Tensor};
 use tempfile::TempDir;
 use yolo_cam::explain::methods;
 use yolo_cam::{
-    ExplainOptions, ExportOptions, Model, TargetLayer,
+    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect},
-    eval::{Candidate, Crew, CurveOptions, Figures, Objects, Protocol, Randomization, Scene, evaluate, random_map},
+    eval::{
+        Agreement, Candidate, ClassCheck, Crew, CurveOptions, Figures, LEAST_SCORE, Objects, Protocol, Randomization,
+        Randomized, Scene, evaluate, random_map,
+    },
     explain::{explain_found, unwatched},
     geometry::Size,
     picture,
@@ -199,39 +202,134 @@ mod known_evidence {
     }
 }
 
-#[test]
-fn maps_depend_on_weights_or_it_shows() {
-    let model = yolov5s();
-    let picture = picture::read("images/dog.jpg").expect("it is sound");
-    let input = Letterbox::new(&picture, 320, model.max_stride())
-        .expect("it has pixels")
-        .tensor(Device::Cpu)
-        .expect("there is memory");
-    let heads = model.forward(&input, &[]).expect("it runs").outputs;
-    let detections = detect(&model, &heads, &DetectOptions::default()).expect("it is decoded");
-    assert!(detections.len() > 1);
-    let mut randomization = Randomization::new(&model, 0).expect("it loads");
-    let mut run = |method, layer: &str| {
+/// Maps of a model, and what is left of them as its weights are shuffled.
+struct Shuffled {
+    model: Model,
+    input: Tensor,
+    detections: Vec<Detection>,
+    randomization: Randomization,
+}
+
+impl Shuffled {
+    fn new(model: Model, side: u32, found: &DetectOptions) -> Self {
+        let picture = picture::read("images/dog.jpg").expect("it is sound");
+        let letterbox = Letterbox::new(&picture, side, model.max_stride()).expect("it has pixels");
+        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+        let heads = model.forward(&input, &[]).expect("it runs").outputs;
+        let detections = detect(&model, &heads, found).expect("it is decoded");
+        assert!(detections.len() > 1);
+        let randomization = Randomization::new(&model, 0).expect("it loads");
+        Self { model, input, detections, randomization }
+    }
+
+    fn run(&mut self, method: Method, layer: &str) -> Vec<Randomized> {
+        let Self { model, input, detections, randomization } = self;
         let target_layer = TargetLayer::Layers(vec![model.find_layer(layer).expect("it has one")]);
         let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
-        let maps = explain_found(&model, &input, detections.clone(), &options, &mut unwatched).expect("it runs");
-        randomization.run(&model, &input, &maps, &options, &mut unwatched).expect("it runs")
-    };
-    let eigen = run(methods::EIGEN_CAM, "model.17");
-    assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
-    let of = |module: &str| {
-        let found = eigen.iter().find(|found| found.module == module).expect("it is there");
-        found.correlations.clone()
-    };
-    assert_eq!(of("model.24"), vec![Some(1.0); detections.len()], "the head is behind what it looks at");
-    assert_eq!(of("model.20"), vec![Some(1.0); detections.len()], "so is this");
+        let maps = explain_found(model, input, detections.clone(), &options, &mut unwatched).expect("it runs");
+        randomization.run(model, input, &maps, &options, &mut unwatched).expect("it runs")
+    }
+}
+
+#[test]
+fn maps_depend_on_weights_or_it_shows() {
+    // It was never trained, and its scores are about as high with shuffled weights: high enough.
+    let tiny = Model::load("tests/data/tiny/yolov3-tiny.pt", Device::Cpu).expect("it loads");
+    let found = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(4));
+    let mut shuffled = Shuffled::new(tiny, 64, &found);
+    let before = "model.8";
+    let eigen = shuffled.run(methods::EIGEN_CAM, before);
+    assert_eq!(eigen[0].lost, [false; 4]);
+    assert_eq!(eigen[0].correlations, [Some(1.0); 4], "the head is behind what it looks at");
     let low = |correlations: &[f64]| !correlations.is_empty() && correlations.iter().all(|value| value.abs() < 0.9);
-    let first: Vec<f64> = of("model.0").into_iter().flatten().collect();
-    assert!(low(&first), "{first:?}");
-    let grad = run(methods::GRAD_CAM, "model.17");
-    let last: Vec<f64> = grad.last().expect("modules").inside.iter().copied().flatten().collect();
+    let last: Vec<f64> = eigen.last().expect("modules").correlations.iter().copied().flatten().collect();
     assert!(low(&last), "{last:?}");
-    assert_eq!(run(methods::GRAD_CAM, "model.17"), grad, "the weights are restored, and the seed is the same");
+    let grad = shuffled.run(methods::GRAD_CAM, before);
+    let last: Vec<f64> = grad.last().expect("modules").correlations.iter().copied().flatten().collect();
+    assert!(low(&last), "{last:?}");
+    assert_eq!(shuffled.run(methods::GRAD_CAM, before), grad, "the weights are restored, and the seed is the same");
+}
+
+#[test]
+fn of_a_box_that_is_no_longer_found_there_is_no_map_to_compare() {
+    let mut shuffled = Shuffled::new(yolov5s(), 320, &DetectOptions::default());
+    let boxes = shuffled.detections.len();
+    // It looks before the head, whose weights change nothing for it: its maps would correlate.
+    let eigen = shuffled.run(methods::EIGEN_CAM, "model.17");
+    assert_eq!((eigen[0].module.as_str(), eigen.len()), ("model.24", 19));
+    for module in &eigen {
+        assert_eq!(module.lost, vec![true; boxes], "{}", module.module);
+        assert_eq!((&module.correlations, &module.inside), (&vec![None; boxes], &vec![None; boxes]));
+    }
+}
+
+impl Shuffled {
+    /// What becomes of the maps as classes are swapped.
+    fn swap(&mut self, method: Method, target_layer: TargetLayer) -> Vec<ClassCheck> {
+        let Self { model, input, detections, randomization } = self;
+        let options = ExplainOptions::default().with_method(method).with_target_layer(target_layer);
+        let maps = explain_found(model, input, detections.clone(), &options, &mut unwatched).expect("it runs");
+        randomization.swap_classes(model, input, &maps, &options, &mut unwatched).expect("it runs")
+    }
+}
+
+fn whole(agreement: Option<Agreement>) -> f64 {
+    agreement.expect("it was compared").correlation.expect("both have a signal")
+}
+
+#[test]
+fn maps_follow_the_class_whose_rows_the_head_has() {
+    let mut shuffled = Shuffled::new(yolov5s(), 320, &DetectOptions::default());
+    let layer = TargetLayer::Layers(vec![shuffled.model.find_layer("model.17").expect("it has one")]);
+    let grad = shuffled.swap(methods::GRAD_CAM, TargetLayer::Auto);
+    assert_eq!(grad.len(), shuffled.detections.len());
+    let names = shuffled.model.names();
+    let swapped = |index: usize| names[grad[index].partner.expect("there are 80 classes")].as_str();
+    let dog = shuffled.detections.iter().position(|found| names[found.class_id] == "dog").expect("it is found");
+    assert_ne!(swapped(dog), "dog");
+    for (check, found) in grad.iter().zip(&shuffled.detections) {
+        let name = &names[found.class_id];
+        assert!(!check.lost, "{name} is found under the other name");
+        assert!(check.follows.is_none_or(|follows| follows.correlation.is_none_or(|value| value > 0.9999)), "{name}");
+    }
+    assert!(grad.iter().any(|check| check.kept.is_some_and(|kept| kept.correlation.is_some_and(|value| value < 0.5))));
+    // It looks at no class and at no box.
+    for check in shuffled.swap(methods::EIGEN_CAM, layer) {
+        let all = [check.follows, check.kept, check.other_box].map(whole);
+        assert!(all.iter().all(|value| *value > 0.9999), "{all:?}");
+    }
+    let again = shuffled.swap(methods::GRAD_CAM, TargetLayer::Auto);
+    assert_eq!(again, grad, "the weights are restored");
+}
+
+#[test]
+fn classes_are_swapped_in_the_heads_of_all_families() {
+    let mut alive = 0;
+    for path in ["tiny/v7-seg.pt", "three.pt", "families/tiny/11-cls.pt"].into_iter().chain([
+        "families/tiny/v8.pt",
+        "families/tiny/v10b.pt",
+        "families/tiny/26-seg.pt",
+    ]) {
+        let Some(file) = material(path) else { continue };
+        let model = Model::load(file, Device::Cpu).expect("it loads");
+        let found = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(2));
+        let mut shuffled = Shuffled::new(model, 64, &found);
+        let checks = shuffled.swap(methods::HIRES_CAM, TargetLayer::Auto);
+        assert!(checks.iter().any(|check| check.partner.is_some()), "{path}");
+        for (check, own) in checks.iter().zip(&shuffled.detections) {
+            assert!(check.partner != Some(own.class_id), "{path}: {check:?}");
+            assert_eq!(
+                check.lost,
+                check.partner.is_some() && own.confidence < LEAST_SCORE,
+                "{path}: {check:?}, {own:?}"
+            );
+            let follows = check.follows.and_then(|follows| follows.correlation);
+            assert!(follows.is_none_or(|value| value > 0.9999), "{path}: {check:?}");
+            alive += usize::from(follows.is_some());
+        }
+        assert!(checks[0].other_box.is_some(), "{path}: there are two");
+    }
+    assert!(alive >= 2, "those of the classifier");
 }
 
 /// The program, told to compare into `output`.
@@ -335,7 +433,11 @@ fn the_random_baseline_has_the_boxs_share_and_best_beats_the_gaussian() {
 
 /// The table, each row by its columns.
 fn csv(output: &TempDir) -> Vec<std::collections::HashMap<String, String>> {
-    let text = text(output, "compare.csv");
+    csv_of(output, "compare.csv")
+}
+
+fn csv_of(output: &TempDir, name: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let text = text(output, name);
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>());
     let header = lines.next().expect("a header");
     lines.map(|line| header.iter().cloned().zip(line).collect()).collect()
@@ -359,7 +461,9 @@ fn labels_count_beside_the_models_own_boxes() {
     run(labels.path()).success().stdout(
         contains("ENERGY PG (LABELS)")
             .and(contains("(1 of 2 pictures have some)"))
-            .and(contains("Rank correlation of the maps of gradcam at auto")),
+            .and(contains("Rank correlation of the maps of gradcam at auto"))
+            .and(contains("class swapped: its map and that of the other class"))
+            .and(contains("LOST: no signal: the detector no longer finds this box (its score is below 0.01).")),
     );
     let page = text(&output, "eval.html");
     assert!(page.contains("<small>labels</small>") && page.contains("Do the maps depend on what was learnt?"));
@@ -367,7 +471,22 @@ fn labels_count_beside_the_models_own_boxes() {
     assert!(files(&output).contains(&"eval-files".to_owned()));
     let measured = report(&output.path().join("eval.json"));
     assert_eq!(measured["rows"][0]["labelled"]["energy_pointing_game"]["count"], 1);
-    assert_eq!(measured["randomization"][0]["modules"][0]["module"], "model.24");
+    let head = &measured["randomization"][0]["modules"][0];
+    assert_eq!(head["module"], "model.24");
+    let boxes = measured["rows"][0]["boxes"].as_u64().expect("a count");
+    assert_eq!((&head["lost"], &head["empty"], &head["correlation"]), (&boxes.into(), &0.into(), &Value::Null));
+    assert!(page.contains("boxes no longer found") && page.contains("Do the maps depend on class and box?"));
+    let checks = &measured["class_checks"][0]["checks"];
+    assert_eq!((&checks[0]["check"], &checks[0]["lost"]), (&"follows".into(), &0.into()));
+    assert!(checks[0]["correlation"]["mean"].as_f64().is_some_and(|mean| mean > 0.9999), "{checks}");
+    let swapped = csv_of(&output, "eval.csv").into_iter().filter(|row| row["method"] == "gradcam");
+    assert!(swapped.into_iter().all(|row| !row["swapped_class"].is_empty() && row["swapped_class"] != row["class"]));
+    // All of 19 modules; the baselines know no network.
+    let lost =
+        csv_of(&output, "eval.csv").into_iter().map(|row| (row["method"].clone(), row["randomized_lost"].clone()));
+    for (method, lost) in lost {
+        assert_eq!(lost, if method == "gradcam" { "19" } else { "" }, "{method}");
+    }
 
     let coco = output.path().join("coco.json");
     fs::write(&coco, "{}").expect("it is written");
@@ -410,6 +529,78 @@ fn other_objects_count_though_they_are_not_explained() {
     assert!(parsed(&whole) > 0.0);
     assert_eq!(index(&["--top", "1"]), whole);
     assert_eq!(index(&["--classes", "dog"]), whole);
+}
+
+/// The program, told to measure `maps` on two pictures.
+fn eval_of_maps(output: &TempDir, maps: &Path) -> assert_cmd::Command {
+    let mut command = yolo_cam();
+    command.args(["eval", "--model-path", "weights/yolov5s.torchscript", "--img-size", "320", "--steps", "4"]);
+    command.args(["--img-path", "images/dog.jpg", "images/eagle.jpg", "--method", "elementwise"]);
+    command.arg("--maps").arg(maps).arg("--output-dir").arg(output.path());
+    command
+}
+
+#[test]
+fn maps_from_files_are_measured_as_the_methods_own_are() {
+    let (maps, output) = (temp(), temp());
+    let mut explain = yolo_cam();
+    explain.args(["--model-path", "weights/yolov5s.torchscript", "--img-size", "320", "--method", "elementwise"]);
+    explain.args(["--img-path", "images/dog.jpg", "images/eagle.jpg", "--raw", "--raw-size", "image", "--output-dir"]);
+    explain.arg(maps.path()).assert().success();
+    let name = format!("maps of {}", maps.path().display());
+    eval_of_maps(&output, maps.path())
+        .assert()
+        .success()
+        .stdout(contains(name.as_str()))
+        .stderr(contains("warning: ").not());
+    let measured = report(&output.path().join("eval.json"));
+    let rows = measured["rows"].as_array().expect("rows");
+    let of = |is_own: &dyn Fn(&Value) -> bool| rows.iter().find(|row| is_own(&row["explainer"])).expect("a row");
+    let (own, read) =
+        (of(&|explainer| explainer["method"].is_object()), of(&|explainer| explainer["maps"].is_object()));
+    for figure in ["deletion", "insertion", "overall", "above_gaussian"] {
+        let [own, read] = [own, read].map(|row| row[figure]["mean"].as_f64().expect("a mean"));
+        assert!((own - read).abs() < 0.01, "{figure}: {own} and {read}");
+    }
+    for figure in ["pointing_game", "energy_pointing_game", "object_discrimination_index"] {
+        let [own, read] = [own, read].map(|row| row["detected"][figure]["mean"].as_f64().expect("a mean"));
+        assert!((own - read).abs() < 0.02, "{figure}: {own} and {read}");
+    }
+    assert_eq!((&read["empty"], &read["cost"], &read["flags"]), (&0.into(), &Value::Null, &Value::Null));
+    assert!(own["rank"] != read["rank"] && !read["rank"].is_null());
+    let folder = maps.path().display().to_string();
+    let cells = csv_of(&output, "eval.csv").into_iter().filter(|row| row["method"] == "maps");
+    assert!(cells.map(|row| row["layers"].clone()).all(|layers| layers == folder));
+    assert!(text(&output, "eval.html").contains(&name));
+    // Its files may be others now, and are measured again; the rest is not.
+    let boxes = read["boxes"].as_u64().expect("a count");
+    fs::remove_file(maps.path().join("eagle-res-0.npy")).expect("it was there");
+    eval_of_maps(&output, maps.path()).arg("--skip-existing").assert().success().stderr(
+        contains("note: 6 maps of pictures are measured already")
+            .and(contains("eagle.jpg: box 0: no map in"))
+            .and(contains("expected eagle-res-INDEX.npy or eagle.npy (or .png)"))
+            .and(contains(format!("warning: 1 of {boxes} boxes have no map among the {name}"))),
+    );
+}
+
+#[test]
+fn maps_that_are_missing_or_broken_are_told() {
+    let (maps, output) = (temp(), temp());
+    let run = || eval_of_maps(&output, maps.path()).assert();
+    run().code(1).stderr(contains("dog.jpg: boxes 0, 1").and(contains("they count as maps of zeros")));
+    let rows = report(&output.path().join("eval.json"))["rows"].take();
+    let is_read = |row: &&Value| row["explainer"]["maps"].is_object();
+    let row = rows.as_array().expect("rows").iter().find(is_read).expect("it has a row");
+    assert_eq!(row["empty"], row["boxes"], "counted, not left out");
+    for name in ["dog", "eagle"] {
+        fs::write(maps.path().join(format!("{name}.npy")), "no map").expect("it is written");
+    }
+    run().code(1).stderr(contains("dog.npy").and(contains("is no .npy")));
+    fs::copy("images/dog.jpg", maps.path().join("dog.png")).expect("it is copied");
+    fs::remove_file(maps.path().join("dog.npy")).expect("it was there");
+    run().code(1).stderr(contains("is a picture in colours"));
+    let mut command = eval_of_maps(&output, Path::new("images/dog.jpg"));
+    command.assert().code(2).stderr(contains("--maps \"images/dog.jpg\" is no folder"));
 }
 
 #[test]

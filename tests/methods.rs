@@ -79,6 +79,9 @@ mod by_hand {
         // α = G²/(2G² + ΣA·G³); the second gradient is negative.
         let alpha = 1.0 / (2.0 + 2.0 * red().sum());
         assert_close(&map(methods::GRAD_CAM_PP), &(red() * 2.0 * alpha), 1e-5, "gradcam++");
+        // The same where the gradient is.
+        let spatial = only(2.0 * alpha * red()[CELL], 0.0);
+        assert_close(&map(methods::SS_GRAD_CAM_PP), &spatial, 1e-5, "ssgradcam++");
         let weights = [2.0 * red()[CELL] / red().sum(), -1.0 / 16.0];
         assert_close(&map(methods::XGRAD_CAM), &positive(red() * weights[0] + GREEN * weights[1]), 1e-5, "xgradcam");
     }

@@ -29,7 +29,8 @@ pub struct EvalArgs {
     /// Layers to explain at: auto, or names separated by commas, whose maps are fused
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
     target_layer: Vec<String>,
-    /// Also randomise the weights from the head down, module by module, and tell how much of the maps is left
+    /// Also tell what the maps depend on: randomise the weights from the head down, module by module; swap classes in the
+    /// head; compare the maps of different boxes
     #[arg(long, help_heading = "Evaluation")]
     sanity: bool,
     #[command(flatten)]
@@ -66,6 +67,10 @@ struct MeasureArgs {
     /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO [default: the model's own boxes]
     #[arg(long, value_name = "PATH", help_heading = "Input and output")]
     labels: Option<PathBuf>,
+    /// Also measure the maps that another program made: STEM-res-INDEX.npy in this folder for a box, or STEM.npy for all boxes
+    /// of a picture; grey .png too. May be given several times
+    #[arg(long, value_name = "DIR", help_heading = "Input and output")]
+    maps: Vec<PathBuf>,
     /// Go on where an earlier run into the same folder was stopped, or add to it
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
@@ -114,6 +119,8 @@ pub struct EvalCommand {
     pub method_options: MethodOptions,
     pub curves: CurveOptions,
     pub labels: Option<PathBuf>,
+    /// Folders of maps that other programs made.
+    pub maps: Vec<PathBuf>,
     pub sanity: bool,
     pub skip_existing: bool,
     pub verbosity: Verbosity,
@@ -213,6 +220,7 @@ impl MeasureArgs {
                 .with_batch(self.batch.into())
                 .with_seed(self.seed),
             labels: self.labels,
+            maps: self.maps,
             sanity: false,
             skip_existing: self.skip_existing,
             verbosity: self.messages.into(),

@@ -30,9 +30,11 @@
 //! ```
 
 mod baseline;
+mod class_swap;
 mod crew;
 mod curve;
 mod evaluate;
+mod foreign;
 mod labels;
 pub mod metrics;
 mod protocol;
@@ -44,12 +46,14 @@ mod verify;
 
 pub use self::{
     baseline::{gaussian_map, picture_seed, random_map},
+    class_swap::{Agreement, ClassCheck},
     crew::Crew,
     curve::{Curve, CurveOptions, Curves, curves},
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
+    foreign::{ForeignMap, foreign_maps},
     labels::{Label, Labels},
     protocol::{Fill, Protocol},
-    randomization::{Randomization, Randomized},
+    randomization::{LEAST_SCORE, Randomization, Randomized},
     stats::{Mean, bootstrap, rank_correlation},
     summary::{Band, Case, Cost, Explainer, LocalizationMeans, Row, Sample, Summary},
     verdict::{FillFigures, Verdict, Word},

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Curve, Figures, Localization, Mean, bootstrap};
 
-/// What makes maps: a method at layers, or a baseline that does not know the model.
+/// What makes maps: a method at layers, another program, or a baseline that does not know the model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Explainer {
     /// A method.
@@ -19,6 +19,12 @@ pub enum Explainer {
         name: String,
         /// As `--target-layer` takes them.
         layers: String,
+    },
+    /// Another program: [`foreign_maps`](super::foreign_maps).
+    #[serde(rename = "maps")]
+    Maps {
+        /// Where they are, as given.
+        folder: String,
     },
     /// [`gaussian_map`](super::gaussian_map).
     #[serde(rename = "gaussian")]
@@ -31,7 +37,7 @@ pub enum Explainer {
 impl Explainer {
     /// Whether it knows nothing of the model.
     pub fn is_baseline(&self) -> bool {
-        !matches!(self, Self::Method { .. })
+        matches!(self, Self::Gaussian | Self::Random)
     }
 }
 
@@ -39,6 +45,7 @@ impl fmt::Display for Explainer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Method { name, layers } => write!(f, "{name} at {layers}"),
+            Self::Maps { folder } => write!(f, "maps of {folder}"),
             Self::Gaussian => f.write_str("Gaussian on the box"),
             Self::Random => f.write_str("random"),
         }
@@ -86,11 +93,12 @@ pub struct Cost {
 pub struct Sample {
     /// What made the maps.
     pub explainer: Explainer,
-    /// How such maps are made, in the caller's words, as the recommendation names it; `None` for a baseline.
+    /// How such maps are made, in the caller's words, as the recommendation names it; `None` for a baseline, and for
+    /// those of another program.
     pub recipe: Option<String>,
     /// In any order.
     pub cases: Vec<Case>,
-    /// Of each picture; none of baselines.
+    /// Of each picture; none but of methods.
     pub costs: Vec<Cost>,
 }
 
@@ -130,7 +138,7 @@ pub struct Row {
     pub boxes: usize,
     /// Boxes whose map says nothing; they count with what such a map gets.
     pub empty: usize,
-    /// Time for the maps of a picture ÷ time of a bare forward pass, the median of all pictures; baselines have none.
+    /// Time for the maps of a picture ÷ time of a bare forward pass, the median of all pictures; none but of methods.
     pub cost: Option<f64>,
     /// Area below the deletion curve; lower is better.
     pub deletion: Mean,
@@ -157,7 +165,7 @@ pub struct Row {
 /// A comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// Methods by rank, then the baselines.
+    /// Methods and other programs by rank, then the baselines.
     pub rows: Vec<Row>,
     /// In one sentence, which of them to take.
     pub recommendation: String,
@@ -248,9 +256,10 @@ fn band(cases: &[Case], curve: impl Fn(&Case) -> &Curve) -> Band {
 
 /// `rows` by rank.
 fn recommendation(rows: &[Row], overall: &BTreeMap<&Explainer, Vec<f64>>, seed: u64) -> String {
-    let Some((best, best_recipe)) = rows.first().and_then(|row| Some((row, row.recipe.as_deref()?))) else {
+    let Some(best) = rows.first().filter(|row| row.rank.is_some()) else {
         return "There is no method to recommend.".to_owned();
     };
+    let best_recipe = best.recipe.clone().unwrap_or_else(|| format!("the {}", best.explainer));
     let figure = |mean: &Mean| format!("{:.3} [{:.3}, {:.3}]", mean.mean, mean.low, mean.high);
     let methods = rows.iter().filter(|row| row.rank.is_some()).count();
     let place = if methods > 1 { format!("the highest of {methods}") } else { "measured alone".to_owned() };
@@ -380,6 +389,21 @@ mod tests {
         let mut more = samples();
         more.push(Sample { cases: Vec::new(), ..sample(method("failed"), 0.9, 1.0) });
         assert_eq!(Summary::new(more, 0), Summary::new(samples(), 0));
+    }
+
+    #[test]
+    fn maps_of_others_are_ranked_among_the_methods() {
+        let mut more = samples();
+        let folder = "heat".to_owned();
+        let others = Sample { costs: Vec::new(), ..sample(Explainer::Maps { folder }, 0.7, 0.0) };
+        more.push(others);
+        let summary = Summary::new(more, 0).unwrap();
+        let first = &summary.rows[0];
+        assert_eq!((first.explainer.to_string().as_str(), first.rank, first.cost), ("maps of heat", Some(1), None));
+        assert_eq!(summary.rows[1].rank, Some(2));
+        let told = &summary.recommendation;
+        assert!(told.starts_with("Take the maps of heat: insertion - deletion 0.700 ["), "{told}");
+        assert!(told.contains("the highest of 3"), "{told}");
     }
 
     #[test]

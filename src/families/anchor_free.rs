@@ -230,6 +230,10 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
         self.classes
     }
 
+    fn class_channels(&self) -> Vec<Vec<usize>> {
+        (0..self.depth()).flat_map(|_| [Vec::new(), vec![0]]).collect()
+    }
+
     fn trains_classes(&self) -> bool {
         true
     }

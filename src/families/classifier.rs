@@ -111,6 +111,10 @@ impl<P: Package> Head for ClassifierHead<P> {
         self.classes
     }
 
+    fn class_channels(&self) -> Vec<Vec<usize>> {
+        vec![vec![0]]
+    }
+
     fn trains_classes(&self) -> bool {
         true
     }

@@ -239,6 +239,13 @@ pub trait Head: Send + Sync {
     /// The number of classes.
     fn classes(&self) -> usize;
 
+    /// For each raw output, where the logits of all classes begin among its channels, one after the other: once for each of its
+    /// predictions of a cell; nowhere in an output without classes. Rows of the weights that make the output are counted in the same
+    /// way. Default: not known, empty.
+    fn class_channels(&self) -> Vec<Vec<usize>> {
+        Vec::new()
+    }
+
     /// Whether the class outputs mean anything: some losses leave a single class as it was initialised.
     fn trains_classes(&self) -> bool;
 

@@ -137,6 +137,11 @@ impl Head for AnchorHead {
         self.classes
     }
 
+    fn class_channels(&self) -> Vec<Vec<usize>> {
+        let slots = |anchors: &Vec<_>| (0..anchors.len()).map(|slot| slot * self.values_per_box + CLASSES).collect();
+        self.anchors.iter().map(slots).collect()
+    }
+
     /// Ultralytics YOLOv5, `ComputeLoss`: "cls loss (only if multiple classes)".
     fn trains_classes(&self) -> bool {
         self.classes > 1

@@ -57,6 +57,36 @@ impl Model {
         if is_found { Ok(()) } else { Err(Error::LayerNotFound { name: path.to_owned(), similar: None }) }
     }
 
+    /// Swaps classes in the head, in memory, each with that at its place in `partners`, which are pairs; one without partner stays.
+    /// The network says of each what it said of the other. `false`, and nothing is changed, if the head does not say where
+    /// its classes are, or none has a partner. Handles that [`share`](Self::share) gave keep their weights.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`].
+    pub(crate) fn swap_class_rows(&mut self, partners: &[Option<usize>]) -> Result<bool> {
+        let channels = self.head().class_channels();
+        if channels.is_empty() || partners.iter().all(Option::is_none) {
+            return Ok(false);
+        }
+        self.own_weights()?;
+        let outputs = self.head().outputs();
+        let mut is_found = false;
+        for (name, tensor) in self.weights()? {
+            let output = outputs.iter().position(|path| is_inside(&name, path));
+            let Some(starts) = output.and_then(|output| channels.get(output)) else { continue };
+            let mut order: Vec<i64> = (0..tensor.size()[0]).collect();
+            for start in starts {
+                for (class, partner) in partners.iter().enumerate() {
+                    order[start + class] = (start + partner.unwrap_or(class)) as i64;
+                }
+            }
+            let order = Tensor::from_slice(&order).f_to_device(tensor.device())?;
+            overwrite(&tensor, &tensor.f_index_select(0, &order)?)?;
+            is_found = true;
+        }
+        Ok(is_found)
+    }
+
     /// Overwrites the weights by those of another handle of the same file.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod region;
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
+pub(crate) use self::read::read_heat;
 pub use self::{
     compare::{Comparison, compare},
     fourier::{Fourier, RebuildError, SAMPLES},

@@ -20,6 +20,24 @@ use crate::{
 /// # Errors
 /// [`Error::Io`] if the file can't be read, [`Error::Picture`] if it holds no map.
 pub fn read_map(path: &Path) -> Result<Array2<f32>> {
+    read(path, |_| Ok(()))
+}
+
+/// The same of a heatmap: colours stand for numbers that nobody knows, and are refused.
+///
+/// # Errors
+/// As [`read_map`].
+pub(crate) fn read_heat(path: &Path) -> Result<Array2<f32>> {
+    read(path, |picture| {
+        let is_grey = |picture: &DynamicImage| picture.to_rgb8().pixels().all(|pixel| pixel.0 == [pixel.0[0]; 3]);
+        if !picture.color().has_color() || is_grey(picture) {
+            return Ok(());
+        }
+        Err("is a picture in colours, which are no numbers; expected a grey one, or a .npy".into())
+    })
+}
+
+fn read(path: &Path, check: impl Fn(&DynamicImage) -> std::result::Result<(), String>) -> Result<Array2<f32>> {
     let unusable = |problem: String| Error::Picture { path: path.to_owned(), problem };
     let is_npy = path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("npy"));
     if is_npy {
@@ -34,6 +52,7 @@ pub fn read_map(path: &Path) -> Result<Array2<f32>> {
         return Err(unusable("is no map; expected a picture or a .npy".into()));
     }
     let picture = picture::decode(&bytes).map_err(unusable)?;
+    check(&picture).map_err(unusable)?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let values = match picture {
         DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => {

@@ -141,6 +141,8 @@ mod tests {
             has_labels: None,
             cost,
             randomized: Vec::new(),
+            class_checks: Vec::new(),
+            missing: 0,
         }
     }
 

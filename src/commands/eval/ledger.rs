@@ -1,6 +1,10 @@
 //! Keeps what was measured, and reports it.
 
-use std::{collections::HashSet, fs, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fs,
+    path::PathBuf,
+};
 
 use anyhow::{Result, ensure};
 use image::RgbImage;
@@ -12,9 +16,10 @@ use yolo_cam::{
 use super::{
     super::{noun::Noun, session::Attempt},
     cases::CasePictures,
+    checks::check_means,
     journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
-    reports::{CaseEntry, Findings, ModuleMean, REPORTS},
+    reports::{CaseCheck, CaseEntry, CheckMean, Findings, ModuleMean, REPORTS},
     table,
 };
 use crate::{
@@ -28,6 +33,8 @@ pub struct EvalLedger<'a> {
     subjects: &'a [Subject],
     /// Path of the model.
     model: String,
+    /// Names of its classes.
+    classes: Vec<String>,
     noun: Noun,
     /// What is explained of its boxes.
     target: Target,
@@ -61,6 +68,7 @@ impl<'a> EvalLedger<'a> {
             command,
             subjects,
             model: model.path().display().to_string(),
+            classes: model.names().to_vec(),
             noun: Noun::of(model),
             target: command.target.of(model),
             journal,
@@ -88,11 +96,44 @@ impl<'a> EvalLedger<'a> {
                         self.noun.counted(boxes)
                     ));
                 }
+                if matches!(record.explainer, Explainer::Maps { .. }) {
+                    self.tell_reasons(&record);
+                }
                 self.records.push(record);
             }
             Attempt::Failed(error) => self.fail(&image, format!("{error:#}")),
             Attempt::Interrupted => self.interrupted = true,
         }
+    }
+
+    /// Tells which maps of another program say nothing, or are not there.
+    fn tell_reasons(&self, record: &PictureFigures) {
+        let mut boxes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for case in &record.cases {
+            if let Some(reason) = &case.reason {
+                boxes.entry(reason).or_default().push(case.index.to_string());
+            }
+        }
+        for (reason, indices) in boxes {
+            let what = if indices.len() == 1 { self.noun.one() } else { self.noun.many() };
+            self.meter.say(&format!("warning: {}: {what} {}: {reason}", record.image, indices.join(", ")));
+        }
+    }
+
+    /// Tells of how many boxes other programs have no map; whether one has none at all.
+    fn tell_missing(&self) -> bool {
+        let mut has_none = false;
+        for Subject { explainer, .. } in self.subjects {
+            let own = || self.records.iter().filter(|record| record.explainer == *explainer);
+            let missing: usize = own().map(|record| record.missing).sum();
+            let boxes: usize = own().map(|record| record.cases.len()).sum();
+            if missing > 0 {
+                let all = self.noun.counted(boxes);
+                say!("warning: {missing} of {all} have no map among the {explainer}: they count as maps of zeros");
+            }
+            has_none |= missing > 0 && missing == boxes;
+        }
+        has_none
     }
 
     /// Pictures first: a run that goes on does not draw what the journal has.
@@ -152,12 +193,16 @@ impl<'a> EvalLedger<'a> {
         if !missing.is_empty() {
             say!("warning: left out, since no {} was measured: {}", self.noun.one(), missing.join("; "));
         }
+        let has_no_maps = self.tell_missing();
         let randomized = summary.rows.iter().map(|row| (row.explainer.clone(), self.randomized(&row.explainer)));
         let randomized = randomized.filter(|(_, modules)| !modules.is_empty()).collect();
+        let class_checks = summary.rows.iter().map(|row| (row.explainer.clone(), self.class_checks(&row.explainer)));
+        let class_checks = class_checks.filter(|(_, checks)| !checks.is_empty()).collect();
         let findings = Findings {
             summary,
             truth: self.truth(),
             randomized,
+            class_checks,
             pictures,
             failed: &self.failed,
             model: &self.model,
@@ -168,7 +213,7 @@ impl<'a> EvalLedger<'a> {
         // What was measured is shown whatever can't be written.
         let written = [self.write(&findings), self.show(&findings)];
         let problems = written.into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
-        Ok(if problems > 0 && exit == Exit::Fine { Exit::SomeFailed } else { exit })
+        Ok(if (problems > 0 || has_no_maps) && exit == Exit::Fine { Exit::SomeFailed } else { exit })
     }
 
     fn sample(&self, Subject { explainer, flags, .. }: &Subject) -> Sample {
@@ -178,7 +223,7 @@ impl<'a> EvalLedger<'a> {
             explainer: explainer.clone(),
             recipe: flags.clone(),
             cases: records().flat_map(|record| record.cases.iter().cloned()).collect(),
-            costs: if explainer.is_baseline() { Vec::new() } else { costs },
+            costs: if matches!(explainer, Explainer::Method { .. }) { costs } else { Vec::new() },
         }
     }
 
@@ -210,16 +255,31 @@ impl<'a> EvalLedger<'a> {
             records.iter().map(|record| record.randomized.as_slice()).filter(|list| !list.is_empty()).collect();
         let Some(first) = with.first() else { return Vec::new() };
         let mean = |(place, module): (usize, &Randomized)| {
+            let all = || with.iter().filter_map(|list| list.get(place));
             let of = |part: fn(&Randomized) -> &Vec<Option<f64>>| {
-                let all = with.iter().filter_map(|list| list.get(place)).flat_map(part);
-                let (boxes, values) = (all.clone().count(), all.copied().flatten().collect::<Vec<f64>>());
-                (bootstrap(&values, self.command.curves.seed), boxes - values.len())
+                let values: Vec<f64> = all().flat_map(part).copied().flatten().collect();
+                bootstrap(&values, self.command.curves.seed)
             };
-            let (correlation, empty) = of(|module| &module.correlations);
-            let (inside, _) = of(|module| &module.inside);
-            ModuleMean { module: module.module.clone(), correlation, inside, empty }
+            let (correlation, inside) = (of(|module| &module.correlations), of(|module| &module.inside));
+            let lost = all().flat_map(|module| &module.lost).filter(|&&is_lost| is_lost).count();
+            let empty = all().flat_map(|module| module.lost.iter().zip(&module.correlations));
+            let empty = empty.filter(|(is_lost, correlation)| !**is_lost && correlation.is_none()).count();
+            ModuleMean { module: module.module.clone(), correlation, inside, lost, empty }
         };
         first.iter().enumerate().map(mean).collect()
+    }
+
+    /// Whether the maps of all boxes depend on class and box.
+    fn class_checks(&self, explainer: &Explainer) -> Vec<CheckMean> {
+        let mut records: Vec<&PictureFigures> =
+            self.records.iter().filter(|record| record.explainer == *explainer).collect();
+        records.sort_by(|a, b| a.image.cmp(&b.image));
+        let checks: Vec<_> = records.iter().flat_map(|record| &record.class_checks).collect();
+        check_means(&checks, self.command.curves.seed)
+    }
+
+    fn name_of(&self, class: Option<usize>) -> Option<&str> {
+        self.classes.get(class?).map(String::as_str)
     }
 
     fn path(&self, extension: &str) -> PathBuf {
@@ -229,10 +289,14 @@ impl<'a> EvalLedger<'a> {
     /// All of the reports that can be written. The error names those that can't.
     fn write(&self, findings: &Findings) -> Result<()> {
         let rank = |explainer: &Explainer| findings.summary.rows.iter().position(|row| row.explainer == *explainer);
-        let entries = self
-            .records
-            .iter()
-            .flat_map(|record| record.cases.iter().map(|case| CaseEntry { explainer: &record.explainer, case }));
+        let entries = self.records.iter().flat_map(|record| {
+            let PictureFigures { explainer, cases, randomized, class_checks, .. } = record;
+            cases.iter().map(move |case| {
+                let check = class_checks.get(case.index);
+                let class_check = check.map(|check| CaseCheck { swapped_class: self.name_of(check.partner), check });
+                CaseEntry { explainer, case, class_check, lost: modules_that_lose(randomized, case.index) }
+            })
+        });
         let mut cases: Vec<CaseEntry> = entries.collect();
         cases.sort_by_key(|entry| (&entry.case.image, entry.case.index, rank(entry.explainer)));
         let mut problems = Vec::new();
@@ -258,4 +322,10 @@ impl<'a> EvalLedger<'a> {
         }
         Ok(())
     }
+}
+
+/// After how many of the modules the network no longer finds a box of the picture; `None` if none was randomised.
+fn modules_that_lose(randomized: &[Randomized], index: usize) -> Option<usize> {
+    let lost = randomized.iter().filter(|module| module.lost.get(index) == Some(&true));
+    (!randomized.is_empty()).then(|| lost.count())
 }

@@ -11,8 +11,8 @@ use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
     detect::{Detection, Letterbox, detect, is_defined},
     eval::{
-        Candidate, Case, Cost, Crew, CurveOptions, Explainer, Labels, Objects, Randomization, Randomized, Scene,
-        evaluate, gaussian_map, picture_seed, random_map,
+        Candidate, Case, ClassCheck, Cost, Crew, CurveOptions, Explainer, ForeignMap, Labels, Objects, Randomization,
+        Randomized, Scene, evaluate, foreign_maps, gaussian_map, picture_seed, random_map,
     },
     explain::{Grouping, explain_found},
     geometry::{BBox, LetterboxMap, Size},
@@ -20,7 +20,7 @@ use yolo_cam::{
 };
 
 use super::super::session::{Attempt, attempt, go_on};
-use crate::{inputs::Content, progress::Meter};
+use crate::{inputs::Picture, progress::Meter};
 
 /// How many of the best and of the worst cases are shown.
 pub const SHOWN: usize = 5;
@@ -46,7 +46,7 @@ pub struct MeasureJob {
     /// Index of the explainer.
     pub subject: usize,
     /// The picture, or in one line why there is none.
-    pub content: Result<Arc<Content>, String>,
+    pub content: Result<Arc<Picture>, String>,
 }
 
 /// What became of it.
@@ -75,6 +75,11 @@ pub struct PictureFigures {
     pub cost: Cost,
     /// Empty if it was not asked for.
     pub randomized: Vec<Randomized>,
+    /// One for each box; empty if it was not asked for.
+    pub class_checks: Vec<ClassCheck>,
+    /// Of another program's maps, of how many boxes there is none.
+    #[serde(default)]
+    pub missing: usize,
 }
 
 /// Measures one picture after the other.
@@ -101,9 +106,9 @@ impl EvalWorker<'_> {
         MeasureOutcome { image, subject, state }
     }
 
-    fn measure(&mut self, content: &Content, image: &str, subject: usize) -> Result<Measured> {
+    fn measure(&mut self, picture: &Picture, image: &str, subject: usize) -> Result<Measured> {
         let Subject { explainer, options, .. } = &self.subjects[subject];
-        let loaded = content.load()?;
+        let (loaded, stem) = (picture.content.load()?, picture.names.source());
         let (file, picture) = (loaded.file, &*loaded.picture);
         let warms_up = !mem::replace(&mut self.is_warm, true);
         let found = Found::new(self.crew.model(), picture, options, warms_up).with_context(|| image.to_owned())?;
@@ -111,7 +116,7 @@ impl EvalWorker<'_> {
             Some(labels) => Some(found.objects(labels, file)?),
             None => None,
         };
-        let randomizes = self.randomization.is_some() && !explainer.is_baseline();
+        let randomizes = self.randomization.is_some() && matches!(explainer, Explainer::Method { .. });
         // Explanation, curves and randomisation, by how long they take, very roughly.
         let stages: [f64; 3] = [0.05, 0.95, if randomizes { 0.5 } else { 0.0 }];
         let whole: f64 = stages.iter().sum();
@@ -124,7 +129,11 @@ impl EvalWorker<'_> {
             }
         };
         let whose = || format!("{image}: {explainer}");
-        let maps = found.maps(self.crew.model(), explainer, options, &mut watch(0)).with_context(whose)?;
+        let maps = match explainer {
+            Explainer::Maps { folder } => found.read_maps(Path::new(folder), stem),
+            _ => found.maps(self.crew.model(), explainer, options, &mut watch(0)),
+        };
+        let maps = maps.with_context(whose)?;
         let labelled = labels.as_ref().and_then(Option::as_ref);
         let (detections, detected) = (&found.detections, &found.detected);
         let scene = Scene { input: &found.input, detections, detected, labels: labelled };
@@ -147,15 +156,18 @@ impl EvalWorker<'_> {
             class: model.names()[detection.class_id].clone(),
             confidence: detection.confidence,
             box_share: detection.box_input.map_or(1.0, |b| found.share(&b)),
-            reason: maps.explained.get(index).and_then(|explained| explained.why_no_signal(model)),
+            reason: maps.reasons.get(index).cloned().flatten(),
             figures,
         });
         let cases: Vec<Case> = cases.collect();
-        let randomized = match &mut self.randomization {
+        let (class_checks, randomized) = match &mut self.randomization {
             Some(randomization) if randomizes && !cases.is_empty() => {
-                randomization.run(model, &found.input, &maps.explained, options, &mut watch(2)).with_context(whose)?
+                let (input, maps) = (&found.input, &maps.explained);
+                let checks = randomization.swap_classes(model, input, maps, options, &mut |_, _| go_on());
+                let randomized = randomization.run(model, input, maps, options, &mut watch(2));
+                (checks.with_context(whose)?, randomized.with_context(whose)?)
             }
-            _ => Vec::new(),
+            _ => Default::default(),
         };
         let has_labels = labels.map(|labels| labels.is_some());
         let cost = Cost { explanation: maps.seconds, forward: found.seconds };
@@ -167,6 +179,8 @@ impl EvalWorker<'_> {
             has_labels,
             cost,
             randomized,
+            class_checks,
+            missing: maps.missing,
         };
         Ok(Measured { record, pictures })
     }
@@ -190,9 +204,14 @@ struct Found {
     seconds: f64,
 }
 
-/// What a method makes of the boxes; nothing, if it is a baseline.
+/// What a method or another program makes of the boxes; nothing, if it is a baseline.
+#[derive(Default)]
 struct Maps {
     explained: Vec<ExplainedBox>,
+    /// Of each box why its map says nothing, if so.
+    reasons: Vec<Option<String>>,
+    /// Of how many boxes there is no map.
+    missing: usize,
     seconds: f64,
 }
 
@@ -244,11 +263,26 @@ impl Found {
         watch: &mut yolo_cam::explain::Watch,
     ) -> yolo_cam::Result<Maps> {
         if explainer.is_baseline() {
-            return Ok(Maps { explained: Vec::new(), seconds: 0.0 });
+            return Ok(Maps::default());
         }
         let start = Instant::now();
         let explained = explain_found(model, &self.input, self.detections.clone(), options, watch)?;
-        Ok(Maps { explained, seconds: start.elapsed().as_secs_f64() })
+        let seconds = start.elapsed().as_secs_f64();
+        let reasons = explained.iter().map(|explained| explained.why_no_signal(model)).collect();
+        Ok(Maps { explained, reasons, missing: 0, seconds })
+    }
+
+    /// The maps of another program. `stem`: the picture's.
+    fn read_maps(&self, folder: &Path, stem: &str) -> yolo_cam::Result<Maps> {
+        let mut maps = Maps::default();
+        let read = foreign_maps(folder, stem, self.detections.len(), &self.letterbox.map)?;
+        for (ForeignMap { heatmap, reason, is_missing }, detection) in read.into_iter().zip(&self.detections) {
+            let detection = detection.clone();
+            maps.explained.push(ExplainedBox { detection, layers: Vec::new(), heatmap, working_layers: None });
+            maps.reasons.push(reason);
+            maps.missing += usize::from(is_missing);
+        }
+        Ok(maps)
     }
 
     /// The map of a box at the size of the input, from 0 to 1. `explained`: of a method.
@@ -270,7 +304,7 @@ impl Found {
                 let seed = picture_seed(&self.letterbox.image, options.method_options.seed);
                 Ok(random_map(size, seed, index as u64))
             }
-            Explainer::Method { .. } => explained[index].heatmap.normalized(size),
+            Explainer::Method { .. } | Explainer::Maps { .. } => explained[index].heatmap.normalized(size),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `yolo-cam eval` and `yolo-cam compare`: measures maps, and says which method to take.
 
 mod cases;
+mod checks;
 mod journal;
 mod ledger;
 mod measure;
@@ -15,7 +16,7 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
@@ -40,7 +41,7 @@ use super::{
 use crate::{
     cli::{EvalChoice, EvalCommand},
     exit::Exit,
-    inputs::{Content, Items, Picture},
+    inputs::{Content, Item, Items, Picture},
     output::Namer,
     progress::Meter,
     weights,
@@ -96,7 +97,7 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
             {
                 meter.say(&format!("warning: {other} and {} have the same label file", item.image));
             }
-            open = jobs_of(item.image, item.content.map(|picture| picture.content), wanted);
+            open = jobs_of(item, wanted);
             open.reverse();
         }
         open.pop()
@@ -120,7 +121,11 @@ fn journal(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> Result
     if damaged > 0 {
         say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
     }
-    earlier.retain(|record| subjects.iter().any(|subject| subject.explainer == record.explainer));
+    // The files of another program may have changed.
+    earlier.retain(|record| {
+        let is_file = matches!(record.explainer, Explainer::Maps { .. });
+        !is_file && subjects.iter().any(|subject| subject.explainer == record.explainer)
+    });
     Ok((journal, earlier))
 }
 
@@ -160,7 +165,7 @@ impl SharedLabels {
 }
 
 /// The same picture for each of the subjects.
-fn jobs_of(image: String, content: Result<Content, String>, mut subjects: Vec<usize>) -> Vec<MeasureJob> {
+fn jobs_of(Item { image, content }: Item, mut subjects: Vec<usize>) -> Vec<MeasureJob> {
     if content.is_err() {
         // What is no picture is told once.
         subjects.truncate(1);
@@ -170,9 +175,9 @@ fn jobs_of(image: String, content: Result<Content, String>, mut subjects: Vec<us
     subjects.into_iter().map(job).collect()
 }
 
-/// The methods that are asked for, then the baselines.
+/// The methods that are asked for, then what other programs made, then the baselines.
 fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
-    let mut subjects = Vec::with_capacity(command.choices.len() + 2);
+    let mut subjects = Vec::with_capacity(command.choices.len() + command.maps.len() + 2);
     for choice in &command.choices {
         let options = eval_options(command, choice, model)?;
         let EvalChoice { method, layers } = choice;
@@ -192,8 +197,14 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
         }
     }
     let plain = subjects.first().map(|subject| subject.options.clone()).unwrap_or_default();
-    for explainer in [Explainer::Gaussian, Explainer::Random] {
-        subjects.push(Subject { explainer, flags: None, options: plain.clone() });
+    for folder in &command.maps {
+        ensure!(folder.is_dir(), "--maps {folder:?} is no folder; it takes one with a map STEM.npy for each picture");
+    }
+    let of_others = command.maps.iter().map(|folder| Explainer::Maps { folder: folder.display().to_string() });
+    for explainer in of_others.chain([Explainer::Gaussian, Explainer::Random]) {
+        if !subjects.iter().any(|subject: &Subject| subject.explainer == explainer) {
+            subjects.push(Subject { explainer, flags: None, options: plain.clone() });
+        }
     }
     Ok(subjects)
 }

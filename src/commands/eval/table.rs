@@ -1,16 +1,16 @@
 //! What was measured, as a table on stdout.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use yolo_cam::{
     Target,
-    eval::{CurveOptions, Explainer, Mean},
+    eval::{CurveOptions, Explainer, LEAST_SCORE, Mean},
 };
 
 use super::{
     super::stdout::{print, write_table},
-    reports::{Findings, ModuleMean},
+    reports::{CheckMean, Findings, ModuleMean},
 };
 
 /// The columns of the table on stdout.
@@ -35,9 +35,8 @@ const HEADS: [&str; 13] = [
 /// # Errors
 /// If stdout can't be written.
 pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Result<()> {
-    let Findings { summary, truth, randomized, pictures, noun, .. } = findings;
+    let Findings { summary, truth, randomized, class_checks, pictures, noun, .. } = findings;
     let number = |mean: Option<&Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.3}", mean.mean));
-    let interval = |mean: &Mean| format!("{:+.3} [{:+.3}, {:+.3}]", mean.mean, mean.low, mean.high);
     let has_labels = summary.rows.iter().any(|row| row.labelled.energy_pointing_game.is_some());
     let mut table = vec![HEADS.map(str::to_owned).to_vec()];
     if has_labels {
@@ -70,16 +69,26 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
     let boxes = summary.rows.first().map_or(0, |row| row.boxes);
     print(|out| {
         write_table(out, &table)?;
+        for (explainer, checks) in class_checks {
+            show_checks(out, explainer, checks)?;
+        }
         for (explainer, modules) in randomized {
             writeln!(out, "\nRank correlation of the maps of {explainer} with those of shuffled weights:")?;
             let row = |module: &ModuleMean| {
-                let shown = |mean: &Option<Mean>| mean.as_ref().map_or("-".to_owned(), interval);
                 let (inside, whole) = (shown(&module.inside), shown(&module.correlation));
-                vec![module.module.clone(), inside, whole, module.empty.to_string()]
+                vec![module.module.clone(), inside, whole, module.lost.to_string(), module.empty.to_string()]
             };
-            let heads =
-                ["DOWN TO", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "EMPTY"].map(str::to_owned).to_vec();
-            write_table(out, &iter_with(heads, modules.iter().map(row)))?;
+            let heads = ["DOWN TO", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
+            write_table(out, &iter_with(heads.map(str::to_owned).to_vec(), modules.iter().map(row)))?;
+        }
+        let lost_modules = randomized.iter().flat_map(|(_, modules)| modules).map(|module| module.lost);
+        let lost_checks = class_checks.iter().flat_map(|(_, checks)| checks).map(|check| check.lost);
+        if lost_modules.chain(lost_checks).any(|lost| lost > 0) {
+            writeln!(
+                out,
+                "LOST: no signal: the detector no longer finds this {} (its score is below {LEAST_SCORE}).",
+                noun.one()
+            )?;
         }
         writeln!(
             out,
@@ -93,6 +102,31 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
         writeln!(out, "{}", summary.recommendation)
     })?;
     Ok(())
+}
+
+fn interval(mean: &Mean) -> String {
+    format!("{:+.3} [{:+.3}, {:+.3}]", mean.mean, mean.low, mean.high)
+}
+
+fn shown(mean: &Option<Mean>) -> String {
+    mean.as_ref().map_or("-".to_owned(), interval)
+}
+
+fn show_checks(out: &mut impl Write, explainer: &Explainer, checks: &[CheckMean]) -> io::Result<()> {
+    writeln!(out, "\nRank correlation of the maps of {explainer}, the detector intact but for its classes:")?;
+    let row = |check: &CheckMean| {
+        let (inside, whole) = (shown(&check.inside), shown(&check.correlation));
+        vec![
+            check.words.to_owned(),
+            check.expected.to_owned(),
+            inside,
+            whole,
+            check.lost.to_string(),
+            check.empty.to_string(),
+        ]
+    };
+    let heads = ["CHECK", "EXPECTED", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
+    write_table(out, &iter_with(heads.map(str::to_owned).to_vec(), checks.iter().map(row)))
 }
 
 fn iter_with(first: Vec<String>, rest: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {

@@ -32,8 +32,13 @@ const RELATIVE_GUARD: f64 = 1e-6;
 ///
 /// Chattopadhay et al., WACV 2018, eq. 19, <https://arxiv.org/abs/1710.11063>.
 pub fn grad_cam_pp(acts: ArrayView3<f32>, grads: ArrayView3<f32>) -> Result<Array2<f32>> {
+    weighted_sum(acts, grads, channel_weight(grads))
+}
+
+/// The weight of a channel, from its activations and gradients. `grads`: of all channels.
+pub(super) fn channel_weight(grads: ArrayView3<f32>) -> impl Fn(ArrayView2<f32>, ArrayView2<f32>) -> f32 + use<> {
     let largest = grads.iter().fold(0.0f64, |largest, &grad| largest.max(f64::from(grad).powi(2)));
-    weighted_sum(acts, grads, |act, grad| weight(act, grad, RELATIVE_GUARD * largest))
+    move |act, grad| weight(act, grad, RELATIVE_GUARD * largest)
 }
 
 fn weight(act: ArrayView2<f32>, grad: ArrayView2<f32>, least: f64) -> f32 {

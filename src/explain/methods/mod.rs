@@ -14,6 +14,7 @@ mod layer_cam;
 mod odam;
 mod perturb;
 mod score_cam;
+mod ss_grad_cam_pp;
 mod xgrad_cam;
 
 use ndarray::{Array2, ArrayView3};
@@ -33,6 +34,7 @@ pub use self::{
     odam::{ODAM, odam},
     perturb::Perturbation,
     score_cam::{SCORE_CAM, score_cam},
+    ss_grad_cam_pp::{SS_GRAD_CAM_PP, ss_grad_cam_pp},
     xgrad_cam::{XGRAD_CAM, xgrad_cam},
 };
 use super::Watch;
@@ -54,6 +56,7 @@ static METHODS: Registry<MethodSpec> = Registry::new(&[
     &element_wise::SPEC,
     &layer_cam::SPEC,
     &odam::SPEC,
+    &ss_grad_cam_pp::SPEC,
     &eigen_cam::SPEC,
     &eigen_grad_cam::SPEC,
     &score_cam::SPEC,

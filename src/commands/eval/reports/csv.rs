@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use yolo_cam::{
-    eval::{Case, Explainer, Localization},
+    eval::{Agreement, ClassCheck, Explainer, Localization},
     report::{Cell, write_csv},
 };
 
@@ -21,7 +21,7 @@ struct Table {
 
 impl<'a> Sink<CaseEntry<'a>> for Table {
     fn take(&mut self, entry: &CaseEntry<'a>) {
-        self.rows.push(CaseRow::new(entry.explainer, entry.case));
+        self.rows.push(CaseRow::new(entry));
     }
 
     fn close(self: Box<Self>) -> Result<()> {
@@ -51,18 +51,25 @@ struct CaseRow {
     compactness: Option<f64>,
     sparsity: Option<f64>,
     reason: Option<Cell>,
+    randomized_lost: Option<usize>,
+    swapped_class: Option<Cell>,
+    swapped_follows: Option<f64>,
+    swapped_kept: Option<f64>,
+    other_box: Option<f64>,
 }
 
 impl CaseRow {
-    fn new(explainer: &Explainer, case: &Case) -> Self {
+    fn new(&CaseEntry { explainer, case, lost, class_check }: &CaseEntry) -> Self {
         let (method, layers) = match explainer {
             Explainer::Method { name, layers } => (name.as_str(), layers.as_str()),
+            Explainer::Maps { folder } => ("maps", folder.as_str()),
             Explainer::Gaussian => ("gaussian", ""),
             Explainer::Random => ("random", ""),
         };
         let figures = &case.figures;
         let labelled = figures.labelled;
         let of = |value: fn(Localization) -> f64| labelled.map(value);
+        let check = |part: fn(&ClassCheck) -> Option<Agreement>| part(class_check?.check)?.correlation;
         Self {
             image: case.image.as_str().into(),
             index: case.index,
@@ -83,6 +90,11 @@ impl CaseRow {
             compactness: figures.compactness,
             sparsity: figures.sparsity,
             reason: case.reason.clone().map(Cell::from),
+            randomized_lost: lost,
+            swapped_class: class_check.and_then(|check| check.swapped_class).map(Cell::from),
+            swapped_follows: check(|check| check.follows),
+            swapped_kept: check(|check| check.kept),
+            other_box: check(|check| check.other_box),
         }
     }
 }

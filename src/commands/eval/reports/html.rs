@@ -28,7 +28,7 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
     fn take(&mut self, _: &CaseEntry<'a>) {}
 
     fn close(self: Box<Self>) -> Result<()> {
-        let Findings { summary, truth, randomized, failed, cases, noun, .. } = self.findings;
+        let Findings { summary, truth, randomized, class_checks, failed, cases, noun, .. } = self.findings;
         let shown = summary.rows.iter().filter(|row| !row.explainer.is_baseline());
         let groups: Vec<CaseGroup> = shown.map(|row| cases.group(&row.explainer)).collect();
         let model = Path::new(self.findings.model);
@@ -39,6 +39,7 @@ impl<'a> Sink<CaseEntry<'a>> for Page<'a> {
             summary,
             cases: &groups,
             randomized: randomized.first().map_or(&[], |(_, modules)| modules.as_slice()),
+            class_checks: class_checks.first().map_or(&[], |(_, checks)| checks.as_slice()),
             failed,
             noun: *noun,
             truth,

@@ -10,7 +10,7 @@ use yolo_cam::{
     report::write_value,
 };
 
-use super::{CaseEntry, EvalReportSpec, Findings, ModuleMean, Sink};
+use super::{CaseEntry, CheckMean, EvalReportSpec, Findings, ModuleMean, Sink};
 
 pub const SPEC: EvalReportSpec =
     EvalReportSpec { extension: "json", open: |path, findings| Box::new(Json { path, findings, cases: Vec::new() }) };
@@ -27,7 +27,8 @@ impl<'a> Sink<CaseEntry<'a>> for Json<'a> {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        let Findings { summary, truth, randomized, pictures, failed, model, settings, .. } = self.findings;
+        let Findings { summary, truth, randomized, class_checks, pictures, failed, model, settings, .. } =
+            self.findings;
         let report = EvalReport {
             schema: 1,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
@@ -40,6 +41,10 @@ impl<'a> Sink<CaseEntry<'a>> for Json<'a> {
             randomization: randomized
                 .iter()
                 .map(|(explainer, modules)| RandomizationReport { explainer, modules })
+                .collect(),
+            class_checks: class_checks
+                .iter()
+                .map(|(explainer, checks)| ClassCheckReport { explainer, checks })
                 .collect(),
             failed: failed.iter().map(|(image, error)| Failed { image, error }).collect(),
             cases: self.cases,
@@ -61,6 +66,8 @@ struct EvalReport<'a> {
     rows: &'a [Row],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     randomization: Vec<RandomizationReport<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    class_checks: Vec<ClassCheckReport<'a>>,
     failed: Vec<Failed<'a>>,
     /// With their curves.
     cases: Vec<CaseEntry<'a>>,
@@ -70,6 +77,12 @@ struct EvalReport<'a> {
 struct RandomizationReport<'a> {
     explainer: &'a Explainer,
     modules: &'a [ModuleMean],
+}
+
+#[derive(Serialize)]
+struct ClassCheckReport<'a> {
+    explainer: &'a Explainer,
+    checks: &'a [CheckMean],
 }
 
 #[derive(Serialize)]

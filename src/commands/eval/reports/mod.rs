@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use yolo_cam::eval::{Case, Explainer, Summary};
+use yolo_cam::eval::{Case, ClassCheck, Explainer, Summary};
 
-pub use self::page::{CaseGroup, ModuleMean};
+pub use self::page::{CaseGroup, CheckMean, ModuleMean};
 use super::{super::noun::Noun, cases::CasePictures};
 use crate::output::Sink;
 
@@ -33,6 +33,8 @@ pub struct Findings<'a> {
     pub truth: String,
     /// Of the methods whose weights were randomised.
     pub randomized: Vec<(Explainer, Vec<ModuleMean>)>,
+    /// Of the same, whether the maps depend on class and box.
+    pub class_checks: Vec<(Explainer, Vec<CheckMean>)>,
     /// How many there are.
     pub pictures: usize,
     /// Pictures and errors.
@@ -46,10 +48,25 @@ pub struct Findings<'a> {
     pub cases: &'a CasePictures,
 }
 
+/// What the map of a box depends on.
+#[derive(Clone, Copy, Serialize)]
+pub struct CaseCheck<'a> {
+    /// The name of [`ClassCheck::partner`].
+    pub swapped_class: Option<&'a str>,
+    #[serde(flatten)]
+    pub check: &'a ClassCheck,
+}
+
 /// A box and an explainer. Reports take them by picture, box and rank of the explainer.
 #[derive(Clone, Copy, Serialize)]
 pub struct CaseEntry<'a> {
     pub explainer: &'a Explainer,
     #[serde(flatten)]
     pub case: &'a Case,
+    /// Name of the class that its class was swapped with, and what became of its map; `None` if that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_check: Option<CaseCheck<'a>>,
+    /// After how many of the modules were randomised the network no longer found the box; `None` if none were.
+    #[serde(rename = "randomized_lost", skip_serializing_if = "Option::is_none")]
+    pub lost: Option<usize>,
 }

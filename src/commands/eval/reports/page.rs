@@ -30,6 +30,8 @@ pub struct EvalPage<'a> {
     pub cases: &'a [CaseGroup],
     /// For each module from the head down, what is left of the maps; empty if it was not measured.
     pub randomized: &'a [ModuleMean],
+    /// What the maps depend on besides; empty if it was not measured.
+    pub class_checks: &'a [CheckMean],
     /// Pictures that failed, each with its reason.
     pub failed: &'a [(String, String)],
     /// What the model finds.
@@ -58,7 +60,29 @@ pub struct ModuleMean {
     pub correlation: Option<Mean>,
     /// The same of the parts of the maps inside their boxes.
     pub inside: Option<Mean>,
-    /// Boxes whose map has no signal any more.
+    /// Boxes that the network no longer finds: nothing is explained of them.
+    pub lost: usize,
+    /// Boxes that it finds, but whose map has no signal any more.
+    pub empty: usize,
+}
+
+/// The mean rank correlation of maps with others, of one of the checks whether they depend on class and box.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct CheckMean {
+    /// In reports: `follows`, `kept`, `other_box`.
+    pub check: &'static str,
+    /// What is compared, in words.
+    #[serde(skip)]
+    pub words: &'static str,
+    /// What a map that depends on class and box gets, in words.
+    pub expected: &'static str,
+    /// Over boxes; `None` if no map has a signal.
+    pub correlation: Option<Mean>,
+    /// The same of the parts of the maps inside their boxes.
+    pub inside: Option<Mean>,
+    /// Boxes that the changed network no longer finds.
+    pub lost: usize,
+    /// Boxes of which one of the maps has no signal.
     pub empty: usize,
 }
 
@@ -98,6 +122,7 @@ impl EvalPage<'_> {
                     main {
                         (self.figures())
                         (self.curves())
+                        (self.class_checks())
                         (self.randomization())
                         (self.best_and_worst())
                         (self.failures())
@@ -202,7 +227,8 @@ impl EvalPage<'_> {
                     "Weights are shuffled module by module, from the head down. The rank correlation of the maps with the original \
                      ones should fall to 0: a method whose maps stay shows edges, not what the network learnt. Over the whole \
                      picture maps of one box correlate because they are high near it for any weights; inside the box only what \
-                     they show there counts."
+                     they show there counts. Where the detector no longer finds a box, there is nothing to explain: such boxes \
+                     are counted, and correlate with nothing."
                 }
                 .wide {
                     table aria-label="Rank correlation after weights were shuffled" {
@@ -211,6 +237,7 @@ impl EvalPage<'_> {
                                 th scope="col" { "randomised down to" }
                                 th scope="col" { "rank correlation, inside the box" }
                                 th scope="col" { "whole picture" }
+                                th scope="col" { (self.noun.many()) " no longer found" }
                                 th scope="col" { "maps without signal" }
                             }
                         }
@@ -220,6 +247,49 @@ impl EvalPage<'_> {
                                     th scope="row" { (row.module) }
                                     (mean_cell(row.inside.as_ref()))
                                     (mean_cell(row.correlation.as_ref()))
+                                    td.number { (row.lost) }
+                                    td.number { (row.empty) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn class_checks(&self) -> Markup {
+        if self.class_checks.is_empty() {
+            return Markup::default();
+        }
+        html! {
+            section {
+                h2 { "Do the maps depend on class and box?" }
+                p {
+                    "The class is swapped in the head with the one that comes second there, so that the detector goes on finding what \
+                     it found, under the other name. The map of the class should become that of the other. A method whose maps stay \
+                     does not look at the class; one that gives another box the same map does not look at the box."
+                }
+                .wide {
+                    table aria-label="Rank correlation where classes were swapped" {
+                        thead {
+                            tr {
+                                th scope="col" { "rank correlation of" }
+                                th scope="col" { "expected" }
+                                th scope="col" { "inside the box" }
+                                th scope="col" { "whole picture" }
+                                th scope="col" { (self.noun.many()) " no longer found" }
+                                th scope="col" { "maps without signal" }
+                            }
+                        }
+                        tbody {
+                            @for row in self.class_checks {
+                                tr {
+                                    th scope="row" { (row.words) }
+                                    td { (row.expected) }
+                                    (mean_cell(row.inside.as_ref()))
+                                    (mean_cell(row.correlation.as_ref()))
+                                    td.number { (row.lost) }
                                     td.number { (row.empty) }
                                 }
                             }
@@ -486,7 +556,22 @@ mod tests {
             settings: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             summary: &summary,
             cases: &[group],
-            randomized: &[ModuleMean { module: HOSTILE.into(), correlation: Some(mean), inside: None, empty: 1 }],
+            randomized: &[ModuleMean {
+                module: HOSTILE.into(),
+                correlation: Some(mean),
+                inside: None,
+                lost: 2,
+                empty: 1,
+            }],
+            class_checks: &[CheckMean {
+                check: "kept",
+                words: "kept",
+                expected: "low",
+                correlation: None,
+                inside: Some(mean),
+                lost: 0,
+                empty: 1,
+            }],
             noun: Noun::Box,
             failed: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
             truth: HOSTILE,
@@ -502,7 +587,7 @@ mod tests {
         assert_eq!((text.matches("<img ").count(), text.matches("<a href=").count()), (1, 1));
         // All columns are folded; four matter.
         let (main, folded) = text.split_once("<summary>All figures</summary>").unwrap();
-        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 20));
+        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 27));
         assert_eq!(text.matches("<small>labels</small>").count(), 3);
         // A path that does not end holds all that follows, which is not drawn then.
         for name in ["section", "td", "tr", "details", "a", "svg", "path", "circle", "text"] {
