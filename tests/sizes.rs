@@ -205,7 +205,7 @@ fn the_program_says_at_which_size_a_network_runs_and_refuses_others() {
     let refusal = "runs only at the size that it was traced at, 256x192, and not at 640; leave --img-size out";
     run(&[&explaining[..], &["--img-size", "640"]].concat()).code(2).stderr(contains(refusal));
     run(&[&explaining[..], &["--img-size", "256"]].concat()).success();
-    let at_place = [&explaining[..], &["--point", "300,300"]].concat();
+    let at_place = [&explaining[..], &["--exist-ok", "--point", "300,300"]].concat();
     run(&at_place).success();
     let no_other =
         "--try-sizes needs other sizes, and the network runs only at the size that it was traced at, 256x192";
