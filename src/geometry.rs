@@ -1,6 +1,6 @@
 //! Boxes, sizes, and the way between a picture's pixels and the network's input.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,18 @@ impl LetterboxMap {
         self.to_image(&BBox { x1: 0.0, y1: 0.0, x2: self.input.width as f32, y2: self.input.height as f32 })
     }
 
+    /// The columns and the rows of the input that show the picture: no padding. Never empty.
+    pub fn shown(&self) -> (Range<u32>, Range<u32>) {
+        let along = |pad: i32, scaled: u32, input: u32| {
+            let (first, end) = (pad.max(0) as u32, i64::from(pad) + i64::from(scaled));
+            first..end.clamp(i64::from(first) + 1, i64::from(input.max(first + 1))) as u32
+        };
+        (
+            along(self.pad_x, self.scaled.width, self.input.width),
+            along(self.pad_y, self.scaled.height, self.input.height),
+        )
+    }
+
     /// A picture that is the input itself.
     pub fn identity(input: Size) -> Self {
         Self { image: input, input, scaled: input, scale: 1.0, pad_x: 0, pad_y: 0 }
@@ -293,6 +305,14 @@ mod tests {
             assert_eq!((map.scaled.width, map.scaled.height), scaled, "{width}x{height}");
             assert_eq!((map.pad_x, map.pad_y), pad, "{width}x{height}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_is_the_input_without_its_padding() {
+        assert_eq!(letterbox(773, 512).shown(), (0..640, 12..436));
+        let size = |width, height| Size { width, height };
+        assert_eq!(LetterboxMap::full(size(810, 1080), size(256, 192)).shown(), (56..200, 0..192));
+        assert_eq!(LetterboxMap::centre_crop(size(768, 576), 224).shown(), (0..224, 0..224), "all of it is cut out");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Maps that another program made, from files: so that they can be measured as the methods' own are.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use ndarray::{Array2, s};
 
@@ -78,15 +81,14 @@ fn over_input(map: &Array2<f32>, path: &Path, letterbox: &LetterboxMap) -> Resul
 fn padded(whole: &Heatmap, letterbox: &LetterboxMap) -> Result<Array2<f32>> {
     let scaled = whole.upsampled(letterbox.scaled)?;
     let mut padded = Array2::zeros((letterbox.input.height as usize, letterbox.input.width as usize));
-    // First cells on both sides, and how many there are.
-    let along = |pad: i32, scaled: u32, input: u32| {
-        let (from, to) = (i64::from(-pad).max(0) as usize, i64::from(pad).max(0) as usize);
-        (from, to, (scaled as usize - from).min(input as usize - to))
+    let (columns, rows) = letterbox.shown();
+    let in_input = |part: Range<u32>| part.start as usize..part.end as usize;
+    let in_picture = |part: Range<u32>, pad: i32| {
+        let place = |at: u32| (i64::from(at) - i64::from(pad)) as usize;
+        place(part.start)..place(part.end)
     };
-    let (top, row, rows) = along(letterbox.pad_y, letterbox.scaled.height, letterbox.input.height);
-    let (left, column, columns) = along(letterbox.pad_x, letterbox.scaled.width, letterbox.input.width);
-    let part = scaled.slice(s![top..top + rows, left..left + columns]);
-    padded.slice_mut(s![row..row + rows, column..column + columns]).assign(&part);
+    let part = s![in_picture(rows.clone(), letterbox.pad_y), in_picture(columns.clone(), letterbox.pad_x)];
+    padded.slice_mut(s![in_input(rows), in_input(columns)]).assign(&scaled.slice(part));
     Ok(padded)
 }
 

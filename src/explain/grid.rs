@@ -1,5 +1,7 @@
 //! Maps as numbers, and where their cells lie in the picture.
 
+use std::ops::Range;
+
 use ndarray::{Array2, s};
 use serde::Serialize;
 use tch::{Kind, Tensor};
@@ -53,15 +55,13 @@ impl Explanation {
             MapSize::Image => {
                 let whole = heatmap.upsampled(map.input)?;
                 let (height, width) = whole.dim();
-                // The part of the input that is no padding.
-                let narrow = |dim: i64, tensor: Tensor, pad: i32, scaled: u32, input: u32| {
-                    let (from, end) = (i64::from(pad).max(0), (i64::from(pad) + i64::from(scaled)).min(input.into()));
-                    tensor.f_narrow(dim, from, end - from)
+                let (columns, rows) = map.shown();
+                let narrow = |dim: i64, tensor: Tensor, part: Range<u32>| {
+                    tensor.f_narrow(dim, part.start.into(), (part.end - part.start).into())
                 };
                 let whole =
                     Tensor::try_from(&whole)?.f_view([1, 1, height as i64, width as i64])?.f_to_kind(Kind::Float)?;
-                let inner = narrow(2, whole, map.pad_y, map.scaled.height, map.input.height)?;
-                let inner = narrow(3, inner, map.pad_x, map.scaled.width, map.input.width)?;
+                let inner = narrow(3, narrow(2, whole, rows)?, columns)?;
                 // Whole pixels of the picture, one at least.
                 let along = |from: f32, to: f32, pixels: u32| {
                     let first = (from.round() as usize).min(pixels as usize - 1);

@@ -1,5 +1,7 @@
 //! Small boxes, enlarged.
 
+use std::ops::Range;
+
 use image::RgbImage;
 
 use super::{
@@ -95,23 +97,17 @@ fn overview(artist: &Artist, picture: &RgbImage, explanation: &Explanation, cell
 /// How a crop around `b` (without one, of all that is visible) lies in the network's input. Its edges are those of pixels of
 /// the input, so that the heat is where it belongs.
 fn cropped(map: &LetterboxMap, b: Option<&BBox>) -> LetterboxMap {
-    // The part of the input that shows the picture.
-    let part = |pad: i32, scaled: u32, input: u32| {
-        let start = pad.clamp(0, input as i32);
-        (start, (pad + scaled as i32).clamp(start + 1, input.max(1) as i32))
-    };
-    let columns = part(map.pad_x, map.scaled.width, map.input.width);
-    let rows = part(map.pad_y, map.scaled.height, map.input.height);
-    let whole = (columns.1 - columns.0).max(rows.1 - rows.0) as u32;
+    let (columns, rows) = map.shown();
+    let whole = (columns.end - columns.start).max(rows.end - rows.start);
     let side = b.map_or(whole, |b| ((b.x2 - b.x1).max(b.y2 - b.y1) * MARGIN).ceil().max(LEAST_SIDE as f32) as u32);
-    let span = |(start, end): (i32, i32), middle: f32| {
-        let length = side.min((end - start) as u32);
+    let span = |part: Range<u32>, middle: Option<f32>| {
+        let length = side.min(part.end - part.start);
+        let middle = middle.unwrap_or((part.start + part.end) as f32 / 2.0);
         let first = (middle - length as f32 / 2.0).round() as i32;
-        (first.clamp(start, end - length as i32), length)
+        (first.clamp(part.start as i32, (part.end - length) as i32), length)
     };
-    let middle = |(start, end): (i32, i32), of: Option<f32>| of.unwrap_or((start + end) as f32 / 2.0);
-    let (left, width) = span(columns, middle(columns, b.map(|b| f32::midpoint(b.x1, b.x2))));
-    let (top, height) = span(rows, middle(rows, b.map(|b| f32::midpoint(b.y1, b.y2))));
+    let (left, width) = span(columns, b.map(|b| f32::midpoint(b.x1, b.x2)));
+    let (top, height) = span(rows, b.map(|b| f32::midpoint(b.y1, b.y2)));
     let scale = SIDE as f32 / width.max(height) as f32;
     let pixels = |length: u32| ((length as f32 * scale).round() as u32).clamp(1, SIDE);
     let image = Size { width: pixels(width), height: pixels(height) };

@@ -4,7 +4,6 @@ use image::{Rgb, RgbImage};
 use yolo_cam::{
     Explanation, Result,
     explain::{Group, Normalize},
-    geometry::LetterboxMap,
     picture::shrunk,
 };
 
@@ -13,29 +12,19 @@ use yolo_cam::{
 const SIDE: u32 = 320;
 
 /// The heat of box `index`, 0 as black and 1 as white, over the part of the picture that the network saw
-/// ([`LetterboxMap::visible`]), from edge to edge.
+/// ([`shown`](yolo_cam::geometry::LetterboxMap::shown)), from edge to edge.
 ///
 /// # Errors
 /// [`yolo_cam::Error::Libtorch`] if the map can't be scaled.
 pub fn grey(explanation: &Explanation, index: usize, normalize: Normalize) -> Result<RgbImage> {
     let group = Group { class_id: None, boxes: vec![index] };
     let heat = explanation.heat(&group, normalize)?;
-    let LetterboxMap { input, scaled, pad_x, pad_y, .. } = explanation.letterbox.map;
-    // Without the padding; less than none is cut off.
-    let (left, width) = without_padding(pad_x, scaled.width, input.width);
-    let (top, height) = without_padding(pad_y, scaled.height, input.height);
+    let (columns, rows) = explanation.letterbox.map.shown();
     let level = |x: u32, y: u32| {
-        let level = heat[[(top + y) as usize, (left + x) as usize]];
+        let level = heat[[(rows.start + y) as usize, (columns.start + x) as usize]];
         Rgb([(level.clamp(0.0, 1.0) * 255.0).round() as u8; 3])
     };
-    Ok(shrunk(&RgbImage::from_fn(width, height, level), SIDE))
-}
-
-/// First pixel of the picture in the input, and how many there are.
-fn without_padding(pad: i32, scaled: u32, input: u32) -> (u32, u32) {
-    let end = (i64::from(pad) + i64::from(scaled)).clamp(0, input.into()) as u32;
-    let first = pad.max(0) as u32;
-    (first, end.saturating_sub(first).max(1))
+    Ok(shrunk(&RgbImage::from_fn(columns.len() as u32, rows.len() as u32, level), SIDE))
 }
 
 #[cfg(test)]
@@ -45,7 +34,7 @@ mod tests {
         detect::{Detection, Letterbox},
         explain::{ExplainedBox, Heatmap, Timings},
         families::Place,
-        geometry::Size,
+        geometry::{LetterboxMap, Size},
     };
 
     use super::*;
