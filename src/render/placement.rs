@@ -159,7 +159,7 @@ impl Room {
     fn cost(&self, place: Rect, own: usize) -> Option<f32> {
         let plate = bounds(&place);
         let is_free = self.placed.iter().all(|Placed { plate: other, leader }| {
-            !overlap(&other.place, &place) && leader.as_ref().is_none_or(|leader| !leader.crosses(&plate))
+            other.place.intersect(place).is_none() && leader.as_ref().is_none_or(|leader| !leader.crosses(&plate))
         });
         if !is_free {
             return None;
@@ -167,8 +167,7 @@ impl Room {
         let mut cost = 0.0;
         for (index, b) in self.boxes.iter().enumerate() {
             let Some(b) = b else { continue };
-            let common =
-                (plate.x2.min(b.x2) - plate.x1.max(b.x1)).max(0.0) * (plate.y2.min(b.y2) - plate.y1.max(b.y1)).max(0.0);
+            let common = plate.shared_area(b);
             let share = if common > 0.0 { common / b.area() } else { 0.0 };
             if share > if index == own { OWN_SHARE } else { OTHER_SHARE } {
                 return None;
@@ -177,14 +176,6 @@ impl Room {
         }
         Some(cost)
     }
-}
-
-/// Whether two plates share a pixel.
-fn overlap(one: &Rect, other: &Rect) -> bool {
-    one.left() <= other.right()
-        && other.left() <= one.right()
-        && one.top() <= other.bottom()
-        && other.top() <= one.bottom()
 }
 
 /// What costs least, of equals the first.

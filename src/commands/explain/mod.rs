@@ -63,7 +63,8 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
         Items::new(sources, command.pictures.every, namer)
     };
-    let planner = Planner { command, kinds: &kinds, sizes, settings: result_settings(command, model) };
+    let settings = result_settings(command, model);
+    let planner = Planner { command, kinds: &kinds, sizes, digest: settings.digest(), settings };
     if command.dry_run {
         let journal = Journal::read(output_dir);
         return list(plan(&journal), &planner, &journal);
@@ -128,13 +129,12 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     let settings = settings(command, &session.model);
     let heading = heading(command, &session.model);
     let arguments: Vec<_> = std::env::args_os().collect();
-    let again = if command.reports.is_empty() { None } else { again(command, &arguments) };
     let run = Run {
         folder: &command.pictures.output_dir,
         settings: &settings,
         heading: &heading,
         render: &command.render,
-        command: again.as_deref(),
+        command: &|| again(command, &arguments),
     };
     let mut ledger = RunLedger::new(command, Noun::of(&session.model), total, &run, &journal, &progress);
     if let Err(error) = started {
@@ -171,14 +171,15 @@ struct Planner<'a> {
     kinds: &'a [ResultKind],
     /// Other sizes of the input at which a place is looked at.
     sizes: &'a [u32],
-    /// What results depend on.
+    /// What results depend on, and its digest.
     settings: ResultSettings,
+    digest: String,
 }
 
 impl Planner<'_> {
     /// The results of a picture, if they are all there and the user does not want them anew.
     fn results<'a>(&self, picture: &PictureId, journal: &'a Journal) -> Option<&'a Entry> {
-        let entry = journal.results_of(picture, &self.settings.digest()).filter(|_| self.command.skip_existing)?;
+        let entry = journal.results_of(picture, &self.digest).filter(|_| self.command.skip_existing)?;
         let of_pictures = self.command.reports.iter().filter(|report| report.of_pictures.is_some());
         let is_made = |report: &ReportSpec| {
             let is_whole = |kept: &Vec<Value>| kept.len() == self.kinds.len() && kept.iter().all(report.knows);
@@ -194,8 +195,7 @@ impl Planner<'_> {
             Ok(picture) => match self.results(&picture.id, journal) {
                 Some(entry) => Work::Existing(entry.clone()),
                 None => {
-                    let entry =
-                        Entry::planned(&item.image, &picture.id, &self.settings.digest(), picture.names.source());
+                    let entry = Entry::planned(&item.image, &picture.id, &self.digest, picture.names.source());
                     // If that fails, so does the line of the results, which is told.
                     journal.add(entry.clone()).ok();
                     Work::Picture(picture, entry)

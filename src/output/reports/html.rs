@@ -25,7 +25,7 @@ pub const SPEC: ReportSpec = ReportSpec {
             heading: run.heading.clone(),
             settings: run.settings.to_vec(),
             look: Look::of(run.render),
-            command: run.command.map(str::to_owned),
+            command: (run.command)(),
         };
         Box::new(Page { path: run.folder.join("report.html"), facts, cards: Vec::new() })
     }),

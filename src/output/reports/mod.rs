@@ -59,8 +59,8 @@ pub struct Run<'a> {
     pub settings: &'a [(String, String)],
     pub heading: &'a Heading,
     pub render: &'a RenderOptions,
-    /// The command line that explains a picture in the same way, up to the picture, if there is one.
-    pub command: Option<&'a str>,
+    /// Gives the command line that explains a picture in the same way, up to the picture, if there is one.
+    pub command: &'a dyn Fn() -> Option<String>,
 }
 
 /// What a run is called.
