@@ -2,24 +2,13 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Days from 1 March of the year 0 to 1 January 1970.
-const DAYS_BEFORE_1970: u64 = 719_468;
+use time::OffsetDateTime;
 
 /// A time as `2026-03-01 14:05 UTC`; what is before 1970 is told as its first minute.
 pub fn utc(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (days, minutes) = (seconds / 86_400, seconds % 86_400 / 60);
-    // Years that begin in March have their leap day at the end; 400 of them are 146 097 days.
-    let day = days + DAYS_BEFORE_1970;
-    let (era, day) = (day / 146_097, day % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    // From March on, every five months have 153 days.
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = 400 * era + year + next;
-    format!("{year:04}-{month:02}-{day_of_month:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+    let time = OffsetDateTime::from(time.max(UNIX_EPOCH));
+    let (year, month, day) = time.to_calendar_date();
+    format!("{year:04}-{:02}-{day:02} {:02}:{:02} UTC", u8::from(month), time.hour(), time.minute())
 }
 
 #[cfg(test)]
