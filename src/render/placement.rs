@@ -121,6 +121,8 @@ impl Room {
     /// At a corner of the box: where no box is covered, else where the least is.
     fn beside(&self, line: &Line, own: usize, b: &BBox) -> Option<Rect> {
         let (width, height) = line.plate_size();
+        // A plate has whole pixels: beside a part of one it would cover the rest.
+        let b = BBox { x1: b.x1.floor(), y1: b.y1.floor(), x2: b.x2.ceil(), y2: b.y2.ceil() };
         let (right, above) = (b.x2 - width as f32, b.y1 - height as f32);
         let corners =
             [(b.x1, above), (right, above), (b.x1, b.y2), (right, b.y2), (b.x1, b.y1), (right, b.y2 - height as f32)];
@@ -274,6 +276,10 @@ mod tests {
     fn a_label_stands_above_its_box_or_below_or_inside() {
         let only = |b: BBox| rows(placed(PANEL, &[b]).placed[0].plate.place);
         assert_eq!(only(corners(50.0, 60.0, 250.0, 190.0)).1, 59, "above");
+        for part in [0.2, 0.5, 0.8] {
+            let bottom = only(corners(50.0 + part, 60.0 + part, 250.0 + part, 190.0 + part)).1;
+            assert_eq!(bottom, 59, "above too where the box begins within a pixel");
+        }
         assert_eq!(only(corners(50.0, 3.0, 250.0, 190.0)).0, 190, "below where it would cover a part of the box");
         assert_eq!(only(corners(0.0, 0.0, 640.0, 480.0)).0, 0, "inside where there is nothing else");
     }
