@@ -2,7 +2,7 @@
 
 use yolo_cam::eval::{Agreement, ClassCheck, bootstrap};
 
-use super::reports::CheckMean;
+use super::reports::{CheckMean, Correlations};
 
 /// A check: its name in reports, what it compares, what is to be expected, which part of a [`ClassCheck`] it is, and whether a box can be
 /// lost for it.
@@ -28,7 +28,8 @@ pub fn check_means(checks: &[&ClassCheck], seed: u64) -> Vec<CheckMean> {
             |of: fn(&Agreement) -> Option<f64>| bootstrap(&found.iter().filter_map(of).collect::<Vec<f64>>(), seed);
         let empty = found.iter().filter(|found| found.correlation.is_none()).count();
         let (correlation, inside) = (mean(|found| found.correlation), mean(|found| found.inside));
-        means.push(CheckMean { check, words, expected, correlation, inside, lost, empty });
+        let maps = Correlations { correlation, inside, lost, empty };
+        means.push(CheckMean { check, words, expected, maps });
     }
     means
 }
@@ -44,7 +45,7 @@ mod tests {
         let all = [check(of(Some(0.2)), false), check(of(Some(0.4)), false), check(of(None), false), check(None, true)];
         let means = check_means(&all.iter().collect::<Vec<_>>(), 0);
         assert_eq!(means.iter().map(|mean| mean.check).collect::<Vec<_>>(), ["follows", "kept"], "no other boxes");
-        let kept = &means[1];
+        let kept = &means[1].maps;
         assert_eq!((kept.lost, kept.empty, kept.inside), (1, 1, None));
         let correlation = kept.correlation.unwrap();
         assert!((correlation.mean - 0.3).abs() < 1e-9 && correlation.count == 2);

@@ -19,7 +19,7 @@ use super::{
     checks::check_means,
     journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
-    reports::{CaseCheck, CaseEntry, CheckMean, Findings, ModuleMean, REPORTS},
+    reports::{CaseCheck, CaseEntry, CheckMean, Correlations, Findings, ModuleMean, REPORTS},
     table,
 };
 use crate::{
@@ -246,11 +246,16 @@ impl<'a> EvalLedger<'a> {
         format!("{own}the labels {} ({with} of {all} pictures have some)", labels.display())
     }
 
+    /// What was measured of an explainer, in the same order whatever was done first.
+    fn records_of(&self, explainer: &Explainer) -> Vec<&PictureFigures> {
+        let mut records: Vec<_> = self.records.iter().filter(|record| record.explainer == *explainer).collect();
+        records.sort_by(|a, b| a.image.cmp(&b.image));
+        records
+    }
+
     /// For each module, what is left of the maps of all boxes.
     fn randomized(&self, explainer: &Explainer) -> Vec<ModuleMean> {
-        let mut records: Vec<&PictureFigures> =
-            self.records.iter().filter(|record| record.explainer == *explainer).collect();
-        records.sort_by(|a, b| a.image.cmp(&b.image));
+        let records = self.records_of(explainer);
         let with: Vec<&[Randomized]> =
             records.iter().map(|record| record.randomized.as_slice()).filter(|list| !list.is_empty()).collect();
         let Some(first) = with.first() else { return Vec::new() };
@@ -264,16 +269,14 @@ impl<'a> EvalLedger<'a> {
             let lost = all().flat_map(|module| &module.lost).filter(|&&is_lost| is_lost).count();
             let empty = all().flat_map(|module| module.lost.iter().zip(&module.correlations));
             let empty = empty.filter(|(is_lost, correlation)| !**is_lost && correlation.is_none()).count();
-            ModuleMean { module: module.module.clone(), correlation, inside, lost, empty }
+            ModuleMean { module: module.module.clone(), maps: Correlations { correlation, inside, lost, empty } }
         };
         first.iter().enumerate().map(mean).collect()
     }
 
     /// Whether the maps of all boxes depend on class and box.
     fn class_checks(&self, explainer: &Explainer) -> Vec<CheckMean> {
-        let mut records: Vec<&PictureFigures> =
-            self.records.iter().filter(|record| record.explainer == *explainer).collect();
-        records.sort_by(|a, b| a.image.cmp(&b.image));
+        let records = self.records_of(explainer);
         let checks: Vec<_> = records.iter().flat_map(|record| &record.class_checks).collect();
         check_means(&checks, self.command.curves.seed)
     }

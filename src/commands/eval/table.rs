@@ -10,7 +10,7 @@ use yolo_cam::{
 
 use super::{
     super::stdout::{print, write_table},
-    reports::{CheckMean, Findings, ModuleMean},
+    reports::{CheckMean, Correlations, Findings, ModuleMean},
 };
 
 /// The columns of the table on stdout.
@@ -74,15 +74,14 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
         }
         for (explainer, modules) in randomized {
             writeln!(out, "\nRank correlation of the maps of {explainer} with those of shuffled weights:")?;
-            let row = |module: &ModuleMean| {
-                let (inside, whole) = (shown(&module.inside), shown(&module.correlation));
-                vec![module.module.clone(), inside, whole, module.lost.to_string(), module.empty.to_string()]
-            };
-            let heads = ["DOWN TO", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
-            write_table(out, &iter_with(heads.map(str::to_owned).to_vec(), modules.iter().map(row)))?;
+            let row = |module: &ModuleMean| correlation_row(&[&module.module], cells(&module.maps));
+            write_table(
+                out,
+                &iter_with(correlation_row(&["DOWN TO"], HEADS_OF_CORRELATIONS), modules.iter().map(row)),
+            )?;
         }
-        let lost_modules = randomized.iter().flat_map(|(_, modules)| modules).map(|module| module.lost);
-        let lost_checks = class_checks.iter().flat_map(|(_, checks)| checks).map(|check| check.lost);
+        let lost_modules = randomized.iter().flat_map(|(_, modules)| modules).map(|module| module.maps.lost);
+        let lost_checks = class_checks.iter().flat_map(|(_, checks)| checks).map(|check| check.maps.lost);
         if lost_modules.chain(lost_checks).any(|lost| lost > 0) {
             writeln!(
                 out,
@@ -112,21 +111,22 @@ fn shown(mean: &Option<Mean>) -> String {
     mean.as_ref().map_or("-".to_owned(), interval)
 }
 
+/// The last columns of a table of correlations.
+const HEADS_OF_CORRELATIONS: [&str; 4] = ["INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
+
+fn cells(maps: &Correlations) -> [String; 4] {
+    [shown(&maps.inside), shown(&maps.correlation), maps.lost.to_string(), maps.empty.to_string()]
+}
+
+fn correlation_row<T: Into<String>>(first: &[&str], last: [T; 4]) -> Vec<String> {
+    first.iter().map(|&cell| cell.to_owned()).chain(last.map(Into::into)).collect()
+}
+
 fn show_checks(out: &mut impl Write, explainer: &Explainer, checks: &[CheckMean]) -> io::Result<()> {
     writeln!(out, "\nRank correlation of the maps of {explainer}, the detector intact but for its classes:")?;
-    let row = |check: &CheckMean| {
-        let (inside, whole) = (shown(&check.inside), shown(&check.correlation));
-        vec![
-            check.words.to_owned(),
-            check.expected.to_owned(),
-            inside,
-            whole,
-            check.lost.to_string(),
-            check.empty.to_string(),
-        ]
-    };
-    let heads = ["CHECK", "EXPECTED", "INSIDE THE BOX [95 %]", "WHOLE PICTURE [95 %]", "LOST", "EMPTY"];
-    write_table(out, &iter_with(heads.map(str::to_owned).to_vec(), checks.iter().map(row)))
+    let row = |check: &CheckMean| correlation_row(&[check.words, check.expected], cells(&check.maps));
+    let heads = correlation_row(&["CHECK", "EXPECTED"], HEADS_OF_CORRELATIONS);
+    write_table(out, &iter_with(heads, checks.iter().map(row)))
 }
 
 fn iter_with(first: Vec<String>, rest: impl Iterator<Item = Vec<String>>) -> Vec<Vec<String>> {

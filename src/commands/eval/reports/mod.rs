@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use yolo_cam::eval::{Case, ClassCheck, Explainer, Summary};
 
-pub use self::page::{CaseGroup, CheckMean, ModuleMean};
+pub use self::page::{CaseGroup, CheckMean, Correlations, ModuleMean};
 use super::{super::noun::Noun, cases::CasePictures};
 use crate::output::Sink;
 

@@ -56,13 +56,21 @@ pub struct CaseGroup {
 pub struct ModuleMean {
     /// The module, `model.23`.
     pub module: String,
-    /// Over boxes; `None` if no map has a signal.
+    /// With the original maps.
+    #[serde(flatten)]
+    pub maps: Correlations,
+}
+
+/// How the maps of all boxes correlate with others.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Correlations {
+    /// The mean over boxes; `None` if no map has a signal.
     pub correlation: Option<Mean>,
     /// The same of the parts of the maps inside their boxes.
     pub inside: Option<Mean>,
-    /// Boxes that the network no longer finds: nothing is explained of them.
+    /// Boxes that the changed network no longer finds: nothing is explained of them.
     pub lost: usize,
-    /// Boxes that it finds, but whose map has no signal any more.
+    /// Boxes that it finds, but of which one of the maps has no signal.
     pub empty: usize,
 }
 
@@ -76,14 +84,9 @@ pub struct CheckMean {
     pub words: &'static str,
     /// What a map that depends on class and box gets, in words.
     pub expected: &'static str,
-    /// Over boxes; `None` if no map has a signal.
-    pub correlation: Option<Mean>,
-    /// The same of the parts of the maps inside their boxes.
-    pub inside: Option<Mean>,
-    /// Boxes that the changed network no longer finds.
-    pub lost: usize,
-    /// Boxes of which one of the maps has no signal.
-    pub empty: usize,
+    /// With the others.
+    #[serde(flatten)]
+    pub maps: Correlations,
 }
 
 /// Writes the page.
@@ -230,30 +233,11 @@ impl EvalPage<'_> {
                      they show there counts. Where the detector no longer finds a box, there is nothing to explain: such boxes \
                      are counted, and correlate with nothing."
                 }
-                .wide {
-                    table aria-label="Rank correlation after weights were shuffled" {
-                        thead {
-                            tr {
-                                th scope="col" { "randomised down to" }
-                                th scope="col" { "rank correlation, inside the box" }
-                                th scope="col" { "whole picture" }
-                                th scope="col" { (self.noun.many()) " no longer found" }
-                                th scope="col" { "maps without signal" }
-                            }
-                        }
-                        tbody {
-                            @for row in self.randomized {
-                                tr {
-                                    th scope="row" { (row.module) }
-                                    (mean_cell(row.inside.as_ref()))
-                                    (mean_cell(row.correlation.as_ref()))
-                                    td.number { (row.lost) }
-                                    td.number { (row.empty) }
-                                }
-                            }
-                        }
-                    }
-                }
+                (self.correlations(
+                    "Rank correlation after weights were shuffled",
+                    &["randomised down to", "rank correlation, inside the box"],
+                    self.randomized.iter().map(|row| (html! { th scope="row" { (row.module) } }, &row.maps)),
+                ))
             }
         }
     }
@@ -270,28 +254,44 @@ impl EvalPage<'_> {
                      it found, under the other name. The map of the class should become that of the other. A method whose maps stay \
                      does not look at the class; one that gives another box the same map does not look at the box."
                 }
-                .wide {
-                    table aria-label="Rank correlation where classes were swapped" {
-                        thead {
-                            tr {
-                                th scope="col" { "rank correlation of" }
-                                th scope="col" { "expected" }
-                                th scope="col" { "inside the box" }
-                                th scope="col" { "whole picture" }
-                                th scope="col" { (self.noun.many()) " no longer found" }
-                                th scope="col" { "maps without signal" }
-                            }
+                (self.correlations(
+                    "Rank correlation where classes were swapped",
+                    &["rank correlation of", "expected", "inside the box"],
+                    self.class_checks.iter().map(|row| {
+                        (html! { th scope="row" { (row.words) } td { (row.expected) } }, &row.maps)
+                    }),
+                ))
+            }
+        }
+    }
+
+    /// A table of correlations. `heads`: of the first columns, up to that of the correlation inside the box; each of `rows`
+    /// begins with its own cells.
+    fn correlations<'a>(
+        &self,
+        label: &str,
+        heads: &[&str],
+        rows: impl Iterator<Item = (Markup, &'a Correlations)>,
+    ) -> Markup {
+        html! {
+            .wide {
+                table aria-label=(label) {
+                    thead {
+                        tr {
+                            @for head in heads { th scope="col" { (head) } }
+                            th scope="col" { "whole picture" }
+                            th scope="col" { (self.noun.many()) " no longer found" }
+                            th scope="col" { "maps without signal" }
                         }
-                        tbody {
-                            @for row in self.class_checks {
-                                tr {
-                                    th scope="row" { (row.words) }
-                                    td { (row.expected) }
-                                    (mean_cell(row.inside.as_ref()))
-                                    (mean_cell(row.correlation.as_ref()))
-                                    td.number { (row.lost) }
-                                    td.number { (row.empty) }
-                                }
+                    }
+                    tbody {
+                        @for (first, maps) in rows {
+                            tr {
+                                (first)
+                                (mean_cell(maps.inside.as_ref()))
+                                (mean_cell(maps.correlation.as_ref()))
+                                td.number { (maps.lost) }
+                                td.number { (maps.empty) }
                             }
                         }
                     }
@@ -558,19 +558,13 @@ mod tests {
             cases: &[group],
             randomized: &[ModuleMean {
                 module: HOSTILE.into(),
-                correlation: Some(mean),
-                inside: None,
-                lost: 2,
-                empty: 1,
+                maps: Correlations { correlation: Some(mean), inside: None, lost: 2, empty: 1 },
             }],
             class_checks: &[CheckMean {
                 check: "kept",
                 words: "kept",
                 expected: "low",
-                correlation: None,
-                inside: Some(mean),
-                lost: 0,
-                empty: 1,
+                maps: Correlations { correlation: None, inside: Some(mean), lost: 0, empty: 1 },
             }],
             noun: Noun::Box,
             failed: &[(HOSTILE.to_owned(), HOSTILE.to_owned())],
