@@ -135,7 +135,8 @@ fn what_cannot_be_run_has_a_true_reason() {
 fn explain(name: &str, output: &Path) -> assert_cmd::Command {
     let mut program = yolo_cam();
     program.arg("--model-path").arg(file(name).with_extension("pt"));
-    program.args(["--img-path", "images/dog.jpg", "--img-size", "256", "--top", "3", "--output-dir"]).arg(output);
+    program.args(["--img-path", "images/dog.jpg", "--img-size", "256", "--top", "3", "--exist-ok", "--output-dir"]);
+    program.arg(output);
     program
 }
 
