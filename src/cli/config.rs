@@ -7,17 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command, parser::ValueSource};
 use serde::Deserialize;
-use yolo_cam::files::{BYTE_ORDER_MARK, read_regular};
 
-use super::{shared::DEFAULT_INPUT, words::Words};
+use super::{shared::DEFAULT_INPUT, text_file, words::Words};
 
 /// What the file is called where no flag names it.
 pub const FILE: &str = "yolo-cam.yaml";
-/// A file of settings has less.
-const MOST_BYTES: usize = 1 << 20;
 
 /// Flags that no file can set: they ask for something else than a run, or belong to the file itself.
 const NEVER: [&str; 4] = ["config", "no_config", "help", "version"];
@@ -186,21 +183,12 @@ fn beside(input: &Path) -> Option<PathBuf> {
 
 /// Names and values in their order by name.
 fn read(path: &Path) -> Result<BTreeMap<String, Value>> {
-    let bytes = read_regular(path).with_context(|| format!("settings {path:?} cannot be read; check the path"))?;
-    let problem =
-        |what: &str| anyhow!("settings {path:?}: {what}; expected YAML with a flag on each line: conf-thres: 0.3");
-    if bytes.len() > MOST_BYTES {
-        return Err(problem(&format!("has more than {} KiB", MOST_BYTES >> 10)));
-    }
-    let text = String::from_utf8(bytes).map_err(|_| problem("is no UTF-8 text"))?;
-    let text = text.trim_start_matches(BYTE_ORDER_MARK);
+    let text = text_file::read(path, "settings")?;
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(BTreeMap::new());
     }
-    serde_saphyr::from_str(text).map_err(|error| {
-        let error = error.to_string();
-        problem(error.lines().next().unwrap_or_default())
-    })
+    text_file::yaml(&text)
+        .map_err(|line| anyhow!("settings {path:?}: {line}; expected YAML with a flag on each line: conf-thres: 0.3"))
 }
 
 /// A flag by its name or another tool's name for it, with `_` as good as `-`.
@@ -343,7 +331,10 @@ mod tests {
         assert!(refused("trust-model: true\n").contains("only on the command line, or in a file that --config names"));
         assert!(refused("output-dir: /etc\n").contains("only on the command line"));
         let missing = explain(&["--config", "no.yaml"]).unwrap_err();
-        assert!(missing.contains(r#"settings "no.yaml" cannot be read; check the path"#), "{missing}");
+        assert!(
+            missing.contains(r#"settings "no.yaml" cannot be read: "#) && missing.ends_with("; check the path"),
+            "{missing}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod names;
 mod shape;
 mod shared;
 mod short_help;
+mod text_file;
 mod values;
 mod words;
 

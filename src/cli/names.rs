@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
-use yolo_cam::files::read_regular;
 
-/// A file of names has less.
-const MOST_BYTES: usize = 1 << 20;
+use super::text_file;
 
 /// The names that `a,b`, `a b`, `[a, b]`, a text file with a name on each line, or a `data.yaml` give.
 ///
@@ -36,13 +34,7 @@ pub fn class_names(items: &[String]) -> Result<Vec<String>> {
 }
 
 fn text(file: &str) -> Result<String> {
-    let bytes =
-        read_regular(Path::new(file)).with_context(|| format!("--names: {file:?} cannot be read; check the path"))?;
-    if bytes.len() > MOST_BYTES {
-        bail!("--names: {file:?} has more than {} KiB; expected a list of names", MOST_BYTES >> 10);
-    }
-    let text = String::from_utf8(bytes).map_err(|_| anyhow!("--names: {file:?} is no UTF-8 text"))?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+    text_file::read(Path::new(file), "--names:")
 }
 
 fn lines(text: &str, file: &str) -> Result<Vec<String>> {
@@ -93,10 +85,7 @@ impl From<YamlName> for String {
 
 fn of_yaml(text: &str, file: &str) -> Result<Vec<String>> {
     let problem = |what: &str| anyhow!("--names: {file:?} {what}; expected 'names:' with a list, or a map from 0 on");
-    let data: DataYaml = serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.to_string();
-        problem(&format!("is no such YAML: {}", line.lines().next().unwrap_or_default()))
-    })?;
+    let data: DataYaml = text_file::yaml(text).map_err(|line| problem(&format!("is no such YAML: {line}")))?;
     match data.names {
         None => Err(problem("has no names")),
         Some(YamlNames::List(names)) => Ok(names.into_iter().map(String::from).collect()),
