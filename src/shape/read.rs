@@ -86,9 +86,14 @@ fn read_as<T: ReadableElement + Copy>(
         Err(error) => {
             let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
             let reason: String = reason.chars().take(200).collect();
-            Err(Error::Picture { path: path.to_owned(), problem: format!("is a damaged .npy: {reason}") })
+            Err(Error::Picture { path: path.to_owned(), problem: damaged(&reason) })
         }
     }
+}
+
+/// With the way out.
+fn damaged(what: &str) -> String {
+    format!("is a damaged .npy: {what}; save it again")
 }
 
 /// Whether the header is a short one and its shape has no more elements than the file has bytes, before memory is
@@ -108,23 +113,23 @@ fn check_npy(bytes: &[u8]) -> Result<(), String> {
     let (start, length) = length.ok_or(NO_NPY)?;
     if length > Limits::NPY_HEADER_BYTES {
         let most = Limits::NPY_HEADER_BYTES;
-        return Err(format!("is a damaged .npy: its header has {length} bytes, expected at most {most}"));
+        return Err(damaged(&format!("its header has {length} bytes, expected at most {most}")));
     }
-    let broken = "is a damaged .npy: it breaks off in its header";
-    let header = String::from_utf8_lossy(bytes.get(start..start + length).ok_or(broken)?);
+    let broken = || damaged("it breaks off in its header");
+    let header = String::from_utf8_lossy(bytes.get(start..start + length).ok_or_else(broken)?);
     // The header is a Python dictionary: `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
     let shape = header.split_once("'shape'").and_then(|(_, rest)| rest.split_once('(')?.1.split_once(')'));
-    let Some((shape, _)) = shape else { return Err("is a damaged .npy: its header has no shape".to_owned()) };
+    let Some((shape, _)) = shape else { return Err(damaged("its header has no shape")) };
     let sides = shape.split(',').map(str::trim).filter(|side| !side.is_empty());
     let mut sides = sides.map(|side| side.trim_end_matches('L').parse::<usize>().ok());
     let elements = sides.try_fold(1usize, |product, side| product.checked_mul(side?));
     let data = bytes.len() - start - length;
     match elements {
         Some(elements) if elements <= data => Ok(()),
-        _ => Err(format!(
-            "is a damaged .npy: it has {data} bytes, too few for its shape ({})",
-            shape.chars().take(60).collect::<String>()
-        )),
+        _ => {
+            let shape: String = shape.chars().take(60).collect();
+            Err(damaged(&format!("it has {data} bytes, too few for its shape ({shape})")))
+        }
     }
 }
 
