@@ -114,7 +114,7 @@ pub fn find(path: &Path, search: Lookup) -> Result<PathBuf> {
     let url = official.url();
     let advice = || format!("get it elsewhere, or take another model{}", bundled_advice());
     if search.offline {
-        bail!("{}; --offline forbids to download it from {url}; {}", missing(), advice());
+        bail!("{}; --offline forbids downloading it from {url}; {}", missing(), advice());
     }
     download(&official, &url, search)
         .map_err(|error| anyhow!("{}; the download from {url} failed: {}; {}", missing(), one_line(&error), advice()))

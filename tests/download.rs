@@ -223,7 +223,7 @@ fn a_picture_on_a_server_is_explained_and_what_is_none_costs_itself_alone() {
     let result = image::open(output.path().join("my dog-res.jpg")).expect("it is there");
     assert_eq!(result.height(), 64);
     assert_eq!(server.requests(), 1);
-    run(&["--offline"]).code(1).stderr(contains("--offline forbids to fetch it"));
+    run(&["--offline"]).code(1).stderr(contains("--offline forbids fetching it"));
     assert_eq!(server.requests(), 1);
 }
 

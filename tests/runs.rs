@@ -872,7 +872,7 @@ fn results_of_other_settings_are_kept_unless_the_user_lets_them_go() {
     let result = output.path().join("eagle-res.jpg");
     let before = fs::read(&result).expect("it is there");
     run(&[]).success();
-    let told = "has results of another run (method gradcam, now layercam); take another --output-dir, or --exist-ok to replace them";
+    let told = "already has results made with other settings (method gradcam, now layercam); use another --output-dir, or --exist-ok to replace them";
     run(&["--method", "layercam", "--heat", "full"]).code(2).stderr(contains("drawing"));
     run(&["--method", "layercam"]).code(2).stderr(contains(told));
     assert_eq!(fs::read(&result).expect("it is there"), before);

@@ -66,7 +66,7 @@ pub struct ExplainArgs {
     /// was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
-    /// Replace results in the output folder that were made with other settings; without it such a run is refused
+    /// Replace results in the output folder that were made with other settings; without this flag, such a run is refused
     #[arg(long, help_heading = "Input and output")]
     exist_ok: bool,
     /// Only list the pictures and what their results would be called
@@ -91,7 +91,7 @@ pub struct ExplainArgs {
     /// Whether opacity follows the heat [default: uniform for panels, heat for the other layouts and the gallery]
     #[arg(long, value_enum, help_heading = "Drawing")]
     blend: Option<Blend>,
-    /// No lines below pictures that tell model, method, target, layer and peak
+    /// Leave out the footer, which names the model, the method, the target, the layers and the peak
     #[arg(long, help_heading = "Drawing")]
     no_footer: bool,
     /// A bar on the right that tells which colour stands for how much

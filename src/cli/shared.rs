@@ -44,11 +44,11 @@ pub struct ModelArgs {
     /// Where to run: cpu, cuda, or cuda:N or N for one of several GPUs
     #[arg(long, default_value = "cpu", help_heading = "Model")]
     device: String,
-    /// A YAML file of flags, such as conf-thres: 0.3; what is on the command line counts more [default: yolo-cam.yaml in the
-    /// folder of pictures, or beside it]
+    /// A YAML file of flags, such as conf-thres: 0.3; the command line takes precedence [default: yolo-cam.yaml in the folder of
+    /// the pictures, or in the folder above it]
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     config: Option<PathBuf>,
-    /// Take no yolo-cam.yaml
+    /// Ignore any yolo-cam.yaml
     #[arg(long, conflicts_with = "config", help_heading = "Model")]
     no_config: bool,
     /// Threads of libtorch [default: all cores]
@@ -65,10 +65,10 @@ pub struct PictureArgs {
     /// for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken [default: images/]
     #[arg(long, visible_alias = "source", value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
-    /// Look into the folders within folders too; the results lie in folders of the same names
+    /// Look into subfolders too; the results go into subfolders of the same names
     #[arg(long, help_heading = "Input and output")]
     recursive: bool,
-    /// With --recursive: put all results into the output folder itself
+    /// With --recursive: put all results directly into the output folder
     #[arg(long, requires = "recursive", help_heading = "Input and output")]
     flat: bool,
     /// Of videos and animations take only every N-th frame

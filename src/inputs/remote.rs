@@ -63,12 +63,13 @@ pub fn check(address: &Path, offline: bool) -> Result<(), String> {
     let ending = super::extension(&name).unwrap_or_default();
     if !is_address(address) {
         Err(format!(
-            "{address:?} is a stream or an address that is not read here; expected https://, or a file: ffmpeg can save frames"
+            "{address:?} is a stream, or an address of a kind that is not supported; give an https:// address or a file (ffmpeg can \
+             save frames of a stream)"
         ))
     } else if offline {
-        Err(format!("{address:?} is on a server, and --offline forbids to fetch it"))
+        Err(format!("{address:?} is on a server, and --offline forbids fetching it"))
     } else if video::EXTENSIONS.contains(&ending.as_str()) {
-        Err(format!("{address:?} is a video on a server; expected a picture, so download the video and give its file"))
+        Err(format!("{address:?} is a video on a server; expected a picture, so download it and give the file"))
     } else {
         Ok(())
     }
@@ -119,6 +120,6 @@ mod tests {
         assert_eq!(check("HTTP://example.com/snapshot", false), Ok(()));
         assert!(check("https://example.com/a.jpg", true).unwrap_err().contains("--offline forbids"));
         assert!(check("rtsp://example.com/live", false).unwrap_err().contains("is a stream"));
-        assert!(check("https://example.com/a.mp4", false).unwrap_err().contains("download the video"));
+        assert!(check("https://example.com/a.mp4", false).unwrap_err().contains("download it and give the file"));
     }
 }

@@ -37,7 +37,7 @@ impl ResultSettings {
             let (before, after) = (value(self), value(now));
             let is_short = before.len().max(after.len()) <= LONGEST;
             (before != after)
-                .then(|| if is_short { format!("{name} {before}, now {after}") } else { format!("other {name}") })
+                .then(|| if is_short { format!("{name} {before}, now {after}") } else { format!("different {name}") })
         };
         let mut differences: Vec<String> = names.into_iter().filter_map(told).collect();
         if differences.len() > MOST {
@@ -59,7 +59,7 @@ mod tests {
         };
         let one = settings("gradcam", "a");
         assert_eq!(one.difference(&settings("layercam", "a")), "method gradcam, now layercam");
-        assert_eq!(one.difference(&settings("gradcam", &"b".repeat(99))), "other names");
+        assert_eq!(one.difference(&settings("gradcam", &"b".repeat(99))), "different names");
         assert_eq!(one.difference(&one), "");
         assert_eq!(one.digest(), settings("gradcam", "a").digest());
         assert_ne!(one.digest(), settings("gradcam", "b").digest());

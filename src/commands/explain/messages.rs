@@ -84,8 +84,8 @@ pub fn small_boxes(explanation: &Explanation) -> Option<String> {
         explanation.boxes.iter().filter(|explained| explained.detection.box_input.as_ref().is_some_and(is_small));
     let small = small.count();
     (small > 0 && !IS_TOLD.swap(true, Ordering::Relaxed)).then(|| {
-        let boxes = if small == 1 { "a box is" } else { "boxes are" };
-        format!("note: {boxes} smaller than {SMALL} pixels in the panels; --layout crops shows each enlarged")
+        let boxes = if small == 1 { "a box is" } else { "some boxes are" };
+        format!("note: {boxes} smaller than {SMALL} pixels in the panels; --layout crops enlarges each of them")
     })
 }
 

@@ -100,7 +100,8 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
 fn refuse_other_settings(journal: &Journal, settings: &ResultSettings, output_dir: &Path) -> Result<()> {
     let Some(other) = journal.other_settings(settings) else { return Ok(()) };
     bail!(
-        "{output_dir:?} has results of another run ({}); take another --output-dir, or --exist-ok to replace them",
+        "{output_dir:?} already has results made with other settings ({}); use another --output-dir, or --exist-ok to replace \
+         them",
         other.difference(settings)
     );
 }
