@@ -115,7 +115,7 @@ fn a_box_at_original_resolution_is_where_the_letterboxed_one_is() {
         let options = RenderOptions::default()
             .with_heat(HeatArea::Box)
             .with_colormap(Colormap::Jet)
-            .with_alpha(1.0)
+            .with_alpha(Some(1.0))
             .with_labels(false)
             .with_line_width(Some(0));
         let overlay = render::overlay(&grey, &explanation, group, &model, &options).expect("it is drawn");
@@ -193,7 +193,7 @@ fn each_layout_looks_as_it_did() {
     assert_golden("overlay-no-signal", &overlay(2, &full));
     let styled = full
         .with_colormap(Colormap::Viridis)
-        .with_alpha(0.7)
+        .with_alpha(Some(0.7))
         .with_threshold(0.3)
         .with_labels(false)
         .with_colorbar(true)
@@ -205,7 +205,7 @@ fn each_layout_looks_as_it_did() {
 fn what_pictures_can_show_beside_looks_as_it_did() {
     let model = yolov5s();
     let (picture, explanation) = scene();
-    let fading = RenderOptions::default().with_heat(HeatArea::Full).with_blend(Blend::Heat).with_alpha(0.7);
+    let fading = RenderOptions::default().with_heat(HeatArea::Full).with_blend(Blend::Heat).with_alpha(Some(0.7));
     let footer = Some(vec!["yolov5s.torchscript".to_owned(), "gradcam".to_owned(), "target logit".to_owned()]);
     let told = fading.clone().with_footer(footer).with_colorbar(true);
     assert_golden("side-fading", &render::side(&picture, &explanation, &model, &told).expect("it is drawn"));
@@ -247,7 +247,7 @@ fn a_crop_shows_its_box_in_the_middle_with_the_heat_on_it() {
     }
     let square = BBox { x1: 300.0, y1: 150.0, x2: 320.0, y2: 170.0 };
     let explanation = explanation(&picture, 640, &[(0, 0.9, square)]);
-    let options = RenderOptions::default().with_line_width(Some(0)).with_labels(false).with_alpha(1.0);
+    let options = RenderOptions::default().with_line_width(Some(0)).with_labels(false).with_alpha(Some(1.0));
     let options = options.with_colormap(Colormap::Gray).with_heat(HeatArea::Box);
     let drawn = render::crops(&picture, &explanation, &model, &options).expect("it is drawn").picture;
     // The second cell: the crop of 40 input pixels, 256 wide, and 4 pixels further the same with heat.

@@ -234,7 +234,6 @@ impl ExplainArgs {
             say!("note: --half has no effect: the network always runs in 32-bit floats");
         }
         let (model, mut words) = self.model.validated()?;
-        let blend = self.blend.unwrap_or(self.layout.blend);
         let spot = match (self.drawn, self.point) {
             (Some(first), _) => Some(Spot::Box(corners(&first, &mut words.numbers)?)),
             (None, Some(first)) => Some(Spot::Point(point(&first, &mut words.numbers)?)),
@@ -273,8 +272,8 @@ impl ExplainArgs {
                 .with_heat(self.heat.unwrap_or(self.layout.heat))
                 .with_normalize(self.normalize)
                 .with_colormap(self.colormap)
-                .with_blend(blend)
-                .with_alpha(self.alpha.unwrap_or(default_alpha(blend)))
+                .with_blend(self.blend.unwrap_or(self.layout.blend))
+                .with_alpha(self.alpha)
                 .with_threshold(self.threshold)
                 .with_labels(!self.no_labels)
                 .with_colorbar(self.colorbar)
@@ -300,13 +299,5 @@ impl ExplainArgs {
             try_sizes: self.try_sizes,
             verbosity: self.messages.into(),
         })
-    }
-}
-
-/// Of the strongest heat: colours that fade with the heat may be stronger than those that lie everywhere.
-pub fn default_alpha(blend: Blend) -> f32 {
-    match blend {
-        Blend::Uniform => 0.5,
-        Blend::Heat => 0.7,
     }
 }

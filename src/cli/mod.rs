@@ -22,7 +22,7 @@ use clap_complete::Shell;
 pub use self::{
     again::again,
     eval::{Choice as EvalChoice, EvalCommand},
-    explain::{ExplainCommand, default_alpha},
+    explain::ExplainCommand,
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,

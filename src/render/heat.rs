@@ -17,6 +17,15 @@ pub(super) struct Painter {
 const FADING: f32 = 1.25;
 
 impl Blend {
+    /// The share of the strongest heat's colour that suits it, 0 to 1: colours that fade with the heat may be stronger than those
+    /// that lie everywhere.
+    pub fn default_alpha(self) -> f32 {
+        match self {
+            Self::Uniform => 0.5,
+            Self::Heat => 0.7,
+        }
+    }
+
     /// How opaque `heat`, 0 to 1, is, as a share of the strongest.
     pub fn opacity(self, heat: f32) -> f32 {
         match self {
@@ -93,7 +102,7 @@ struct Layer {
 /// The colours of 256 even steps of heat from 0 to 1.
 fn layers(options: &RenderOptions) -> [Layer; 256] {
     let colors = options.colormap.table();
-    let most = options.alpha.clamp(0.0, 1.0) * 256.0;
+    let most = options.alpha.unwrap_or(options.blend.default_alpha()).clamp(0.0, 1.0) * 256.0;
     std::array::from_fn(|level| {
         let alpha = (most * options.blend.opacity(level as f32 / 255.0)).round() as u32;
         Layer { color: colors[level].0.map(|value| u32::from(value) * alpha + 128), rest: 256 - alpha }
@@ -118,7 +127,7 @@ mod tests {
     use crate::{geometry::Size, render::Colormap};
 
     fn painter(alpha: f32, threshold: f32) -> Painter {
-        Painter::new(&RenderOptions { alpha, threshold, ..RenderOptions::default() })
+        Painter::new(&RenderOptions { alpha: Some(alpha), threshold, ..RenderOptions::default() })
     }
 
     const GREY: Rgb<u8> = Rgb([100, 100, 100]);
@@ -157,7 +166,7 @@ mod tests {
 
     #[test]
     fn where_there_is_no_heat_the_picture_shows_if_opacity_follows_it() {
-        let options = RenderOptions { alpha: 0.8, blend: Blend::Heat, ..RenderOptions::default() };
+        let options = RenderOptions { alpha: Some(0.8), blend: Blend::Heat, ..RenderOptions::default() };
         let painter = Painter::new(&options);
         let blended = |level: f32| {
             let mut pixel = GREY;
@@ -184,7 +193,7 @@ mod tests {
         assert_eq!(at, [0.75, 1.25, 1.75, 2.25]);
         let mut panel = RgbImage::new(4, 1);
         let heat = ndarray::array![[0.0, 0.0, 1.0, 1.0]];
-        let options = RenderOptions { alpha: 1.0, colormap: Colormap::Gray, ..RenderOptions::default() };
+        let options = RenderOptions { alpha: Some(1.0), colormap: Colormap::Gray, ..RenderOptions::default() };
         let whole = BBox { x1: 0.0, y1: 0.0, x2: 4.0, y2: 1.0 };
         Painter::new(&options).paint(&mut panel, &heat, &map, &[whole]);
         let values: Vec<u8> = panel.pixels().map(|pixel| pixel[0]).collect();

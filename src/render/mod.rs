@@ -70,8 +70,9 @@ pub struct RenderOptions {
     pub normalize: Normalize,
     /// Default: jet.
     pub colormap: Colormap,
-    /// Share of the heat's colour, 0 to 1; where opacity follows the heat, that of the strongest. Default: 0.5.
-    pub alpha: f32,
+    /// Share of the heat's colour, 0 to 1; where opacity follows the heat, that of the strongest. `None` is
+    /// [`Blend::default_alpha`]. Default: `None`.
+    pub alpha: Option<f32>,
     /// Default: uniform.
     pub blend: Blend,
     /// Heat below this, 0 to 1, is not drawn. Default: 0.
@@ -98,7 +99,7 @@ with_fields!(RenderOptions {
     with_heat => heat: HeatArea,
     with_normalize => normalize: Normalize,
     with_colormap => colormap: Colormap,
-    with_alpha => alpha: f32,
+    with_alpha => alpha: Option<f32>,
     with_blend => blend: Blend,
     with_threshold => threshold: f32,
     with_labels => labels: bool,
@@ -117,7 +118,7 @@ impl Default for RenderOptions {
             heat: HeatArea::default(),
             normalize: Normalize::default(),
             colormap: Colormap::default(),
-            alpha: 0.5,
+            alpha: None,
             blend: Blend::default(),
             threshold: 0.0,
             labels: true,

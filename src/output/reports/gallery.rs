@@ -22,10 +22,7 @@ use yolo_cam::{
 };
 
 use super::Heading;
-use crate::{
-    cli::default_alpha,
-    output::{BASE_STYLE, quoted, url_path},
-};
+use crate::output::{BASE_STYLE, quoted, url_path};
 
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = include_str!("gallery/style.css");
@@ -176,11 +173,12 @@ impl GalleryPictures {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, stem: &str, shown: &Shown) -> Result<CardFiles> {
+        // That of a picture that was found in a folder below may be new.
+        let folder = self.folder.join(stem).parent().map_or_else(|| self.folder.clone(), Path::to_owned);
+        fs::create_dir_all(&folder).map_err(|reason| Error::Io { path: folder, reason })?;
         let write = |what: &str, picture: &RgbImage, quality: u8| -> Result<String> {
             let name = format!("{stem}-{what}.jpg");
             let path = self.folder.join(&name);
-            let folder = path.parent().unwrap_or(&self.folder);
-            fs::create_dir_all(folder).map_err(|reason| Error::Io { path: folder.to_owned(), reason })?;
             write_picture(&path, picture, quality)?;
             Ok(format!("{FOLDER}/{}", url_path(&name)))
         };
@@ -231,19 +229,13 @@ impl Look {
         let steps = || (0..=255u8).map(|level| f32::from(level) / 255.0);
         Self {
             colormap: steps().map(|heat| render.colormap.color(heat).0).collect(),
-            opacity: gallery_alpha(render),
+            opacity: render.alpha.unwrap_or(Blend::Heat.default_alpha()),
             fading: steps().map(|heat| Blend::Heat.opacity(heat)).collect(),
             threshold: render.threshold,
             has_common_scale: render.normalize == Normalize::Image,
             has_labels: render.labels,
         }
     }
-}
-
-/// How opaque the hottest is, 0 to 1: as the user wants it, else what suits heat that fades.
-pub fn gallery_alpha(render: &RenderOptions) -> f32 {
-    let is_said = render.alpha != default_alpha(render.blend);
-    if is_said { render.alpha } else { default_alpha(Blend::Heat) }
 }
 
 /// What the page says of the run itself.
@@ -409,8 +401,11 @@ mod tests {
 
     #[test]
     fn the_look_is_that_of_the_run() {
-        let render = RenderOptions::default().with_alpha(0.7).with_threshold(0.2).with_normalize(Normalize::Image);
-        assert_eq!(Look::of(&RenderOptions::default()).opacity, default_alpha(Blend::Heat), "as on the cards");
+        let render =
+            RenderOptions::default().with_alpha(Some(0.7)).with_threshold(0.2).with_normalize(Normalize::Image);
+        assert_eq!(Look::of(&RenderOptions::default()).opacity, Blend::Heat.default_alpha(), "as on the cards");
+        let said = RenderOptions::default().with_alpha(Some(Blend::Uniform.default_alpha()));
+        assert_eq!(Look::of(&said).opacity, 0.5, "as it was asked for, though panels have it anyway");
         let look = Look::of(&render.with_colormap(yolo_cam::render::Colormap::Gray).with_labels(false));
         assert_eq!((look.opacity, look.threshold, look.has_common_scale, look.has_labels), (0.7, 0.2, true, false));
         assert_eq!((look.colormap.len(), look.colormap[0], look.colormap[200]), (256, [0; 3], [200; 3]));

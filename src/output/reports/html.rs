@@ -12,7 +12,7 @@ use yolo_cam::{
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, gallery_alpha, heat::grey, write_gallery},
+    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, heat::grey, write_gallery},
 };
 use crate::output::Explained;
 
@@ -48,7 +48,6 @@ impl PictureReport for Cards {
             .clone()
             .with_heat(HeatArea::Full)
             .with_blend(Blend::Heat)
-            .with_alpha(gallery_alpha(render))
             .with_labels(false)
             .with_line_width(None)
             .with_colorbar(false)
