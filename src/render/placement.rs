@@ -143,14 +143,16 @@ impl Room {
                 let angle = std::f32::consts::TAU * direction as f32 / DIRECTIONS as f32;
                 let corner = (x + angle.sin() * reach_x - width / 2.0, y - angle.cos() * reach_y - height / 2.0);
                 let place = line.within(corner, self.panel);
+                let cost = self.cost(place, own)?;
                 let leader = Segment::between(b, &place);
+                if self.placed.iter().any(|placed| leader.crosses(&bounds(&placed.plate.place))) {
+                    return None;
+                }
                 let crossed = self
                     .boxes
                     .iter()
                     .enumerate()
                     .filter(|&(index, other)| index != own && other.is_some_and(|other| leader.crosses(&other)));
-                let is_clear = self.placed.iter().all(|placed| !leader.crosses(&bounds(&placed.plate.place)));
-                let cost = self.cost(place, own).filter(|_| is_clear)?;
                 Some((cost + CROSSING * crossed.count() as f32, (place, leader)))
             });
             least(places)
