@@ -46,7 +46,7 @@ pub struct CompareArgs {
         value_parser = method(),
         ignore_case = true,
         value_delimiter = ',',
-        default_value = "gradcam,gradcam++,xgradcam,hirescam,elementwise,layercam,eigencam,eigengradcam,best",
+        default_value = "gradcam,gradcam++,xgradcam,hirescam,elementwise,layercam,ssgradcam++,eigencam,eigengradcam,best",
         help_heading = "Explanation"
     )]
     methods: Vec<Method>,

@@ -11,16 +11,14 @@ mod trial;
 use tch::Tensor;
 
 use self::fate::Fates;
+pub(crate) use self::mask::{Frame, Prototypes};
 pub use self::{
     fate::Fate,
     letterbox::{Letterbox, to_tensor},
     mask::Mask,
     query::{Candidate, MOST_CANDIDATES, Query, Spot, Winner, candidates},
-    trial::{Trial, try_size},
-};
-pub(crate) use self::{
-    mask::{Frame, Prototypes},
     tracker::{Likeness, Tracker},
+    trial::{Trial, try_size},
 };
 use crate::{
     error::Result,

@@ -15,7 +15,7 @@ use crate::{
 
 /// How alike the classes of a prediction and of the tracked box are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Likeness {
+pub enum Likeness {
     /// The probability of the box's class.
     SameClass,
     /// The cosine between the vectors of class probabilities.
@@ -25,7 +25,7 @@ pub(crate) enum Likeness {
 /// Scores detections by the best prediction for them: IoU · presence · likeness of class, 0 to 1. Of a single class, whose
 /// output is not trained, all are alike; of a class of the whole picture the score is its probability. Not by the same place
 /// in the network: another may take over.
-pub(crate) struct Tracker<'a> {
+pub struct Tracker<'a> {
     head: &'a dyn Head,
     detections: &'a [Detection],
     /// `None` if all classes are alike.
@@ -36,6 +36,9 @@ pub(crate) struct Tracker<'a> {
 
 impl<'a> Tracker<'a> {
     /// `outputs`: those of the whole picture, `[1, C, h, w]`.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`](crate::Error::Libtorch) if they are not those of this network.
     pub fn new(model: &'a Model, detections: &'a [Detection], outputs: &[Tensor], likeness: Likeness) -> Result<Self> {
         let head = model.head();
         let mut classes = vec![Vec::new(); detections.len()];
@@ -61,6 +64,9 @@ impl<'a> Tracker<'a> {
     }
 
     /// For each picture of a batch the score of each detection. `outputs`: `[N, C, h, w]`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
     pub fn scores(&self, outputs: &[Tensor]) -> Result<Vec<Vec<f32>>> {
         let pictures = outputs.first().map_or(0, |output| output.size()[0] as usize);
         let all: Vec<usize> = (0..self.detections.len()).collect();
@@ -69,6 +75,9 @@ impl<'a> Tracker<'a> {
 
     /// For each picture of a batch the score of the detections that are `wanted` of it, by their indices. `outputs`:
     /// `[N, C, h, w]`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
     pub fn scores_of(&self, outputs: &[Tensor], wanted: &[&[usize]]) -> Result<Vec<Vec<f32>>> {
         let pictures = wanted.len();
         let mut best: Vec<Vec<f32>> = wanted.iter().map(|wanted| vec![0.0; wanted.len()]).collect();

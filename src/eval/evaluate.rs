@@ -64,6 +64,8 @@ pub struct Localization {
     pub pointing_game: f64,
     /// The share of the heat in the object's box.
     pub energy_pointing_game: f64,
+    /// The same where only the order of the pixels counts ([`metrics::energy_by_rank`]).
+    pub energy_by_rank: f64,
     /// The share of all objects' heat that lies in others; `None` if there is none in any.
     pub object_discrimination_index: Option<f64>,
 }
@@ -123,6 +125,7 @@ pub fn evaluate(
             Some(Localization {
                 pointing_game: metrics::pointing_game(map.view(), &own),
                 energy_pointing_game: metrics::energy_pointing_game(map.view(), &own),
+                energy_by_rank: metrics::energy_by_rank(map.view(), &own),
                 object_discrimination_index: metrics::object_discrimination_index(map.view(), &own, &others),
             })
         };

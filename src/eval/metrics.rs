@@ -2,7 +2,8 @@
 
 use ndarray::ArrayView2;
 
-use crate::geometry::BBox;
+use super::gaussian_map;
+use crate::geometry::{BBox, Size};
 
 /// Whether the map's maximum lies in the box, 0 to 1: where several pixels share the maximum, the share of them in the box.
 /// `map`: `[H, W]` ≥ 0; `b`: in its pixels.
@@ -20,6 +21,30 @@ pub fn pointing_game(map: ArrayView2<f32>, b: &BBox) -> f64 {
 /// Energy-based pointing game, Wang et al. (Score-CAM), CVPRW 2020, <https://arxiv.org/abs/1910.01279>.
 pub fn energy_pointing_game(map: ArrayView2<f32>, b: &BBox) -> f64 {
     share(sum_in(map, |cell| contains(b, cell)), sum_in(map, |_| true))
+}
+
+/// The share of the heat that lies in the box where only the order of the pixels counts, 0 to 1: the energy pointing game of the map
+/// whose values, from the largest down, are those of the Gaussian on the box. Equal pixels share theirs; 0 for a map of zeros.
+///
+/// A power of the map, which raises its contrast and with it its energy pointing game, changes nothing here.
+pub fn energy_by_rank(map: ArrayView2<f32>, b: &BBox) -> f64 {
+    if sum_in(map, |_| true) <= 0.0 {
+        return 0.0;
+    }
+    let (height, width) = map.dim();
+    let mut gaussian = gaussian_map(Size { width: width as u32, height: height as u32 }, b).into_raw_vec_and_offset().0;
+    gaussian.sort_unstable_by(|a, b| b.total_cmp(a));
+    let mut pixels: Vec<(f32, bool)> = map.indexed_iter().map(|(cell, &value)| (value, contains(b, cell))).collect();
+    pixels.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let sum = |values: &[f32]| values.iter().fold(0.0, |sum, &value| sum + f64::from(value));
+    let (mut within, mut rest) = (0.0, gaussian.as_slice());
+    for equals in pixels.chunk_by(|a, b| a.0 == b.0) {
+        let (theirs, others) = rest.split_at(equals.len());
+        let inside = equals.iter().filter(|(_, is_inside)| *is_inside).count();
+        within += sum(theirs) * inside as f64 / equals.len() as f64;
+        rest = others;
+    }
+    share(within, sum(&gaussian))
 }
 
 /// Of the map's sum in all objects the share that lies in other objects, 0 to 1, lower is better; `None` without any heat in
@@ -100,8 +125,27 @@ mod tests {
     }
 
     #[test]
+    fn by_rank_a_power_gains_nothing() {
+        let size = Size { width: 60, height: 40 };
+        let b = BBox { x1: 10.0, y1: 5.0, x2: 40.0, y2: 25.0 };
+        let gaussian = gaussian_map(size, &b);
+        let own = energy_pointing_game(gaussian.view(), &b);
+        assert!((energy_by_rank(gaussian.view(), &b) - own).abs() < 1e-6);
+        // Hot around the right edge of the box.
+        let map = Array2::from_shape_fn((40, 60), |(y, x)| 1.0 / (1.0 + (x as f32 - 38.0).hypot(y as f32 - 15.0)));
+        let by_rank = energy_by_rank(map.view(), &b);
+        let sharp = map.mapv(|value| value.powi(3));
+        assert!(energy_pointing_game(sharp.view(), &b) > energy_pointing_game(map.view(), &b) + 0.1);
+        assert!((energy_by_rank(sharp.view(), &b) - by_rank).abs() < 1e-9, "{by_rank}");
+        assert!(by_rank < own - 0.1, "{by_rank} {own}");
+        let even = Array2::from_elem((40, 60), 2.0f32);
+        assert!((energy_by_rank(even.view(), &b) - 0.25).abs() < 1e-6, "the box's share of the picture");
+    }
+
+    #[test]
     fn a_map_of_zeros_has_no_figures() {
         let zeros = Array2::zeros((3, 3));
+        assert_eq!(energy_by_rank(zeros.view(), &LEFT), 0.0);
         assert_eq!(energy_pointing_game(zeros.view(), &LEFT), 0.0);
         assert_eq!(object_discrimination_index(zeros.view(), &LEFT, &[]), None);
         assert_eq!((compactness(zeros.view()), sparsity(zeros.view())), (None, None));

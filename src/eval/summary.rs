@@ -120,8 +120,17 @@ pub struct LocalizationMeans {
     pub pointing_game: Option<Mean>,
     /// Share of the heat in the box.
     pub energy_pointing_game: Option<Mean>,
+    /// The same where only the order of the pixels counts.
+    pub energy_by_rank: Option<Mean>,
     /// Share of all objects' heat in others; lower is better.
     pub object_discrimination_index: Option<Mean>,
+}
+
+impl LocalizationMeans {
+    /// All of them, in the order of the fields.
+    pub fn all(&self) -> [Option<Mean>; 4] {
+        [self.pointing_game, self.energy_pointing_game, self.energy_by_rank, self.object_discrimination_index]
+    }
 }
 
 /// What is known of an explainer. Means are over boxes, each with its 95 % bootstrap interval.
@@ -209,6 +218,7 @@ fn row(sample: &Sample, gaussian: &[f64], seed: u64) -> Option<Row> {
     let localization = |of: &dyn Fn(&Case) -> Option<Localization>| LocalizationMeans {
         pointing_game: mean(&|case| Some(of(case)?.pointing_game)),
         energy_pointing_game: mean(&|case| Some(of(case)?.energy_pointing_game)),
+        energy_by_rank: mean(&|case| Some(of(case)?.energy_by_rank)),
         object_discrimination_index: mean(&|case| of(case)?.object_discrimination_index),
     };
     let above: Vec<f64> = cases.iter().map(Case::overall).zip(gaussian).map(|(own, gaussian)| own - gaussian).collect();
@@ -306,8 +316,12 @@ mod tests {
 
     fn case(image: &str, index: usize, deletion: f64, insertion: f64) -> Case {
         let curve = |area: f64| Curve { scores: vec![area as f32; 3], area };
-        let detected =
-            Localization { pointing_game: 1.0, energy_pointing_game: 0.5, object_discrimination_index: None };
+        let detected = Localization {
+            pointing_game: 1.0,
+            energy_pointing_game: 0.5,
+            energy_by_rank: 0.5,
+            object_discrimination_index: None,
+        };
         Case {
             image: image.into(),
             index,

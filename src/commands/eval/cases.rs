@@ -153,6 +153,7 @@ mod tests {
                 detected: Some(Localization {
                     pointing_game: 1.0,
                     energy_pointing_game: 1.0,
+                    energy_by_rank: 1.0,
                     object_discrimination_index: None,
                 }),
                 labelled: None,

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The columns of the table on stdout.
-const HEADS: [&str; 13] = [
+const HEADS: [&str; 14] = [
     "RANK",
     "MAPS",
     "DELETION",
@@ -23,6 +23,7 @@ const HEADS: [&str; 13] = [
     "ABOVE GAUSSIAN [95 %]",
     "POINTING",
     "ENERGY PG",
+    "BY RANK",
     "ODI",
     "COMPACT",
     "SPARSE",
@@ -40,7 +41,8 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
     let has_labels = summary.rows.iter().any(|row| row.labelled.energy_pointing_game.is_some());
     let mut table = vec![HEADS.map(str::to_owned).to_vec()];
     if has_labels {
-        table[0].extend(["POINTING (LABELS)", "ENERGY PG (LABELS)", "ODI (LABELS)"].map(str::to_owned));
+        table[0]
+            .extend(["POINTING (LABELS)", "ENERGY PG (LABELS)", "BY RANK (LABELS)", "ODI (LABELS)"].map(str::to_owned));
     }
     for row in &summary.rows {
         let is_gaussian = row.explainer == Explainer::Gaussian;
@@ -51,18 +53,16 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
             number(Some(&row.insertion)),
             interval(&row.overall),
             if is_gaussian { "-".to_owned() } else { interval(&row.above_gaussian) },
-            number(row.detected.pointing_game.as_ref()),
-            number(row.detected.energy_pointing_game.as_ref()),
-            number(row.detected.object_discrimination_index.as_ref()),
+        ];
+        cells.extend(row.detected.all().map(|mean| number(mean.as_ref())));
+        cells.extend([
             number(row.compactness.as_ref()),
             number(row.sparsity.as_ref()),
             row.cost.map_or("-".to_owned(), |cost| format!("{cost:.1}")),
             row.empty.to_string(),
-        ];
+        ]);
         if has_labels {
-            let labelled = &row.labelled;
-            let means = [labelled.pointing_game, labelled.energy_pointing_game, labelled.object_discrimination_index];
-            cells.extend(means.iter().map(|mean| number(mean.as_ref())));
+            cells.extend(row.labelled.all().map(|mean| number(mean.as_ref())));
         }
         table.push(cells);
     }

@@ -9,7 +9,7 @@ pub const BEST: Method = Method::new(&SPEC);
 /// (docs/evaluation.md), and the order of the cells stays.
 pub(super) const SPEC: MethodSpec = MethodSpec {
     name: "best",
-    summary: "elementwise at more layers, with more contrast: what measured best",
+    summary: "elementwise at more layers, with more contrast; better than a Gaussian on the box under the drise protocol only",
     authors: "",
     source: "docs/evaluation.md",
     auto_layers: AutoLayers::WholeBackbone,

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use yolo_cam::{
     Result,
-    eval::{Band, Case, Explainer, LocalizationMeans, Mean, Row, Summary},
+    eval::{Band, Case, Explainer, Mean, Row, Summary},
     files::write_atomically,
 };
 
@@ -173,7 +173,7 @@ impl EvalPage<'_> {
 
     /// All columns of the table.
     fn all_figures(&self, has_labels: bool) -> Markup {
-        let local = ["pointing game ↑", "energy pointing game ↑", "ODI ↓"];
+        let local = ["pointing game ↑", "energy pointing game ↑", "energy by rank ↑", "ODI ↓"];
         html! {
             .wide {
                 table aria-label="All figures of each method" {
@@ -349,18 +349,15 @@ fn main_figures_of(row: &Row, rows: &[Row], gaussian: Option<f64>) -> Markup {
 
 /// A row of the table with all columns.
 fn figures_of(row: &Row, has_labels: bool) -> Markup {
-    let local = |means: &LocalizationMeans| {
-        [means.pointing_game, means.energy_pointing_game, means.object_discrimination_index]
-    };
     html! {
         tr.baseline[row.explainer.is_baseline()] {
             td.number { @if let Some(rank) = row.rank { (rank) } }
             th scope="row" { (row.explainer.to_string()) }
             @for mean in [&row.deletion, &row.insertion, &row.overall] { (mean_cell(Some(mean))) }
             (mean_cell(above_gaussian(row)))
-            @for mean in local(&row.detected) { (mean_cell(mean.as_ref())) }
+            @for mean in row.detected.all() { (mean_cell(mean.as_ref())) }
             @if has_labels {
-                @for mean in local(&row.labelled) { (mean_cell(mean.as_ref())) }
+                @for mean in row.labelled.all() { (mean_cell(mean.as_ref())) }
             }
             (mean_cell(row.compactness.as_ref()))
             (mean_cell(row.sparsity.as_ref()))
@@ -520,8 +517,12 @@ mod tests {
 
     fn case() -> Case {
         let curve = |area: f64| Curve { scores: vec![0.0, area as f32, 1.0], area };
-        let detected =
-            Localization { pointing_game: 1.0, energy_pointing_game: 0.5, object_discrimination_index: None };
+        let detected = Localization {
+            pointing_game: 1.0,
+            energy_pointing_game: 0.5,
+            energy_by_rank: 0.5,
+            object_discrimination_index: None,
+        };
         Case {
             image: HOSTILE.into(),
             index: 0,
@@ -581,8 +582,8 @@ mod tests {
         assert_eq!((text.matches("<img ").count(), text.matches("<a href=").count()), (1, 1));
         // All columns are folded; four matter.
         let (main, folded) = text.split_once("<summary>All figures</summary>").unwrap();
-        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 27));
-        assert_eq!(text.matches("<small>labels</small>").count(), 3);
+        assert_eq!((main.matches("<th scope=\"col\">").count(), folded.matches("scope=\"col\"").count()), (5, 29));
+        assert_eq!(text.matches("<small>labels</small>").count(), 4);
         // A path that does not end holds all that follows, which is not drawn then.
         for name in ["section", "td", "tr", "details", "a", "svg", "path", "circle", "text"] {
             let opened = [format!("<{name} "), format!("<{name}>")].map(|tag| text.matches(&tag).count());
