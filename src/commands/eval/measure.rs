@@ -333,7 +333,8 @@ impl Found {
             timings: Default::default(),
         };
         let groups = explanation.groups(Grouping::Box);
-        let options = render::RenderOptions::default().with_heat(render::HeatArea::Full);
+        let options =
+            render::RenderOptions::default().with_heat(render::HeatArea::Full).with_blend(render::Blend::Heat);
         let draw = |case: usize| Ok((case, render::overlay(&small, &explanation, &groups[case], model, &options)?));
         shown.map(draw).collect()
     }
