@@ -75,6 +75,13 @@ pub struct Curves {
     pub insertion: Curve,
 }
 
+impl Curves {
+    /// Insertion minus deletion: higher is better.
+    pub fn overall(&self) -> f64 {
+        self.insertion.area - self.deletion.area
+    }
+}
+
 /// The curves of maps of boxes of one picture.
 ///
 /// `input`: `[1, 3, H, W]`, as the network takes it. `maps`: each `[H, W]`, with the index of the detection that it explains.

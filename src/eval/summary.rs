@@ -75,7 +75,7 @@ pub struct Case {
 impl Case {
     /// Insertion minus deletion.
     pub fn overall(&self) -> f64 {
-        self.figures.curves.insertion.area - self.figures.curves.deletion.area
+        self.figures.curves.overall()
     }
 }
 
