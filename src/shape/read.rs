@@ -99,7 +99,7 @@ fn damaged(what: &str) -> String {
 /// Whether the header is a short one and its shape has no more elements than the file has bytes, before memory is
 /// reserved for them.
 fn check_npy(bytes: &[u8]) -> Result<(), String> {
-    const NO_NPY: &str = "is no .npy";
+    const NO_NPY: &str = "is no .npy; save it with numpy.save";
     let length = match (bytes.strip_prefix(b"\x93NUMPY"), bytes.get(6)) {
         (Some(_), Some(1)) => {
             bytes.get(8..10).map(|length| (10, usize::from(u16::from_le_bytes([length[0], length[1]]))))
