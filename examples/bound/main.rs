@@ -7,13 +7,14 @@
 
 mod search;
 
-use std::{env, error::Error, path::Path};
+use std::{env, path::Path};
 
+use anyhow::{Context, Result, bail};
 use ndarray::Array2;
 use yolo_cam::{
-    ExplainOptions, Model, Result,
+    ExplainOptions, Model,
     detect::{Detection, Likeness, Tracker},
-    eval::{Crew, CurveOptions, Fill, Protocol, bootstrap, curves, gaussian_map},
+    eval::{Crew, CurveOptions, Curves, Fill, Protocol, bootstrap, curves, gaussian_map},
     explain::{explain_with_outputs, methods, unwatched},
     geometry::{BBox, Size},
     picture,
@@ -32,21 +33,21 @@ const REACH: f32 = 1.5;
 /// Shares of the box's area at which a Gaussian is measured while it is fitted.
 const AMOUNTS: [f64; 5] = [0.125, 0.3, 0.7, 1.5, 3.0];
 
+const USAGE: &str = "usage: bound MODEL PASSES BOXES PICTURE...; PASSES and BOXES are numbers";
+
 /// Steps of each protocol.
 const STEPS: usize = 25;
 
-fn main() -> std::result::Result<(), Box<dyn Error>> {
+fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [model, passes, boxes, pictures @ ..] = arguments.as_slice() else {
-        return Err("usage: bound MODEL PASSES BOXES PICTURE...".into());
-    };
-    let (passes, boxes): (usize, usize) = (passes.parse()?, boxes.parse()?);
+    let [model, passes, boxes, pictures @ ..] = arguments.as_slice() else { bail!(USAGE) };
+    let (Ok(passes), Ok(boxes), [_, ..]) = (passes.parse(), boxes.parse(), pictures) else { bail!(USAGE) };
     let model = Model::load(model, Device::Cpu)?;
     let mut crew = Crew::new(&model, 2)?;
     let mut options = ExplainOptions::default().with_method(methods::BEST);
     options.detect.max_det = Some(boxes);
     let names = ["search", "best", "fitted Gaussian"];
-    println!("insertion - deletion; of the Gaussian on the box, then differences to it");
+    println!("insertion - deletion: of the Gaussian on the box, then how far each other map is above it");
     // Of each map and protocol the differences of all boxes.
     let mut differences = vec![vec![Vec::new(); Protocol::ALL.len()]; names.len()];
     for path in pictures {
@@ -56,7 +57,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         let size = explanation.letterbox.map.input;
         for explained in &explanation.boxes {
             let detection = &explained.detection;
-            let b = detection.box_input.ok_or("the model gives no boxes")?;
+            let b = detection.box_input.context("the model gives no boxes; expected a detector")?;
             let mut studio = Studio::new(&model, detection, &outputs, &input)?;
             let found = studio.searched(size, &b, passes)?;
             let searched_with = std::mem::take(&mut studio.passes);
@@ -73,8 +74,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
                 let maps: Vec<_> = maps.iter().map(|map| (0, map)).collect();
                 let detections = std::slice::from_ref(detection);
                 let measured = curves(&mut crew, &input, detections, &maps, &curve_options, &mut unwatched)?;
-                let gains: Vec<f64> =
-                    measured.iter().map(|curves| curves.insertion.area - curves.deletion.area).collect();
+                let gains: Vec<f64> = measured.iter().map(Curves::overall).collect();
                 print!("  {:<6} {:.3}", protocol.name(), gains[names.len()]);
                 for (name, (differences, gain)) in names.iter().zip(differences.iter_mut().zip(&gains)) {
                     let difference = gain - gains[names.len()];
@@ -89,7 +89,8 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     for (name, differences) in names.iter().zip(&differences) {
         print!("{name:<16}");
         for (protocol, values) in Protocol::ALL.into_iter().zip(differences) {
-            let mean = bootstrap(values, 0).ok_or("no box was found")?;
+            let mean = bootstrap(values, 0)
+                .context("nothing was detected in the pictures; expected some that the model finds something in")?;
             print!("   {} {:+.3} [{:+.3}, {:+.3}]", protocol.name(), mean.mean, mean.low, mean.high);
         }
         println!();
@@ -111,7 +112,7 @@ struct Studio<'a> {
 impl<'a> Studio<'a> {
     fn new(model: &'a Model, detection: &'a Detection, outputs: &[Tensor], input: &'a Tensor) -> Result<Self> {
         let tracker = Tracker::new(model, std::slice::from_ref(detection), outputs, Likeness::SameClass)?;
-        let fills = FILLS.iter().map(|fill| fill.picture(input, 1)).collect::<Result<_>>()?;
+        let fills = FILLS.iter().map(|fill| fill.picture(input, 1)).collect::<yolo_cam::Result<_>>()?;
         Ok(Self { model, tracker, input, fills, passes: 0 })
     }
 
@@ -135,17 +136,12 @@ impl<'a> Studio<'a> {
     /// outside them all, the Gaussian of the box decides.
     fn searched(&mut self, size: Size, b: &BBox, passes: usize) -> Result<Array2<f32>> {
         let cells = cells(size, b);
-        let count = cells.iter().max().map_or(0, |&most| most as usize + 1);
-        let regions: Vec<i64> = cells.iter().map(|&cell| i64::from(cell)).collect();
-        let (height, width) = (i64::from(size.height), i64::from(size.width));
-        let regions = Tensor::from_slice(&regions).view([1, 1, height, width]);
-        // What is outside all cells is in no set.
-        let outside = regions.lt(0);
-        let regions = regions.clamp_min(0).flatten(0, -1);
+        let count = cells.iter().max().map_or(0, |&most| (most + 1) as usize);
         let order = search::greedy(count, passes / (2 * FILLS.len()), |set| {
-            let set: Vec<f32> = set.iter().map(|&is_there| f32::from(u8::from(is_there))).collect();
-            let mask = Tensor::from_slice(&set).index_select(0, &regions).view([1, 1, height, width]);
-            self.worth(&mask.masked_fill(&outside, 0.0).to_kind(Kind::Float))
+            // What is outside all cells is in no set.
+            let is_in = |&cell: &i32| usize::try_from(cell).is_ok_and(|cell| set[cell]);
+            let mask = cells.map(|cell| f32::from(is_in(cell)));
+            self.worth(&Tensor::try_from(&mask)?.f_view([1, 1, i64::from(size.height), i64::from(size.width)])?)
         })?;
         let mut heights = vec![0.0; count];
         order.iter().zip((1..=count).rev()).for_each(|(&region, height)| heights[region] = height as f32);
@@ -161,14 +157,13 @@ impl<'a> Studio<'a> {
             let mut sorted: Vec<f32> = map.iter().copied().collect();
             sorted.sort_unstable_by(|a, b| b.total_cmp(a));
             let area = b.clipped(size).area();
-            let pixels = Tensor::from_slice(map.as_slice().unwrap_or_default());
-            let pixels = pixels.view([1, 1, i64::from(size.height), i64::from(size.width)]);
+            let pixels = Tensor::try_from(&map)?.f_view([1, 1, i64::from(size.height), i64::from(size.width)])?;
             let mut total = 0.0;
             for amount in AMOUNTS {
                 let last = ((f64::from(area) * amount) as usize).min(sorted.len() * 7 / 8);
                 total += self.worth(&pixels.gt(f64::from(sorted[last])).to_kind(Kind::Float))?;
             }
-            Ok::<_, yolo_cam::Error>(total)
+            anyhow::Ok(total)
         })?;
         Ok(gaussian_map(size, &reshaped(b, &best)))
     }

@@ -15,7 +15,7 @@ pub fn greedy<E>(
     let mut chosen = vec![false; count];
     let mut order = Vec::with_capacity(count);
     // What each gained when last tried.
-    let mut rest: Vec<(usize, f64)> = (0..count).map(|region| (region, f64::INFINITY)).collect();
+    let mut rest: Vec<(usize, f64)> = (0..count).map(|region| (region, 0.0)).collect();
     let is_whole = budget >= count * (count + 1) / 2;
     let breadth = budget.saturating_sub(count) / (count / 2).max(1);
     let (mut left, mut reached) = (budget.max(count), 0.0);
@@ -24,7 +24,7 @@ pub fn greedy<E>(
         if tried == 0 {
             break;
         }
-        left = left.saturating_sub(tried);
+        left -= tried;
         for (region, gain) in &mut rest[..tried] {
             chosen[*region] = true;
             *gain = worth(&chosen)? - reached;
