@@ -460,6 +460,7 @@ fn labels_count_beside_the_models_own_boxes() {
     };
     run(labels.path()).success().stdout(
         contains("ENERGY PG (LABELS)")
+            .and(contains("BY RANK (LABELS)"))
             .and(contains("(1 of 2 pictures have some)"))
             .and(contains("Rank correlation of the maps of gradcam at auto"))
             .and(contains("class swapped: its map and that of the other class"))
@@ -471,6 +472,7 @@ fn labels_count_beside_the_models_own_boxes() {
     assert!(files(&output).contains(&"eval-files".to_owned()));
     let measured = report(&output.path().join("eval.json"));
     assert_eq!(measured["rows"][0]["labelled"]["energy_pointing_game"]["count"], 1);
+    assert_eq!(measured["rows"][0]["labelled"]["energy_by_rank"]["count"], 1);
     let head = &measured["randomization"][0]["modules"][0];
     assert_eq!(head["module"], "model.24");
     let boxes = measured["rows"][0]["boxes"].as_u64().expect("a count");
@@ -700,6 +702,28 @@ fn the_page_shows_four_figures_first_and_nothing_is_cut_off_in_any_window() {
         assert!(found["page"].as_u64() <= Some(size.0.into()), "{size:?}: {found}");
         assert!(found["table"].as_i64() <= Some(0), "{size:?}: {found}");
         assert_eq!((&found["link"], &found["large"]), (&true.into(), &768.into()), "the picture in its own size");
+    }
+}
+
+#[test]
+fn pictures_of_cases_show_the_picture_where_there_is_no_heat() {
+    let output = temp();
+    let flags =
+        ["--img-path", "images/dog.jpg", "--methods", "best", "--top", "1", "--img-size", "320", "--steps", "2"];
+    compare(&output).args(flags).assert().success();
+    let mut files = fs::read_dir(output.path().join("compare-files")).expect("it can be listed");
+    let file = files.next().expect("a case has a picture").expect("it can be listed").path();
+    let case = image::open(file).expect("it is a picture").into_rgb8();
+    let plain = image::open("images/dog.jpg").expect("it is a picture").into_rgb8();
+    assert_eq!(case.dimensions(), plain.dimensions());
+    // Far from the dog; JPEG changes single pixels, but not what many have in common.
+    let mean = |picture: &image::RgbImage, channel: usize| {
+        let part = image::imageops::crop_imm(picture, 500, 300, 200, 200).to_image();
+        part.pixels().map(|pixel| f64::from(pixel[channel])).sum::<f64>() / 40_000.0
+    };
+    for channel in 0..3 {
+        let (found, own) = (mean(&case, channel), mean(&plain, channel));
+        assert!((found - own).abs() < 3.0, "channel {channel}: {found} {own}");
     }
 }
 
