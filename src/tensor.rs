@@ -5,15 +5,17 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 
-/// Copies a `[1, C, h, w]` tensor on any device to `[C, h, w]` f32.
+/// Copies a `[1, C, h, w]` tensor on any device to `[C, h, w]` f32. In memory the channels of a cell lie side by side, as they
+/// mostly do in the tensor: bringing them in another order would take longer than most of what is done with them.
 ///
 /// # Errors
 /// [`Error::Libtorch`] if the tensor has another number of dimensions or more than one picture.
 pub(crate) fn to_array3(tensor: &Tensor) -> Result<Array3<f32>> {
     let size = tensor.size();
     let &[1, channels, height, width] = size.as_slice() else { return Err(misfit("[1, C, h, w]", &size)) };
-    let shape = (channels as usize, height as usize, width as usize);
-    Array3::from_shape_vec(shape, values(tensor)?).map_err(|_| misfit("[1, C, h, w]", &size))
+    let shape = (height as usize, width as usize, channels as usize);
+    let cells = Array3::from_shape_vec(shape, values(&tensor.f_permute([0, 2, 3, 1])?)?);
+    Ok(cells.map_err(|_| misfit("[1, C, h, w]", &size))?.permuted_axes([2, 0, 1]))
 }
 
 /// Copies a tensor with two dimensions on any device to f32.

@@ -664,3 +664,86 @@ unsafe fn borrow_string(string: *const c_char) -> String {
     // SAFETY: the caller's promise.
     unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    /// Kernel, stride, padding, dilation and groups.
+    type Shape = (i64, [i64; 2], [i64; 2], [i64; 2], i64);
+
+    const SHAPES: [Shape; 9] = [
+        (1, [1, 1], [0, 0], [1, 1], 1),
+        (1, [2, 2], [0, 0], [1, 1], 1),
+        (1, [1, 1], [0, 0], [1, 1], 2),
+        (3, [1, 1], [1, 1], [1, 1], 1),
+        (3, [2, 2], [1, 1], [1, 1], 1),
+        (3, [1, 1], [2, 2], [2, 2], 1),
+        (3, [1, 2], [0, 1], [1, 1], 4),
+        (6, [2, 2], [2, 2], [1, 1], 1),
+        (4, [3, 1], [5, 0], [1, 2], 2),
+    ];
+
+    /// A layer that passes its input on, and a convolution behind it.
+    fn network((_, stride, padding, dilation, groups): Shape, weight: &Tensor, bias: &Tensor) -> ScriptModule {
+        let mut builder = Builder::new().unwrap();
+        let [root, before, conv] = ["Root", "Before", "Conv2d"].map(|class| builder.module(class).unwrap());
+        builder.define(before, "def forward(self, x):\n    return x * 2.0\n").unwrap();
+        builder.tensor(conv, "weight", weight, TensorRole::Parameter).unwrap();
+        builder.tensor(conv, "bias", bias, TensorRole::Parameter).unwrap();
+        let call = format!("torch.conv2d(x, self.weight, self.bias, {stride:?}, {padding:?}, {dilation:?}, {groups})");
+        builder.define(conv, &format!("def forward(self, x):\n    return {call}\n")).unwrap();
+        builder.child(root, "before", before).unwrap();
+        builder.child(root, "conv", conv).unwrap();
+        builder.define(root, "def forward(self, x):\n    return self.conv.forward(self.before.forward(x))\n").unwrap();
+        builder.finish(root, Device::Cpu).unwrap()
+    }
+
+    /// To 1e-5 of the largest.
+    fn is_close(found: &Tensor, expected: &Tensor) -> bool {
+        let most = |tensor: Tensor| f64::try_from(tensor.abs().max()).unwrap();
+        found.size() == expected.size() && most(found - expected) <= 1e-5 * most(expected.shallow_clone())
+    }
+
+    fn gradient(of: &Tensor, to: &Tensor) -> Tensor {
+        Tensor::run_backward(&[of.sum(Kind::Float)], &[to], true, false).remove(0)
+    }
+
+    #[test]
+    fn the_gradient_of_a_part_of_a_convolution_is_libtorchs() {
+        tch::manual_seed(0);
+        let ends = Ends { outputs: &["conv"], starts: &[] };
+        for shape @ (kernel, stride, padding, dilation, groups) in SHAPES {
+            let weight = Tensor::randn([8, 8 / groups, kernel, kernel], (Kind::Float, Device::Cpu));
+            let bias = Tensor::randn([8], (Kind::Float, Device::Cpu));
+            let input = Tensor::randn([1, 8, 21, 17], (Kind::Float, Device::Cpu));
+            let mut graph =
+                TappedGraph::new(&network(shape, &weight, &bias), &ends, &["before"], Tap::Gradient).unwrap();
+            for threads in [1, 2] {
+                tch::set_num_threads(threads);
+                let Forward { outputs, taps, .. } = graph.run(&input).unwrap();
+                let twice = (&input * 2.0).set_requires_grad(true);
+                let expected = twice.conv2d(&weight, Some(&bias), stride, padding, dilation, groups);
+                assert!(is_close(&outputs[0].detach(), &expected.detach()), "{shape:?}");
+                let &[_, _, height, width] = outputs[0].size().as_slice() else { panic!("it is a map") };
+                // Rows and columns whose gradient is asked for.
+                let parts = [
+                    (0, 1, 0, 1),
+                    (height - 1, 1, width - 1, 1),
+                    (height / 2, 1, width / 3, 2),
+                    (0, height, width - 1, 1),
+                    (0, height, 0, width),
+                ];
+                for part @ (row, rows, column, columns) in parts {
+                    let cut = |map: &Tensor| map.narrow(2, row, rows).narrow(3, column, columns).square();
+                    let (found, expected) = (gradient(&cut(&outputs[0]), &taps[0]), gradient(&cut(&expected), &twice));
+                    assert!(is_close(&found, &expected), "{shape:?}, {part:?}, {threads} threads");
+                }
+                let nothing = gradient(&(&outputs[0] * 0.0), &taps[0]);
+                assert!(is_close(&nothing, &input.zeros_like()), "{shape:?}");
+            }
+        }
+    }
+}
