@@ -11,7 +11,7 @@ use std::{
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::explain::methods;
 use yolo_cam::{
-    ExplainOptions, ExportOptions, Method, Model, TargetLayer,
+    ExplainOptions, ExportOptions, Method, Model, Precision, TargetLayer,
     detect::{DetectOptions, Letterbox, detect},
     eval::{Candidate, Crew, CurveOptions, Objects, Scene, VerifyOptions, evaluate, random_map, verify},
     explain::{MapSize, MethodOptions, explain, explain_with_outputs, unwatched},
@@ -76,6 +76,7 @@ fn main() {
     }
     if wants("verify") {
         verification(&model, path);
+        fewer_bits(&model, path);
     }
     if wants("families") {
         families(path);
@@ -324,6 +325,25 @@ fn verification(model: &Model, path: &str) {
     });
     let ratio = median(rounds.skip(1).collect());
     show("verify: passes per second / bare batched forward", format!("{ratio:.3}"), "at least 0.9");
+}
+
+/// Forward passes in bfloat16 against the same in f32, on one thread each, as maps are verified.
+fn fewer_bits(model: &Model, path: &str) {
+    if !Precision::Bf16.is_native(Device::Cpu) {
+        return println!("bfloat16: this processor does not compute with it");
+    }
+    let picture = picture::read(path).expect("the picture is sound");
+    let (explanation, outputs) =
+        explain_with_outputs(model, &picture, &ExplainOptions::default(), &mut unwatched).expect("it is explained");
+    let input = explanation.letterbox.tensor(Device::Cpu).expect("there is memory");
+    let mut crew = Crew::new(model, tch::get_num_threads().max(1) as usize).expect("it is shared");
+    let mut verified_in = |precision: Precision| {
+        let options = VerifyOptions::default().with_precision(precision);
+        let verified = || verify(&mut crew, &input, &outputs, &explanation.boxes, &options, &mut unwatched);
+        time(|| verified().expect("it is verified")).as_secs_f64()
+    };
+    let rounds = (0..6).map(|_| verified_in(Precision::Bf16) / verified_in(Precision::F32));
+    show("verify in bf16 / in f32, time", format!("{:.3}", median(rounds.skip(1).collect())), "less than 1");
 }
 
 /// `script`: the same weights as TorchScript.

@@ -56,7 +56,7 @@ pub use self::{
     explain::{
         ExplainOptions, ExplainedBox, Explanation, Fuse, Heatmap, Method, NoSignal, Target, TargetLayer, explain,
     },
-    model::{ExportOptions, LoadOptions, Model},
+    model::{ExportOptions, LoadOptions, Model, Precision},
     registry::{Listed, Spec},
 };
 /// The version of `tch` whose tensors and devices this library takes.

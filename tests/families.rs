@@ -7,9 +7,9 @@ use ndarray::{Array1, Array2, Array3, ArrayD};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use yolo_cam::{
-    Error, ExplainOptions, LoadOptions, Method, Model, TargetLayer,
+    Error, ExplainOptions, LoadOptions, Method, Model, Precision, TargetLayer,
     detect::{DetectOptions, Detection, Letterbox, detect, to_tensor},
-    explain::{explain_found, methods, targets, unwatched},
+    explain::{MethodOptions, explain_found, methods, targets, unwatched},
     families::{Branch, Place},
     picture,
 };
@@ -624,4 +624,41 @@ fn a_branch_can_be_asked_for_and_one_that_is_missing_is_none() {
     assert_eq!(load(None).head().habits().iou_threshold, None, "it has the one-to-one branch alone");
     assert_eq!(load(Some(Branch::Many)).head().habits().iou_threshold, None, "there is no other");
     assert!(load(None).warnings().is_empty(), "that its output cannot be compared is no oddity");
+}
+
+/// How far apart D-RISE's maps of the most confident box in f32 and bf16 are, as a share of the peak.
+fn effect_of_half_the_bits(model: &Model, input: &Tensor, confidence: f32, masks: usize) -> f32 {
+    let outputs = model.forward(input, &[]).expect("it runs").outputs;
+    let found = DetectOptions::default().with_conf_threshold(Some(confidence)).with_max_det(Some(1));
+    let detections = detect(model, &outputs, &found).expect("they are read");
+    let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
+        let method_options = MethodOptions::default().with_masks(masks).with_precision(precision);
+        let options = ExplainOptions::default().with_method(methods::D_RISE).with_method_options(method_options);
+        let maps = explain_found(model, input, detections.clone(), &options, &mut unwatched);
+        maps.unwrap_or_else(|error| panic!("{:?}: {error}", model.path())).remove(0).heatmap
+    });
+    let differences = exact.values() - rounded.values();
+    differences.iter().fold(0.0f32, |most, value| most.max(value.abs())) / exact.peak()
+}
+
+#[test]
+fn all_families_run_with_half_the_bits() {
+    for opened in Opened::all().chain(Opened::of(HALF_CASES)) {
+        let effect = effect_of_half_the_bits(&opened.model, &opened.input, 0.0, 4);
+        // Weights that were never trained make much of the rounding.
+        assert!(effect > 0.0 && effect < 1.0, "{}: {effect}", opened.case.file);
+    }
+}
+
+#[test]
+fn half_the_bits_change_little_where_weights_were_trained() {
+    let official = material("zoo/65-11n-seg-official.pt");
+    for file in [Some("weights/yolov5s.torchscript".into()), official].into_iter().flatten() {
+        let model = Model::load(&file, Device::Cpu).expect("it loads");
+        let picture = picture::read("images/dog.jpg").expect("it is a picture");
+        let letterbox = Letterbox::of(&picture, &model, Some(320)).expect("it fits");
+        let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+        let effect = effect_of_half_the_bits(&model, &input, 0.25, 32);
+        assert!(effect > 0.0 && effect < 0.1, "{file:?}: {effect}");
+    }
 }

@@ -9,7 +9,7 @@ use predicates::{prelude::PredicateBooleanExt, str::contains};
 use serde_json::{Value, json};
 use tch::{Device, Tensor};
 use yolo_cam::{
-    Error, ExplainOptions, Explanation, Model,
+    Error, ExplainOptions, Explanation, Model, Precision,
     eval::{Crew, Verdict, VerifyOptions, Word, verify},
     explain::{ExplainedBox, Heatmap, explain_with_outputs, methods, unwatched},
     picture,
@@ -28,11 +28,10 @@ fn verdicts(
     threads: usize,
     (explanation, outputs): (&Explanation, &[Tensor]),
     boxes: &[ExplainedBox],
-    steps: usize,
+    options: VerifyOptions,
 ) -> Vec<Option<Verdict>> {
     let input = explanation.letterbox.tensor(Device::Cpu).expect("there is memory");
     let mut crew = Crew::new(model, threads).expect("it is shared");
-    let options = VerifyOptions::default().with_steps(steps);
     let mut told = Vec::new();
     let mut watch = |done: usize, total: usize| {
         told.push((done, total));
@@ -54,13 +53,51 @@ fn of_a_network_the_map_is_believed_and_its_inverse_is_not() {
     let without_signal = with(Heatmap::new(own.heatmap.values().mapv(|_| 0.0)));
     let boxes = [own.clone(), without_signal, inverted];
     let seen = (&explanation, outputs.as_slice());
-    let found = verdicts(&model, 2, seen, &boxes, 6);
+    let options = VerifyOptions::default().with_steps(6);
+    let found = verdicts(&model, 2, seen, &boxes, options);
     assert_eq!(found[1], None, "nothing is said of an empty map");
     let [own, inverted] = [0, 2].map(|index: usize| found[index].expect("it has a signal"));
     assert_eq!((own.word, inverted.word), (Word::Faithful, Word::Misleading), "{found:#?}");
     assert_eq!((own.mean.gaussian, own.tiles.random), (inverted.mean.gaussian, inverted.tiles.random));
     assert!(own.mean.left < 0.5 && inverted.mean.left > 0.9, "{found:#?}");
-    assert_eq!(found, verdicts(&model, 3, seen, &boxes, 6), "whatever the number of threads");
+    assert_eq!(found, verdicts(&model, 3, seen, &boxes, options), "whatever the number of threads");
+}
+
+#[test]
+fn with_half_the_bits_the_figures_are_nearly_the_same() {
+    let model = yolov5s();
+    let (explanation, outputs) = dog(&model);
+    let [exact, rounded] = [Precision::F32, Precision::Bf16].map(|precision| {
+        let options = VerifyOptions::default().with_steps(6).with_precision(precision);
+        verdicts(&model, 2, (&explanation, &outputs), &explanation.boxes, options)[0].expect("it has a signal")
+    });
+    assert_eq!(exact.word, rounded.word);
+    for (exact, rounded) in [(exact.mean, rounded.mean), (exact.tiles, rounded.tiles)] {
+        let difference = (exact.gain() - rounded.gain()).abs();
+        assert!(difference > 0.0 && difference < 0.05, "{exact:?}, {rounded:?}");
+    }
+}
+
+#[test]
+fn fewer_bits_are_for_changed_pictures_and_for_processors_that_have_them() {
+    let output = temp();
+    let run = |flags: &[&str]| {
+        let mut command = explain("images/dog.jpg", &output);
+        command.args(["--precision", "bf16", "--img-size", "128", "--top", "1", "--exist-ok"]).args(flags);
+        command.assert()
+    };
+    run(&["--method", "gradcam"]).code(2).stderr(contains("--method gradcam does without"));
+    run(&["--method", "ablationcam"]).code(2).stderr(contains("--method ablationcam does without"));
+    for (flags, told) in [
+        (["--verify", "2"].as_slice(), "12 passes in bf16 for each box, "),
+        (&["--method", "d-rise", "--masks", "4"], "boxes"),
+        (&["--method", "scorecam", "--max-channels", "4"], "boxes"),
+    ] {
+        match Precision::Bf16.is_native(Device::Cpu) {
+            true => run(flags).success().stderr(contains(told)),
+            false => run(flags).code(1).stderr(contains("--precision bf16 is slower than f32 on this processor")),
+        };
+    }
 }
 
 #[test]

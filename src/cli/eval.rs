@@ -151,6 +151,9 @@ impl EvalCommand {
                     let most = own.max_channels.unwrap_or_default();
                     add(own.max_channels.is_some(), format!("--max-channels {most}"));
                 }
+                Setting::Precision => {
+                    add(own.precision != plain.precision, format!("--precision {}", own.precision.name()));
+                }
             }
         }
         flags.join(" ")
@@ -218,7 +221,8 @@ impl MeasureArgs {
                 .with_protocol(self.protocol)
                 .with_steps(self.steps.map(usize::from))
                 .with_batch(self.batch.into())
-                .with_seed(self.seed),
+                .with_seed(self.seed)
+                .with_precision(method_options.precision),
             labels: self.labels,
             maps: self.maps,
             sanity: false,

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use yolo_cam::{
-    Fuse, Method, Target,
+    Fuse, Method, Precision, Target,
     detect::Spot,
-    explain::{Grouping, MapSize, MethodOptions, Normalize},
+    explain::{Grouping, MapSize, MethodOptions, Normalize, methods::Setting},
     render::{Blend, Colormap, HeatArea, RenderOptions},
     report::RawFormat,
     shape::ShapeOptions,
@@ -230,6 +230,15 @@ impl ExplainArgs {
             bail!("--contrast needs a gradient, which --method {} does without", self.method.name);
         }
         let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
+        if method_options.precision != Precision::default()
+            && self.verify.is_none()
+            && !method.takes(Setting::Precision)
+        {
+            bail!(
+                "--precision is for changed pictures, which --method {} does without; leave it out, or take --verify along",
+                method.name
+            );
+        }
         if self.half {
             say!("note: --half has no effect: the network always runs in 32-bit floats");
         }

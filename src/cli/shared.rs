@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tch::Device;
 use yolo_cam::{
-    Method, Target,
+    Method, Precision, Target,
     explain::{
         MethodOptions,
         methods::{AutoLayers, Setting},
@@ -133,6 +133,10 @@ pub struct MethodArgs {
     /// Let scorecam and ablationcam look only at so many channels, those that vary most [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
     max_channels: Option<u32>,
+    /// In which numbers the network runs on changed pictures: those of d-rise, scorecam, --verify, deletion and insertion. bf16 takes
+    /// less time where the processor computes with it, and changes the figures a little
+    #[arg(long, value_enum, default_value_t, help_heading = "Explanation")]
+    precision: Precision,
 }
 
 #[derive(Debug, Args)]
@@ -289,7 +293,8 @@ impl MethodArgs {
             .with_masks(self.masks as usize)
             .with_seed(seed)
             .with_max_channels(self.max_channels.map(|channels| channels as usize))
-            .with_batch(batch);
+            .with_batch(batch)
+            .with_precision(self.precision);
         (self.target, options)
     }
 }

@@ -8,8 +8,10 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Error, Result, anyhow};
-use yolo_cam::{Method, Model, detect::DetectOptions, explain::methods::AutoLayers, families::Aspect, files::sweep};
+use anyhow::{Error, Result, anyhow, ensure};
+use yolo_cam::{
+    Method, Model, Precision, detect::DetectOptions, explain::methods::AutoLayers, families::Aspect, files::sweep,
+};
 
 use super::{
     interrupt,
@@ -35,12 +37,15 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Loads the model, and gives it the class names that the user wants.
     ///
+    /// `precision`: what changed pictures are wanted in.
+    ///
     /// # Errors
-    /// If the model is unusable, or the names are not as many as its classes.
+    /// If the model is unusable, the names are not as many as its classes, or the processor lacks the precision.
     pub fn open(
         choice: &ModelChoice,
         pictures: &'a PictureChoice,
         detection: &DetectionChoice,
+        precision: Precision,
         verbosity: Verbosity,
     ) -> Result<Self> {
         let start = Instant::now();
@@ -48,6 +53,11 @@ impl<'a> Session<'a> {
         if let Some(names) = &pictures.names {
             model.set_names(names.clone())?;
         }
+        ensure!(
+            precision.is_native(model.device()),
+            "--precision {0} is slower than f32 on this processor, which does not compute with {0}; leave it out",
+            precision.name()
+        );
         check_size(detection.img_size, &model, verbosity < Verbosity::Normal)?;
         if verbosity >= Verbosity::Normal {
             note_size(detection.img_size, &model);

@@ -11,7 +11,7 @@ use crate::{
     detect::{Detection, Likeness, Tracker},
     error::{Error, Result},
     explain::Watch,
-    model::Model,
+    model::{Model, Precision},
 };
 
 /// Settings of the curves.
@@ -27,6 +27,8 @@ pub struct CurveOptions {
     pub batch: usize,
     /// Of random fills, and of the order of equal values. Default: 0.
     pub seed: u64,
+    /// In which precision the network runs on changed pictures. Default: f32.
+    pub precision: Precision,
 }
 
 with_fields!(CurveOptions {
@@ -34,11 +36,12 @@ with_fields!(CurveOptions {
     with_steps => steps: Option<usize>,
     with_batch => batch: usize,
     with_seed => seed: u64,
+    with_precision => precision: Precision,
 });
 
 impl Default for CurveOptions {
     fn default() -> Self {
-        Self { protocol: Protocol::default(), steps: None, batch: 8, seed: 0 }
+        Self { protocol: Protocol::default(), steps: None, batch: 8, seed: 0, precision: Precision::F32 }
     }
 }
 
@@ -101,7 +104,7 @@ pub fn curves(
 ) -> Result<Vec<Curves>> {
     // Another handle, so that its threads can have theirs meanwhile.
     let model = &crew.model().share()?;
-    let whole = model.forward_boxes(input)?;
+    let whole = model.forward_boxes_in(input, options.precision)?;
     let likeness = if options.protocol == Protocol::DRise { Likeness::Cosine } else { Likeness::SameClass };
     let tracker = Tracker::new(model, detections, &whole, likeness)?;
     let own = tracker.scores(&whole)?.remove(0);
@@ -128,7 +131,9 @@ pub fn curves(
             [true, false].into_iter().flat_map(change)
         })
         .collect();
-    let ends = |picture: &Tensor| Ok::<_, Error>(tracker.scores(&model.forward_boxes(picture)?)?.remove(0));
+    let ends = |picture: &Tensor| {
+        Ok::<_, Error>(tracker.scores(&model.forward_boxes_in(picture, options.precision)?)?.remove(0))
+    };
     let (deleted, begun) = (ends(&deletion)?, ends(&insertion)?);
     let state = || ThreadState {
         input: input.shallow_clone(),
@@ -141,7 +146,7 @@ pub fn curves(
     let work = |model: &Model, state: &ThreadState, batch: &[Changed]| {
         let pictures = batch.iter().map(|changed| state.picture(changed, pixels * changed.step as i64 / steps as i64));
         let pictures = Tensor::f_cat(&pictures.collect::<Result<Vec<_>>>()?, 0)?;
-        let heads = model.forward_boxes(&pictures)?;
+        let heads = model.forward_boxes_in(&pictures, options.precision)?;
         let wanted: Vec<&[usize]> = batch.iter().map(|changed| slice::from_ref(&detection_of[changed.map])).collect();
         Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())
     };

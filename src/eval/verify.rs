@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     explain::{ExplainedBox, Watch},
     geometry::{BBox, LetterboxMap, Size},
-    model::Model,
+    model::{Model, Precision},
 };
 
 /// Black, blurred and random fills are those of the protocols that methods are chosen by.
@@ -49,17 +49,20 @@ pub struct VerifyOptions {
     pub batch: usize,
     /// Of the random map, the order of tiles, and the order of equal values. Default: 0.
     pub seed: u64,
+    /// In which precision the network runs on changed pictures. Default: f32.
+    pub precision: Precision,
 }
 
 with_fields!(VerifyOptions {
     with_steps => steps: usize,
     with_batch => batch: usize,
     with_seed => seed: u64,
+    with_precision => precision: Precision,
 });
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { steps: 12, batch: 8, seed: 0 }
+        Self { steps: 12, batch: 8, seed: 0, precision: Precision::F32 }
     }
 }
 
@@ -140,7 +143,7 @@ pub fn verify(
         let found = judged(input, &subjects, options, threads, |canvas, changed| {
             let work = |model: &Model, canvas: &Canvas, batch: &[Changed]| {
                 let pictures = batch.iter().map(|changed| canvas.picture(changed)).collect::<Result<Vec<_>>>()?;
-                let heads = model.forward_boxes(&Tensor::f_cat(&pictures, 0)?)?;
+                let heads = model.forward_boxes_in(&Tensor::f_cat(&pictures, 0)?, options.precision)?;
                 let wanted: Vec<&[usize]> =
                     batch.iter().map(|changed| slice::from_ref(&indices[changed.subject])).collect();
                 Ok(tracker.scores_of(&heads, &wanted)?.into_iter().flatten().collect())

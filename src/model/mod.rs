@@ -10,6 +10,7 @@ mod file_kind;
 mod layers;
 mod metadata;
 mod names;
+mod precision;
 mod probe;
 mod shuffle;
 mod sizes;
@@ -20,7 +21,7 @@ use std::{
     cell::{OnceCell, RefCell},
     collections::{HashMap, hash_map::Entry},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use tch::{Device, Kind, Tensor};
@@ -35,7 +36,7 @@ use self::{
     probe::Probe,
     sizes::Sizes,
 };
-pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer};
+pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer, precision::Precision};
 use crate::{
     error::{Error, Result},
     families::{Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
@@ -50,6 +51,8 @@ pub struct Model {
     module: ScriptModule,
     /// As many copies of it are there as handles of the same weights.
     weights_token: Arc<()>,
+    /// The same network in bfloat16, once it is asked for; of all handles of the same weights.
+    rounded: Arc<Mutex<Option<ScriptModule>>>,
     path: PathBuf,
     kind: FileKind,
     device: Device,
@@ -84,7 +87,7 @@ enum GraphKind {
     /// All outputs, and what gives gradients at these layers.
     Tapped(Vec<usize>),
     /// The raw outputs of the boxes, and nothing that masks are made of.
-    Boxes,
+    Boxes(Precision),
     /// A raw output of a level, from the level's input.
     Branch { level: usize, output: usize },
 }
@@ -189,6 +192,7 @@ impl Model {
             starts,
             module,
             weights_token: Arc::new(()),
+            rounded: Arc::default(),
             path: path.to_owned(),
             kind,
             device,
@@ -202,19 +206,25 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if there is not enough memory.
     pub fn share(&self) -> Result<Self> {
-        self.with_module(self.module.share()?, Arc::clone(&self.weights_token))
+        self.with_module(self.module.share()?, Arc::clone(&self.weights_token), Arc::clone(&self.rounded))
     }
 
     /// The same model with weights of its own.
     fn copied(&self) -> Result<Self> {
-        self.with_module(self.module.copy()?, Arc::new(()))
+        self.with_module(self.module.copy()?, Arc::new(()), Arc::default())
     }
 
-    fn with_module(&self, module: ScriptModule, weights_token: Arc<()>) -> Result<Self> {
+    fn with_module(
+        &self,
+        module: ScriptModule,
+        weights_token: Arc<()>,
+        rounded: Arc<Mutex<Option<ScriptModule>>>,
+    ) -> Result<Self> {
         Ok(Self {
             pointwise: pointwise_convolutions(&module.tensors()?, self.head())?,
             module,
             weights_token,
+            rounded,
             path: self.path.clone(),
             kind: self.kind,
             device: self.device,
@@ -342,16 +352,26 @@ impl Model {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub(crate) fn forward_boxes(&self, input: &Tensor) -> Result<Vec<Tensor>> {
-        if !self.gives_masks() {
+        self.forward_boxes_in(input, Precision::F32)
+    }
+
+    /// The same, computed in `precision`; the outputs are f32.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub(crate) fn forward_boxes_in(&self, input: &Tensor, precision: Precision) -> Result<Vec<Tensor>> {
+        if precision == Precision::F32 && !self.gives_masks() {
             return Ok(self.forward(input, &[])?.outputs);
         }
-        Ok(tch::no_grad(|| self.run(GraphKind::Boxes, input))?.outputs)
+        let outputs = tch::no_grad(|| self.run(GraphKind::Boxes(precision), input))?.outputs;
+        outputs.into_iter().map(|output| Ok(output.f_to_kind(Kind::Float)?)).collect()
     }
 
     /// Runs a graph, which is made the first time that it is needed.
     fn run(&self, kind: GraphKind, input: &Tensor) -> Result<Forward> {
         let normalized = match kind {
-            GraphKind::Tapped(_) | GraphKind::Boxes => self.normalized(input)?,
+            GraphKind::Tapped(_) => self.normalized(input)?,
+            GraphKind::Boxes(precision) => self.normalized(input)?.f_to_kind(precision.kind())?,
             GraphKind::Branch { .. } => input.shallow_clone(),
         };
         let input = &normalized;
@@ -501,9 +521,19 @@ impl Model {
     fn graph(&self, kind: &GraphKind) -> Result<TappedGraph> {
         let taps = match kind {
             GraphKind::Tapped(taps) => taps,
-            GraphKind::Boxes => {
+            GraphKind::Boxes(precision) => {
                 let ends = Ends { outputs: &borrowed(&self.outputs[..self.n_raw]), starts: &[] };
-                return TappedGraph::new(&self.module, &ends, &[], Tap::Observe);
+                let graph = |module: &ScriptModule| TappedGraph::new(module, &ends, &[], Tap::Observe);
+                return match precision {
+                    Precision::F32 => graph(&self.module),
+                    Precision::Bf16 => {
+                        let mut rounded = self.rounded.lock().unwrap_or_else(PoisonError::into_inner);
+                        match &mut *rounded {
+                            Some(module) => graph(module),
+                            none => graph(none.insert(self.module.rounded()?)),
+                        }
+                    }
+                };
             }
             &GraphKind::Branch { level, output } => {
                 return TappedGraph::between(&self.module, &self.starts[level], &self.outputs[output]);

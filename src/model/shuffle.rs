@@ -8,7 +8,7 @@ use rand_chacha::{
 };
 use tch::Tensor;
 
-use super::Model;
+use super::{GraphKind, Model, Precision};
 use crate::{
     error::{Error, Result},
     tensor::values,
@@ -54,6 +54,7 @@ impl Model {
             }
             overwrite(tensor, &Tensor::from_slice(&shuffled).f_view(tensor.size().as_slice())?)?;
         }
+        self.forget_rounded();
         if is_found { Ok(()) } else { Err(Error::LayerNotFound { name: path.to_owned(), similar: None }) }
     }
 
@@ -84,6 +85,7 @@ impl Model {
             overwrite(&tensor, &tensor.f_index_select(0, &order)?)?;
             is_found = true;
         }
+        self.forget_rounded();
         Ok(is_found)
     }
 
@@ -97,7 +99,14 @@ impl Model {
         if own.len() != from.len() {
             return Err(Error::Libtorch(format!("{} weights cannot take the values of {}", own.len(), from.len())));
         }
+        self.forget_rounded();
         own.iter().zip(&from).try_for_each(|((_, own), (_, from))| overwrite(own, from))
+    }
+
+    /// What was made of weights that changed.
+    fn forget_rounded(&mut self) {
+        self.rounded = Arc::default();
+        self.graphs.borrow_mut().remove(&GraphKind::Boxes(Precision::Bf16));
     }
 
     /// Copies the weights, if another handle has them too: threads that run the network must not see them change.
@@ -158,6 +167,12 @@ mod tests {
         assert_eq!(sorted(&model), sorted(&intact), "the same values elsewhere");
         model.restore_weights(&intact).unwrap();
         assert!(!differs(&before.outputs[0], &run(&model).outputs[0]));
+        let rounded = |model: &Model| model.forward_boxes_in(&input, Precision::Bf16).unwrap().remove(0);
+        let before_rounded = rounded(&model);
+        model.shuffle_weights("model.24", 0).unwrap();
+        assert!(differs(&before_rounded, &rounded(&model)), "what was made of the weights changes with them");
+        model.restore_weights(&intact).unwrap();
+        assert!(!differs(&before_rounded, &rounded(&model)));
         let shared = model.share().unwrap();
         model.shuffle_weights("model.0", 0).unwrap();
         assert!(

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use image::RgbImage;
 use serde_json::Value;
 use yolo_cam::{
-    Explanation, Model,
+    Explanation, Model, Precision,
     explain::{Group, Grouping},
     render::RenderOptions,
     report::Record,
@@ -50,6 +50,7 @@ pub struct Finished {
 pub struct Verified {
     /// Forward passes for each box.
     pub passes: usize,
+    pub precision: Precision,
     pub time: Duration,
 }
 

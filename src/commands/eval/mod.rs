@@ -52,7 +52,13 @@ use crate::{
 /// # Errors
 /// Wrong use, an unusable model or labels, or settings that differ from those of the run that is to go on.
 pub fn eval(command: &EvalCommand) -> Result<Exit> {
-    let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
+    let session = Session::open(
+        &command.model,
+        &command.pictures,
+        &command.detection,
+        command.curves.precision,
+        command.verbosity,
+    )?;
     let model = &session.model;
     let subjects = subjects(command, model)?;
     let labels = command.labels.as_ref().map(|path| Labels::open(path, model.names())).transpose()?;
@@ -222,6 +228,7 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "batch": model.device().is_cuda().then_some(curves.batch),
         "protocol": curves.protocol.name(),
         "steps": curves.steps(),
+        "precision": curves.precision.name(),
         "seed": curves.seed,
         "target": command.target.of(model).name,
         "fuse": command.fuse.name(),

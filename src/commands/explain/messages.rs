@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use yolo_cam::{
-    ExplainedBox, Explanation, Model,
+    ExplainedBox, Explanation, Model, Precision,
     detect::Detection,
     eval::Word,
     geometry::BBox,
@@ -108,8 +108,13 @@ pub fn verdicts(record: &Record, noun: Noun, verified: &Verified) -> Option<Stri
     let count = |word: Word| words.iter().filter(|&&other| other == word).count();
     let counts = Word::ALL.map(|word| format!("{word} {}", count(word))).join(", ");
     let seconds = verified.time.as_secs_f64();
-    (!words.is_empty())
-        .then(|| format!("verify: {counts}; {} passes for each {}, {seconds:.1} s", verified.passes, noun.one()))
+    let precision = match verified.precision {
+        Precision::F32 => String::new(),
+        other => format!(" in {}", other.name()),
+    };
+    (!words.is_empty()).then(|| {
+        format!("verify: {counts}; {} passes{precision} for each {}, {seconds:.1} s", verified.passes, noun.one())
+    })
 }
 
 /// The best of what is below the threshold, and a threshold that shows it.

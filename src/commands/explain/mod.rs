@@ -49,7 +49,13 @@ const MOST_WORKERS: usize = 4;
 /// # Errors
 /// Wrong use, an unusable model, or a folder of results that another run has.
 pub fn explain(command: &ExplainCommand) -> Result<Exit> {
-    let session = Session::open(&command.model, &command.pictures, &command.detection, command.verbosity)?;
+    let session = Session::open(
+        &command.model,
+        &command.pictures,
+        &command.detection,
+        command.method_options.precision,
+        command.verbosity,
+    )?;
     let model = &session.model;
     let kinds = result_kinds(explain_options(command, model)?, command.fuse.is_some(), model);
     let sizes = &trial_sizes(command, model)?;

@@ -280,6 +280,7 @@ impl<'a> ExplainWorker<'a> {
         let options = VerifyOptions::default()
             .with_steps(steps.into())
             .with_batch(method_options.batch)
+            .with_precision(method_options.precision)
             // Other tiles and another random map for each picture, wherever it stands in the run.
             .with_seed(picture_seed(picture, method_options.seed));
         let input = explanation.letterbox.tensor(self.model.device())?;
@@ -288,7 +289,7 @@ impl<'a> ExplainWorker<'a> {
             go_on()
         };
         let verdicts = verify(crew, &input, outputs, &explanation.boxes, &options, &mut watch)?;
-        Ok((verdicts, Some(Verified { passes: options.passes(), time: start.elapsed() })))
+        Ok((verdicts, Some(Verified { passes: options.passes(), precision: options.precision, time: start.elapsed() })))
     }
 
     /// What the user should know of an explanation.

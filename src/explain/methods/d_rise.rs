@@ -26,7 +26,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     summary: "Random masks weighted by what is still found behind them",
     authors: "Petsiuk et al., 2021",
     source: "arXiv 2006.03204",
-    settings: &[Setting::Masks, Setting::Seed],
+    settings: &[Setting::Masks, Setting::Seed, Setting::Precision],
     cost: "1 forward pass per mask",
     auto_layers: AutoLayers::None,
     ..MethodSpec::new("d-rise", Run::Pictures(run))

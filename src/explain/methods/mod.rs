@@ -42,7 +42,7 @@ pub use super::plan::AutoLayers;
 use crate::{
     detect::Detection,
     error::{Error, Result},
-    model::Model,
+    model::{Model, Precision},
     registry::{Listed, Registry, Spec},
 };
 
@@ -121,6 +121,8 @@ pub enum Setting {
     Seed,
     /// [`MethodOptions::max_channels`].
     MaxChannels,
+    /// [`MethodOptions::precision`].
+    Precision,
 }
 
 /// What a method does, and what it needs for that.
@@ -234,6 +236,8 @@ pub struct MethodOptions {
     /// How many changed pictures are run at once by methods without gradients. Changes speed and memory, and the map only
     /// by rounding. Default: 8.
     pub batch: usize,
+    /// D-RISE and Score-CAM: in which precision the network runs on changed pictures. Default: f32.
+    pub precision: Precision,
 }
 
 with_fields!(MethodOptions {
@@ -242,11 +246,12 @@ with_fields!(MethodOptions {
     with_seed => seed: u64,
     with_max_channels => max_channels: Option<usize>,
     with_batch => batch: usize,
+    with_precision => precision: Precision,
 });
 
 impl Default for MethodOptions {
     fn default() -> Self {
-        Self { smooth: 0.0, masks: 1000, seed: 0, max_channels: None, batch: 8 }
+        Self { smooth: 0.0, masks: 1000, seed: 0, max_channels: None, batch: 8, precision: Precision::F32 }
     }
 }
 

@@ -78,7 +78,7 @@ impl Perturbation<'_> {
 
     /// The scores behind each of `masks` `[N, 1, H, W]`, 0 to 1; 0 is black.
     pub(crate) fn masked(&self, tracker: &Tracker, masks: &Tensor) -> Result<Vec<Vec<f32>>> {
-        tracker.scores(&self.model.forward_boxes(&self.input.f_mul(masks)?)?)
+        tracker.scores(&self.model.forward_boxes_in(&self.input.f_mul(masks)?, self.options.precision)?)
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     summary: "Channels weighted by what is still found behind them",
     authors: "Wang et al., 2020",
     source: "arXiv 1910.01279",
-    settings: &[Setting::MaxChannels],
+    settings: &[Setting::MaxChannels, Setting::Precision],
     cost: "1 forward pass per channel",
     ..MethodSpec::new("scorecam", Run::Channels(run))
 };

@@ -100,6 +100,7 @@ unsafe extern "C" {
     ) -> *mut RawModule;
     fn yc_module_free(module: *mut RawModule);
     fn yc_module_share(module: *const RawModule, error: *mut *mut c_char) -> *mut RawModule;
+    fn yc_module_rounded(module: *const RawModule, error: *mut *mut c_char) -> *mut RawModule;
     fn yc_module_copy(module: *const RawModule, without_data: c_int, error: *mut *mut c_char) -> *mut RawModule;
     fn yc_module_save(
         module: *const RawModule,
@@ -234,6 +235,12 @@ impl ScriptModule {
     pub fn copy(&self) -> Result<Self> {
         // SAFETY: the module is alive.
         guarded(|error| unsafe { yc_module_copy(self.0.as_ptr(), 0, error) }).map(Self)
+    }
+
+    /// A copy that computes in bfloat16: its inputs have to be of that kind, its outputs are.
+    pub fn rounded(&self) -> Result<Self> {
+        // SAFETY: the module is alive.
+        guarded(|error| unsafe { yc_module_rounded(self.0.as_ptr(), error) }).map(Self)
     }
 
     /// A copy whose weights have a shape and nothing else: what it computes are shapes, in next to no time.

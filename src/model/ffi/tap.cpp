@@ -44,6 +44,8 @@ struct yc_module {
   c10::Device device;
   // Made when it is first needed, shared by all handles, and never changed: what runs is made of copies.
   mutable std::shared_ptr<const ExpandedGraph> expanded;
+  // Of its weights.
+  at::ScalarType type = at::kFloat;
 };
 
 struct yc_builder {
@@ -220,7 +222,7 @@ void prepare_weights(torch::jit::Module &module) {
 }
 
 // A file exported on a GPU, or in fp16, has that device and type in its code as well.
-void prepare_constants(Graph &graph, c10::Device device) {
+void prepare_constants(Graph &graph, c10::Device device, at::ScalarType type) {
   std::vector<Node *> replaced;
   for (Node *node : graph.block()->nodes()) {
     if (node->kind() != prim::Constant || node->outputs().size() != 1) continue;
@@ -231,7 +233,8 @@ void prepare_constants(Graph &graph, c10::Device device) {
       wanted = device;
     } else if (value->isTensor() && value->toTensor().defined()) {
       auto tensor = value->toTensor();
-      wanted = tensor.to(device, tensor.scalar_type() == at::kHalf ? at::kFloat : tensor.scalar_type());
+      bool is_weight = tensor.scalar_type() == at::kHalf || tensor.scalar_type() == at::kFloat;
+      wanted = tensor.to(device, is_weight ? type : tensor.scalar_type());
     } else {
       continue;
     }
@@ -564,7 +567,7 @@ struct CallValues {
 // Drops what the outputs of `graph` don't need, and fits the rest to the device that it runs on.
 void finish(const std::shared_ptr<Graph> &graph, const yc_module &module) {
   torch::jit::EliminateDeadCode(graph);
-  prepare_constants(*graph, module.device);
+  prepare_constants(*graph, module.device, module.type);
   use_own_convolutions(*graph, module.module, module.device);
   graph->lint();
 }
@@ -802,6 +805,21 @@ yc_module *yc_module_copy(const yc_module *module, int without_data, char **erro
     expanded(*module);
     if (without_data) return new yc_module{module->module.deepcopy(c10::kMeta), c10::kMeta, module->expanded};
     return new yc_module{module->module.deepcopy(), module->device, module->expanded};
+  });
+}
+
+yc_module *yc_module_rounded(const yc_module *module, char **error) {
+  return guarded(error, nullptr, [&]() -> yc_module * {
+    std::lock_guard lock(graph_copying);
+    torch::NoGradGuard no_grad;
+    expanded(*module);
+    auto copy = module->module.deepcopy();
+    auto round = [](at::Tensor tensor) {
+      if (tensor.is_floating_point()) tensor.set_data(tensor.to(at::kBFloat16));
+    };
+    for (const auto &parameter : copy.parameters()) round(parameter);
+    for (const auto &buffer : copy.buffers()) round(buffer);
+    return new yc_module{copy, module->device, module->expanded, at::kBFloat16};
   });
 }
 

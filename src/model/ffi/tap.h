@@ -48,6 +48,8 @@ yc_module *yc_module_share(const yc_module *module, char **error);
 // A copy with weights of its own. With `without_data` its weights have a shape and nothing else: whatever runs then computes
 // shapes, takes no memory, and next to no time.
 yc_module *yc_module_copy(const yc_module *module, int without_data, char **error);
+// A copy whose weights are rounded to bfloat16, in which it computes: its inputs have to be bfloat16 too.
+yc_module *yc_module_rounded(const yc_module *module, char **error);
 
 // Saves the module as a TorchScript file with `config` as extra file "config.txt", on the CPU, in the default memory
 // format, its floats as fp16 if `half`. The module itself stays as it is.
