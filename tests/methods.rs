@@ -8,7 +8,7 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, ExplainedBox, ExportOptions, Method, Model, TargetLayer,
-    detect::DetectOptions,
+    detect::{DetectOptions, Detection},
     explain::{MethodOptions, explain_input, explain_watched, methods::random_masks, unwatched},
 };
 
@@ -290,6 +290,30 @@ fn maps_depend_neither_on_the_batch_nor_on_threads() {
             assert_close(found.heatmap.values(), expected.heatmap.values(), 1e-4, method.name);
         }
     }
+}
+
+/// docs/guide/choosing.md says so, and why.
+#[test]
+fn grad_cam_has_one_map_for_boxes_of_one_class_level_and_anchor() {
+    let model = Model::load("weights/yolov5s.torchscript", Device::Cpu).expect("the bundled model loads");
+    let picture = yolo_cam::picture::read("images/horses.jpg").expect("the picture is sound");
+    let boxes = |method| {
+        let options = ExplainOptions::default().with_method(method);
+        yolo_cam::explain(&model, &picture, &options).expect("it is explained").boxes
+    };
+    let (pooled, element_wise) = (boxes(methods::GRAD_CAM), boxes(methods::BEST));
+    let kind = |index: usize| {
+        let Detection { class_id, place, .. } = &pooled[index].detection;
+        (*class_id, place.level, place.slot)
+    };
+    let mut alike = 0;
+    for (first, second) in (0..pooled.len()).flat_map(|second| (0..second).map(move |first| (first, second))) {
+        let differ = |boxes: &[ExplainedBox]| boxes[first].heatmap != boxes[second].heatmap;
+        assert_eq!(differ(&pooled), kind(first) != kind(second), "boxes {first} and {second}");
+        assert!(differ(&element_wise), "boxes {first} and {second}");
+        alike += usize::from(kind(first) == kind(second));
+    }
+    assert!(alike > 0, "there are none to compare");
 }
 
 #[test]

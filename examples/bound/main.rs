@@ -7,18 +7,18 @@
 
 mod search;
 
-use std::{env, path::Path};
+use std::{env, path::Path, thread};
 
 use anyhow::{Context, Result, bail};
 use ndarray::Array2;
 use yolo_cam::{
-    ExplainOptions, Model,
+    ExplainOptions, Model, Precision,
     detect::{Detection, Likeness, Tracker},
     eval::{Crew, CurveOptions, Curves, Fill, Protocol, bootstrap, curves, gaussian_map},
     explain::{explain_with_outputs, methods, unwatched},
     geometry::{BBox, Size},
     picture,
-    tch::{Device, Kind, Tensor, no_grad},
+    tch::{self, Device, Tensor},
 };
 
 /// What takes the place of pixels during the searches: no protocol has these.
@@ -43,7 +43,7 @@ fn main() -> Result<()> {
     let [model, passes, boxes, pictures @ ..] = arguments.as_slice() else { bail!(USAGE) };
     let (Ok(passes), Ok(boxes), [_, ..]) = (passes.parse(), boxes.parse(), pictures) else { bail!(USAGE) };
     let model = Model::load(model, Device::Cpu)?;
-    let mut crew = Crew::new(&model, 2)?;
+    let mut crew = Crew::new(&model, threads())?;
     let mut options = ExplainOptions::default().with_method(methods::BEST);
     options.detect.max_det = Some(boxes);
     let names = ["search", "best", "fitted Gaussian"];
@@ -100,36 +100,67 @@ fn main() -> Result<()> {
 
 /// One box, whose picture can be changed.
 struct Studio<'a> {
-    model: &'a Model,
     tracker: Tracker<'a>,
-    /// `[1, 3, H, W]` in 0..1, as are those of nothing but fill.
-    input: &'a Tensor,
-    fills: Vec<Tensor>,
+    /// One for each thread.
+    seats: Vec<Seat>,
     /// How often the network has run.
     passes: usize,
 }
 
-impl<'a> Studio<'a> {
-    fn new(model: &'a Model, detection: &'a Detection, outputs: &[Tensor], input: &'a Tensor) -> Result<Self> {
-        let tracker = Tracker::new(model, std::slice::from_ref(detection), outputs, Likeness::SameClass)?;
+/// What a thread has for itself.
+struct Seat {
+    model: Model,
+    /// `[1, 3, H, W]` in 0..1, as are those of nothing but fill.
+    input: Tensor,
+    fills: Vec<Tensor>,
+}
+
+impl Seat {
+    fn new(model: &Model, input: &Tensor) -> Result<Self> {
         let fills = FILLS.iter().map(|fill| fill.picture(input, 1)).collect::<yolo_cam::Result<_>>()?;
-        Ok(Self { model, tracker, input, fills, passes: 0 })
+        Ok(Self { model: model.share()?, input: input.shallow_clone(), fills })
     }
 
-    /// The score of the box if only the pixels of `mask`, `[1, 1, H, W]` of 0 and 1, are there, less that if only they are gone:
-    /// the mean over the fills.
-    fn worth(&mut self, mask: &Tensor) -> Result<f64> {
+    /// The score of the box if only the pixels of `mask`, `[H, W]` of 0 and 1, are there, less that if only they are gone: the mean
+    /// over the fills.
+    fn worth(&self, tracker: &Tracker, mask: &Array2<f32>) -> Result<f64> {
+        let (height, width) = mask.dim();
+        let mask = Tensor::try_from(mask)?.f_view([1, 1, height as i64, width as i64])?;
         let mut total = 0.0;
         for fill in &self.fills {
-            let change = (self.input - fill) * mask;
-            let both = [(1.0, fill + &change), (-1.0, self.input - &change)];
-            for (sign, picture) in both {
-                let outputs = no_grad(|| self.model.forward(&picture, &[]))?.outputs;
-                total += sign * f64::from(self.tracker.scores(&outputs)?[0][0]);
-                self.passes += 1;
+            let change = (&self.input - fill) * &mask;
+            for (sign, picture) in [(1.0, fill + &change), (-1.0, &self.input - &change)] {
+                let outputs = self.model.forward_boxes_in(&picture, precision())?;
+                total += sign * f64::from(tracker.scores(&outputs)?[0][0]);
             }
         }
         Ok(total / self.fills.len() as f64)
+    }
+}
+
+impl<'a> Studio<'a> {
+    fn new(model: &'a Model, detection: &'a Detection, outputs: &[Tensor], input: &Tensor) -> Result<Self> {
+        let tracker = Tracker::new(model, std::slice::from_ref(detection), outputs, Likeness::SameClass)?;
+        let seats = (0..threads()).map(|_| Seat::new(model, input)).collect::<Result<_>>()?;
+        Ok(Self { tracker, seats, passes: 0 })
+    }
+
+    /// What each mask is worth, in as many threads as there are seats.
+    fn worths<M: Sync>(&mut self, masks: &[M], mask: impl Fn(&M) -> Array2<f32> + Sync) -> Result<Vec<f64>> {
+        self.passes += masks.len() * 2 * FILLS.len();
+        let (tracker, mask) = (&self.tracker, &mask);
+        let share = masks.len().div_ceil(self.seats.len()).max(1);
+        let parts = thread::scope(|scope| {
+            let work = |(seat, masks): (&'_ mut Seat, &'_ [M])| -> Result<Vec<f64>> {
+                tch::set_num_threads(1);
+                masks.iter().map(|item| seat.worth(tracker, &mask(item))).collect()
+            };
+            let started: Vec<_> =
+                self.seats.iter_mut().zip(masks.chunks(share)).map(|part| scope.spawn(move || work(part))).collect();
+            let done = started.into_iter().map(|part| part.join().expect("it does not panic"));
+            done.collect::<Result<Vec<_>>>()
+        })?;
+        Ok(parts.concat())
     }
 
     /// The map that a greedy search of regions finds: cells of the box and its surroundings, the first highest. Within a cell, and
@@ -137,11 +168,12 @@ impl<'a> Studio<'a> {
     fn searched(&mut self, size: Size, b: &BBox, passes: usize) -> Result<Array2<f32>> {
         let cells = cells(size, b);
         let count = cells.iter().max().map_or(0, |&most| (most + 1) as usize);
-        let order = search::greedy(count, passes / (2 * FILLS.len()), |set| {
-            // What is outside all cells is in no set.
-            let is_in = |&cell: &i32| usize::try_from(cell).is_ok_and(|cell| set[cell]);
-            let mask = cells.map(|cell| f32::from(is_in(cell)));
-            self.worth(&Tensor::try_from(&mask)?.f_view([1, 1, i64::from(size.height), i64::from(size.width)])?)
+        let order = search::greedy(count, passes / (2 * FILLS.len()), |sets| {
+            self.worths(sets, |set| {
+                // What is outside all cells is in no set.
+                let is_in = |&cell: &i32| usize::try_from(cell).is_ok_and(|cell| set[cell]);
+                cells.map(|cell| f32::from(is_in(cell)))
+            })
         })?;
         let mut heights = vec![0.0; count];
         order.iter().zip((1..=count).rev()).for_each(|(&region, height)| heights[region] = height as f32);
@@ -152,21 +184,29 @@ impl<'a> Studio<'a> {
 
     /// The Gaussian that ranks pixels best, by its centre and its width along each axis.
     fn fitted(&mut self, size: Size, b: &BBox) -> Result<Array2<f32>> {
-        let best = search::climb([0.0; 4], [0.2, 0.2, 0.4, 0.4], 1, |shape| {
-            let map = gaussian_map(size, &reshaped(b, shape));
-            let mut sorted: Vec<f32> = map.iter().copied().collect();
-            sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-            let area = b.clipped(size).area();
-            let pixels = Tensor::try_from(&map)?.f_view([1, 1, i64::from(size.height), i64::from(size.width)])?;
-            let mut total = 0.0;
-            for amount in AMOUNTS {
-                let last = ((f64::from(area) * amount) as usize).min(sorted.len() * 7 / 8);
-                total += self.worth(&pixels.gt(f64::from(sorted[last])).to_kind(Kind::Float))?;
-            }
-            anyhow::Ok(total)
+        let area = f64::from(b.clipped(size).area());
+        let best = search::climb([0.0; 4], [0.2, 0.2, 0.4, 0.4], 1, |shapes| {
+            let tried: Vec<_> = shapes.iter().flat_map(|shape| AMOUNTS.map(|amount| (shape, amount))).collect();
+            let worths = self.worths(&tried, |(shape, amount)| {
+                let map = gaussian_map(size, &reshaped(b, shape));
+                let mut values: Vec<f32> = map.iter().copied().collect();
+                let last = ((area * amount) as usize).min(values.len() * 7 / 8);
+                let (_, &mut least, _) = values.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
+                map.mapv(|value| f32::from(value > least))
+            })?;
+            anyhow::Ok(worths.chunks(AMOUNTS.len()).map(|worths| worths.iter().sum()).collect())
         })?;
         Ok(gaussian_map(size, &reshaped(b, &best)))
     }
+}
+
+/// In which the network runs during the searches; what they find is measured in f32.
+fn precision() -> Precision {
+    if Precision::Bf16.is_native(Device::Cpu) { Precision::Bf16 } else { Precision::F32 }
+}
+
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The box, moved by shares of its sides, which are then multiplied by powers of e.

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 
 /// An order of regions, most important first, by greedy search: each next one is that with which `worth` is highest.
 ///
-/// `worth`: of a set of regions, which has true for each of `count` that is in it. It is asked at most `budget` times, but at least once for
-/// each region. A budget of count·(count + 1)/2 tries all regions at each step; with less, only those that seemed best when last tried,
-/// equally many at each step of the first half; what is left then follows in the order of what it was worth.
+/// `worth`: of each of several sets of regions, which have true for those of `count` that are in them. It is asked for at most `budget`
+/// sets, but at least one for each region. A budget of count·(count + 1)/2 tries all regions at each step; with less, only those that
+/// seemed best when last tried, equally many at each step of the first half; what is left then follows in the order of what it was worth.
 pub fn greedy<E>(
     count: usize,
     budget: usize,
-    mut worth: impl FnMut(&[bool]) -> Result<f64, E>,
+    mut worth: impl FnMut(&[Vec<bool>]) -> Result<Vec<f64>, E>,
 ) -> Result<Vec<usize>, E> {
     let mut chosen = vec![false; count];
     let mut order = Vec::with_capacity(count);
@@ -25,10 +25,14 @@ pub fn greedy<E>(
             break;
         }
         left -= tried;
-        for (region, gain) in &mut rest[..tried] {
-            chosen[*region] = true;
-            *gain = worth(&chosen)? - reached;
-            chosen[*region] = false;
+        let with = |&(region, _): &(usize, f64)| {
+            let mut set = chosen.clone();
+            set[region] = true;
+            set
+        };
+        let sets: Vec<Vec<bool>> = rest[..tried].iter().map(with).collect();
+        for ((_, gain), worth) in rest.iter_mut().zip(worth(&sets)?) {
+            *gain = worth - reached;
         }
         rest[..tried].sort_by(descending);
         let (best, gain) = rest.remove(0);
@@ -47,29 +51,27 @@ fn descending(a: &(usize, f64), b: &(usize, f64)) -> Ordering {
 }
 
 /// The point at which `worth` is highest, as far as steps along single axes find it from `start`: the best of all steps is
-/// taken while one helps, then they are halved, `halvings` times.
+/// taken while one helps, then they are halved, `halvings` times. `worth`: of each of several points.
 pub fn climb<const N: usize, E>(
     start: [f32; N],
     mut steps: [f32; N],
     halvings: usize,
-    mut worth: impl FnMut(&[f32; N]) -> Result<f64, E>,
+    mut worth: impl FnMut(&[[f32; N]]) -> Result<Vec<f64>, E>,
 ) -> Result<[f32; N], E> {
-    let (mut at, mut reached) = (start, worth(&start)?);
+    let (mut at, mut reached) = (start, worth(&[start])?[0]);
     for _ in 0..=halvings {
         loop {
-            let mut best = None;
-            for (axis, step) in steps.iter().enumerate() {
-                for step in [*step, -*step] {
-                    let mut near = at;
-                    near[axis] += step;
-                    let value = worth(&near)?;
-                    if value > best.map_or(reached, |(_, value)| value) {
-                        best = Some((near, value));
-                    }
-                }
-            }
-            let Some((near, value)) = best else { break };
-            (at, reached) = (near, value);
+            let near = |axis: usize, step: f32| {
+                let mut near = at;
+                near[axis] += step;
+                near
+            };
+            let points: Vec<[f32; N]> =
+                (0..N).flat_map(|axis| [near(axis, steps[axis]), near(axis, -steps[axis])]).collect();
+            let worths = worth(&points)?;
+            let best = points.into_iter().zip(worths).max_by(|a, b| a.1.total_cmp(&b.1));
+            let Some((point, value)) = best.filter(|&(_, value)| value > reached) else { break };
+            (at, reached) = (point, value);
         }
         steps = steps.map(|step| step / 2.0);
     }
@@ -131,9 +133,9 @@ mod tests {
 
     fn search(detector: Detector, budget: usize) -> (Vec<usize>, usize) {
         let mut asked = 0;
-        let order = greedy(6, budget, |set| {
-            asked += 1;
-            Ok::<_, Infallible>(worth(detector, set))
+        let order = greedy(6, budget, |sets| {
+            asked += sets.len();
+            Ok::<_, Infallible>(sets.iter().map(|set| worth(detector, set)).collect())
         });
         (order.unwrap(), asked)
     }
@@ -163,7 +165,8 @@ mod tests {
 
     #[test]
     fn a_climb_ends_at_the_top() {
-        let hill = |at: &[f32; 2]| Ok::<_, Infallible>(-f64::from((at[0] - 0.8).powi(2) + 3.0 * (at[1] + 0.3).powi(2)));
+        let height = |at: &[f32; 2]| -f64::from((at[0] - 0.8).powi(2) + 3.0 * (at[1] + 0.3).powi(2));
+        let hill = |points: &[[f32; 2]]| Ok::<_, Infallible>(points.iter().map(height).collect());
         let top = climb([0.0, 0.0], [0.2, 0.2], 5, hill).unwrap();
         assert!((top[0] - 0.8).abs() < 0.01 && (top[1] + 0.3).abs() < 0.01, "{top:?}");
     }

@@ -355,12 +355,14 @@ impl Model {
         self.forward_boxes_in(input, Precision::F32)
     }
 
-    /// The same, computed in `precision`; the outputs are f32.
+    /// Runs the network for its boxes alone, without gradients, computed in `precision`. Returns the raw outputs of the head as in
+    /// [`Forward::outputs`], f32, without those that masks are made of. `input`: as [`forward`](Self::forward) takes it, f32.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub(crate) fn forward_boxes_in(&self, input: &Tensor, precision: Precision) -> Result<Vec<Tensor>> {
+    pub fn forward_boxes_in(&self, input: &Tensor, precision: Precision) -> Result<Vec<Tensor>> {
         if precision == Precision::F32 && !self.gives_masks() {
+            // A graph that there is.
             return Ok(self.forward(input, &[])?.outputs);
         }
         let outputs = tch::no_grad(|| self.run(GraphKind::Boxes(precision), input))?.outputs;
