@@ -51,8 +51,12 @@ fn main() {
     let forward = explain_against_forward(&model, path);
     if wants("boxes") {
         let model_9 = TargetLayer::Layers(vec![model.find_layer("model.9").expect("YOLOv5s has it")]);
-        let layers = [("auto", TargetLayer::Auto, "at most 3 %"), ("model.9", model_9, "at most 50 %")];
-        further_boxes(&model, path, forward, &layers);
+        let ways = [
+            ("auto", methods::GRAD_CAM, TargetLayer::Auto, "at most 3 %"),
+            ("model.9", methods::GRAD_CAM, model_9, "at most 50 %"),
+            ("all stages, by best,", methods::BEST, TargetLayer::Auto, "at most 100 %"),
+        ];
+        further_boxes(&model, path, forward, &ways);
     }
     if wants("shapes") {
         shapes(&model, path, forward);
@@ -141,14 +145,13 @@ fn explain_against_forward(model: &Model, path: &str) -> f64 {
     bare
 }
 
-/// `layers`: what they are called, which they are, and the limit there.
-fn further_boxes(model: &Model, path: &str, forward: f64, layers: &[(&str, TargetLayer, &str)]) {
+/// `ways`: what they are called, the method and its layers, and the limit.
+fn further_boxes(model: &Model, path: &str, forward: f64, ways: &[(&str, Method, TargetLayer, &str)]) {
     let picture = picture::read(path).expect("the picture is sound");
-    for (name, target_layer, limit) in layers {
+    for (name, method, target_layer, limit) in ways {
         // Many boxes, so that one stands out of the noise.
         let with = |max_det| {
-            let mut options =
-                ExplainOptions::default().with_method(methods::GRAD_CAM).with_target_layer(target_layer.clone());
+            let mut options = ExplainOptions::default().with_method(*method).with_target_layer(target_layer.clone());
             options.detect.conf_threshold = Some(0.01);
             options.detect.max_det = Some(max_det);
             options
@@ -254,7 +257,7 @@ fn families(path: &str) {
         let model = Model::load(file, Device::Cpu).expect("it loads");
         println!("{file}: {}, {} classes", model.head().family(), model.names().len());
         let forward = explain_against_forward(&model, path);
-        further_boxes(&model, path, forward, &[("auto", TargetLayer::Auto, "at most 3 %")]);
+        further_boxes(&model, path, forward, &[("auto", methods::GRAD_CAM, TargetLayer::Auto, "at most 3 %")]);
         let exported = tempfile::Builder::new().suffix(".torchscript").tempfile().expect("a temporary file");
         model.export(exported.path(), &ExportOptions::default()).expect("it is written");
         forward_against_cmodule(&model, exported.path());
@@ -339,7 +342,7 @@ fn fewer_bits(model: &Model, path: &str) {
     let mut crew = Crew::new(model, tch::get_num_threads().max(1) as usize).expect("it is shared");
     let mut verified_in = |precision: Precision| {
         let options = VerifyOptions::default().with_precision(precision);
-        let verified = || verify(&mut crew, &input, &outputs, &explanation.boxes, &options, &mut unwatched);
+        let mut verified = || verify(&mut crew, &input, &outputs, &explanation.boxes, &options, &mut unwatched);
         time(|| verified().expect("it is verified")).as_secs_f64()
     };
     let rounds = (0..6).map(|_| verified_in(Precision::Bf16) / verified_in(Precision::F32));
