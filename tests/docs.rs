@@ -79,6 +79,36 @@ fn every_method_is_measured() {
     assert!(evaluation.contains("yolo-cam compare"), "the command that measured them");
 }
 
+/// The cells of the rows of all tables of a page that begin with the name of a method or a baseline.
+fn measured_rows(page: &str) -> Vec<Vec<&str>> {
+    let methods = Method::all();
+    let names: Vec<&str> =
+        methods.iter().map(|method| method.name).chain(["Gaussian on the box", "random map"]).collect();
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let rows = rows.map(|line| line.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>());
+    rows.filter(|row| names.contains(&row[0])).collect()
+}
+
+#[test]
+fn claims_about_trust_are_those_of_the_tables() {
+    let evaluation = page("docs/evaluation.md");
+    let summary = evaluation.split("\n## In short\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let summary = summary.expect("docs/evaluation.md has a summary").trim();
+    let table = measured_rows(&evaluation);
+    for path in ["README.md", "docs/guide/trust.md"] {
+        let text = page(path);
+        assert!(text.contains(summary), "{path} does not say in the same words: {summary}");
+        let rows = measured_rows(&text);
+        assert!(!rows.is_empty(), "{path} shows no figures");
+        for row in rows {
+            let is_measured = |measured: &Vec<&str>| {
+                measured[0] == row[0] && row.iter().all(|cell| cell.is_empty() || measured.contains(cell))
+            };
+            assert!(table.iter().any(is_measured), "{path}: {row:?} is not in docs/evaluation.md");
+        }
+    }
+}
+
 #[test]
 fn every_method_is_shown_on_two_pictures() {
     let methods = page("docs/methods.md");
