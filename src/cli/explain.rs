@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use yolo_cam::{
-    Fuse, Method, Precision, Target,
+    Fuse, Method, Target,
     detect::Spot,
-    explain::{Grouping, MapSize, MethodOptions, Normalize, methods::Setting},
+    explain::{Grouping, MapSize, MethodOptions, Normalize},
     render::{Blend, Colormap, HeatArea, RenderOptions},
     report::RawFormat,
     shape::ShapeOptions,
@@ -17,7 +17,7 @@ use super::{
     shape::ShapeArgs,
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
-        Verbosity, check_method, target_layers,
+        Verbosity, check_method, check_precision, target_layers,
     },
     values::{Format, Joining, corners, fraction, joining, layout, method, point, report, verify_steps},
 };
@@ -230,15 +230,7 @@ impl ExplainArgs {
             bail!("--contrast needs a gradient, which --method {} does without", self.method.name);
         }
         let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
-        if method_options.precision != Precision::default()
-            && self.verify.is_none()
-            && !method.takes(Setting::Precision)
-        {
-            bail!(
-                "--precision is for changed pictures, which --method {} does without; leave it out, or take --verify along",
-                method.name
-            );
-        }
+        check_precision(&method_options, method, self.verify.is_some())?;
         if self.half {
             say!("note: --half has no effect: the network always runs in 32-bit floats");
         }

@@ -352,6 +352,17 @@ pub fn check_method(
     Ok(method)
 }
 
+/// Whether there are changed pictures that a precision can be chosen for.
+pub fn check_precision(options: &MethodOptions, method: Method, verifies: bool) -> Result<()> {
+    if options.precision != Precision::default() && !verifies && !method.takes(Setting::Precision) {
+        bail!(
+            "--precision is for changed pictures, which --method {} does without; leave it out, or take --verify along",
+            method.name
+        );
+    }
+    Ok(())
+}
+
 /// `--method odam`.
 fn smoothing_methods() -> String {
     let smooth = Method::all().into_iter().filter(|method| method.takes(Setting::Smooth));
