@@ -5,17 +5,30 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 
-/// Copies a `[1, C, h, w]` tensor on any device to `[C, h, w]` f32. In memory the channels of a cell lie side by side, as they
-/// mostly do in the tensor: bringing them in another order would take longer than most of what is done with them.
+/// What lies side by side in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The cells of a channel: for what goes channel by channel.
+    Channels,
+    /// The channels of a cell, as mostly in the tensor: for what goes cell by cell. Another order would take longer to make than most
+    /// of what is done with it.
+    Cells,
+}
+
+/// Copies a `[1, C, h, w]` tensor on any device to `[C, h, w]` f32, whatever its order in memory.
 ///
 /// # Errors
 /// [`Error::Libtorch`] if the tensor has another number of dimensions or more than one picture.
-pub(crate) fn to_array3(tensor: &Tensor) -> Result<Array3<f32>> {
+pub(crate) fn to_array3(tensor: &Tensor, order: Order) -> Result<Array3<f32>> {
     let size = tensor.size();
     let &[1, channels, height, width] = size.as_slice() else { return Err(misfit("[1, C, h, w]", &size)) };
-    let shape = (height as usize, width as usize, channels as usize);
-    let cells = Array3::from_shape_vec(shape, values(&tensor.f_permute([0, 2, 3, 1])?)?);
-    Ok(cells.map_err(|_| misfit("[1, C, h, w]", &size))?.permuted_axes([2, 0, 1]))
+    let (channels, height, width) = (channels as usize, height as usize, width as usize);
+    let array = match order {
+        Order::Channels => Array3::from_shape_vec((channels, height, width), values(tensor)?),
+        Order::Cells => Array3::from_shape_vec((height, width, channels), values(&tensor.f_permute([0, 2, 3, 1])?)?)
+            .map(|cells| cells.permuted_axes([2, 0, 1])),
+    };
+    array.map_err(|_| misfit("[1, C, h, w]", &size))
 }
 
 /// Copies a tensor with two dimensions on any device to f32.
