@@ -5,13 +5,12 @@ use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
 
-/// What lies side by side in memory.
+/// In which order the values of a feature map lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// The cells of a channel: for what goes channel by channel.
+pub enum MemoryOrder {
+    /// Channel after channel, the cells of each side by side.
     Channels,
-    /// The channels of a cell, as mostly in the tensor: for what goes cell by cell. Another order would take longer to make than most
-    /// of what is done with it.
+    /// Cell after cell, the channels of each side by side, as mostly in libtorch: a copy takes the least time.
     Cells,
 }
 
@@ -19,14 +18,16 @@ pub(crate) enum Order {
 ///
 /// # Errors
 /// [`Error::Libtorch`] if the tensor has another number of dimensions or more than one picture.
-pub(crate) fn to_array3(tensor: &Tensor, order: Order) -> Result<Array3<f32>> {
+pub(crate) fn to_array3(tensor: &Tensor, order: MemoryOrder) -> Result<Array3<f32>> {
     let size = tensor.size();
     let &[1, channels, height, width] = size.as_slice() else { return Err(misfit("[1, C, h, w]", &size)) };
     let (channels, height, width) = (channels as usize, height as usize, width as usize);
     let array = match order {
-        Order::Channels => Array3::from_shape_vec((channels, height, width), values(tensor)?),
-        Order::Cells => Array3::from_shape_vec((height, width, channels), values(&tensor.f_permute([0, 2, 3, 1])?)?)
-            .map(|cells| cells.permuted_axes([2, 0, 1])),
+        MemoryOrder::Channels => Array3::from_shape_vec((channels, height, width), values(tensor)?),
+        MemoryOrder::Cells => {
+            Array3::from_shape_vec((height, width, channels), values(&tensor.f_permute([0, 2, 3, 1])?)?)
+                .map(|cells| cells.permuted_axes([2, 0, 1]))
+        }
     };
     array.map_err(|_| misfit("[1, C, h, w]", &size))
 }

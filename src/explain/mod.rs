@@ -25,16 +25,12 @@ pub use self::{
     methods::{Method, MethodOptions, Perturbation},
     targets::Target,
 };
-use self::{
-    fuse::fused,
-    methods::{AutoLayers, Run},
-    plan::Plan,
-};
+use self::{fuse::fused, methods::Run, plan::Plan};
 use crate::{
     detect::{Candidate, DetectOptions, Detection, Letterbox, Query, best_candidate, candidates, detect, is_defined},
     error::{Error, Result},
     model::{Forward, Model},
-    tensor::{Order, to_array3},
+    tensor::to_array3,
 };
 
 /// At which layers a box is explained.
@@ -515,12 +511,10 @@ impl<'a> Gradients<'a> {
                 let scalar = target.scalar(self.model, self.forward, detection, contrast)?;
                 let leaves: Vec<&Tensor> = taps.iter().map(|&tap| &self.forward.taps[tap]).collect();
                 let gradients = Tensor::f_run_backward(&[scalar], &leaves, true, false)?;
-                let (order, pairs) = (self.order(), taps.iter().zip(&gradients));
-                pairs
-                    .map(|(&tap, gradient)| {
-                        map(self.activations(tap)?, to_array3(gradient, order)?.view(), &method_options)
-                    })
-                    .collect()
+                let map_at = |(&tap, gradient)| {
+                    map(self.activations(tap)?, to_array3(gradient, method.order)?.view(), &method_options)
+                };
+                taps.iter().zip(&gradients).map(map_at).collect()
             }
             Run::Activations(map) => taps.iter().map(|&tap| map(self.activations(tap)?, &method_options)).collect(),
             Run::Channels(_) | Run::Pictures(_) | Run::Choice(_) => Vec::new(),
@@ -528,16 +522,8 @@ impl<'a> Gradients<'a> {
         maps.into_iter().map(|map| map.map(Heatmap::new)).collect()
     }
 
-    /// Methods that pool go channel by channel, those that look at where the gradient is cell by cell.
-    fn order(&self) -> Order {
-        match self.options.method.auto_layers {
-            AutoLayers::LevelInput => Order::Channels,
-            AutoLayers::DeepBackbone | AutoLayers::WholeBackbone | AutoLayers::None => Order::Cells,
-        }
-    }
-
     fn activations(&mut self, tap: usize) -> Result<ArrayView3<'_, f32>> {
-        let order = self.order();
+        let order = self.options.method.order;
         Ok(match &mut self.acts[tap] {
             Some(acts) => acts.view(),
             none => none.insert(to_array3(&self.forward.taps[tap], order)?).view(),

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
+use super::{AutoLayers, MemoryOrder, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
 
 /// Element-wise Grad-CAM.
@@ -12,6 +12,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     summary: "Positive part of activation times gradient",
     source: "package grad-cam 1.5",
     auto_layers: AutoLayers::DeepBackbone,
+    order: MemoryOrder::Cells,
     ..MethodSpec::new("elementwise", Run::Gradient(|acts, grads, _| element_wise(acts, grads)))
 };
 

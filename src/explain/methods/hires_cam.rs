@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
+use super::{AutoLayers, MemoryOrder, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
 
 /// HiResCAM.
@@ -13,6 +13,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     authors: "Draelos and Carin, 2020",
     source: "arXiv 2011.08891",
     auto_layers: AutoLayers::DeepBackbone,
+    order: MemoryOrder::Cells,
     ..MethodSpec::new("hirescam", Run::Gradient(|acts, grads, _| hires_cam(acts, grads)))
 };
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView3};
 
-use super::{AutoLayers, Method, MethodSpec, Run, sum_of_products};
+use super::{AutoLayers, MemoryOrder, Method, MethodSpec, Run, sum_of_products};
 use crate::error::Result;
 
 /// LayerCAM.
@@ -13,6 +13,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     authors: "Jiang et al., 2021",
     source: "Jiang et al., TIP 2021",
     auto_layers: AutoLayers::DeepBackbone,
+    order: MemoryOrder::Cells,
     ..MethodSpec::new("layercam", Run::Gradient(|acts, grads, _| layer_cam(acts, grads)))
 };
 

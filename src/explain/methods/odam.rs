@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2, ArrayView3};
 
-use super::{AutoLayers, Method, MethodSpec, Run, Setting, check_shapes, hires_cam, sum_of_products};
+use super::{AutoLayers, MemoryOrder, Method, MethodSpec, Run, Setting, check_shapes, hires_cam, sum_of_products};
 use crate::error::Result;
 
 /// ODAM.
@@ -13,6 +13,7 @@ pub(super) const SPEC: MethodSpec = MethodSpec {
     authors: "Zhao and Chan, 2023",
     source: "arXiv 2304.06354",
     auto_layers: AutoLayers::DeepBackbone,
+    order: MemoryOrder::Cells,
     settings: &[Setting::Smooth],
     ..MethodSpec::new("odam", Run::Gradient(|acts, grads, options| odam(acts, grads, options.smooth)))
 };

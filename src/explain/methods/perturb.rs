@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     explain::Watch,
     model::{Forward, Model},
-    tensor::{Order, to_array3},
+    tensor::{MemoryOrder, to_array3},
 };
 
 /// A picture whose detections are followed while it is changed.
@@ -63,7 +63,7 @@ impl Perturbation<'_> {
     pub(crate) fn channels(&self, layer: usize) -> Result<Channels> {
         let tap = self.taps.iter().position(|&tap| tap == layer).expect("the plan tapped all layers that it uses");
         let layer = self.forward.taps[tap].f_detach()?;
-        let all = to_array3(&layer, Order::Channels)?;
+        let all = to_array3(&layer, MemoryOrder::Channels)?;
         let count = all.len_of(Axis(0));
         let most = self.options().max_channels.unwrap_or(count);
         let mut indices: Vec<usize> = (0..count).collect();
