@@ -80,7 +80,6 @@ fn main() {
     }
     if wants("verify") {
         verification(&model, path);
-        fewer_bits(&model, path);
     }
     if wants("families") {
         families(path);
@@ -302,7 +301,8 @@ fn evaluation(model: &Model, path: &str) {
     );
 }
 
-/// Pictures that are changed to verify the maps of all boxes of a picture, against bare batched forward passes of as many.
+/// Pictures that are changed to verify the maps of all boxes of a picture, against bare batched forward passes of as many; then in
+/// bfloat16 against f32.
 fn verification(model: &Model, path: &str) {
     const BATCH: usize = 8;
     let picture = picture::read(path).expect("the picture is sound");
@@ -328,20 +328,11 @@ fn verification(model: &Model, path: &str) {
     });
     let ratio = median(rounds.skip(1).collect());
     show("verify: passes per second / bare batched forward", format!("{ratio:.3}"), "at least 0.9");
-}
-
-/// Forward passes in bfloat16 against the same in f32, on one thread each, as maps are verified.
-fn fewer_bits(model: &Model, path: &str) {
     if !Precision::Bf16.is_native(Device::Cpu) {
-        return println!("bfloat16: this processor does not compute with it");
+        return println!("verify in bf16: skipped, this processor does not compute with it");
     }
-    let picture = picture::read(path).expect("the picture is sound");
-    let (explanation, outputs) =
-        explain_with_outputs(model, &picture, &ExplainOptions::default(), &mut unwatched).expect("it is explained");
-    let input = explanation.letterbox.tensor(Device::Cpu).expect("there is memory");
-    let mut crew = Crew::new(model, tch::get_num_threads().max(1) as usize).expect("it is shared");
     let mut verified_in = |precision: Precision| {
-        let options = VerifyOptions::default().with_precision(precision);
+        let options = options.with_precision(precision);
         let mut verified = || verify(&mut crew, &input, &outputs, &explanation.boxes, &options, &mut unwatched);
         time(|| verified().expect("it is verified")).as_secs_f64()
     };

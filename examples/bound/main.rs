@@ -7,18 +7,24 @@
 
 mod search;
 
-use std::{env, path::Path, thread};
+use std::{
+    env,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    thread,
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, bail};
 use ndarray::Array2;
 use yolo_cam::{
-    ExplainOptions, Model, Precision,
-    detect::{Detection, Likeness, Tracker},
+    Error, ExplainOptions, Model, Precision, Result,
+    detect::{Likeness, Tracker},
     eval::{Crew, CurveOptions, Curves, Fill, Protocol, bootstrap, curves, gaussian_map},
     explain::{explain_with_outputs, methods, unwatched},
     geometry::{BBox, Size},
     picture,
-    tch::{self, Device, Tensor},
+    tch::{Device, Tensor},
 };
 
 /// What takes the place of pixels during the searches: no protocol has these.
@@ -38,7 +44,18 @@ const USAGE: &str = "usage: bound MODEL PASSES BOXES PICTURE...; PASSES and BOXE
 /// Steps of each protocol.
 const STEPS: usize = 25;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody may be there to read it.
+            _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [model, passes, boxes, pictures @ ..] = arguments.as_slice() else { bail!(USAGE) };
     let (Ok(passes), Ok(boxes), [_, ..]) = (passes.parse(), boxes.parse(), pictures) else { bail!(USAGE) };
@@ -58,7 +75,8 @@ fn main() -> Result<()> {
         for explained in &explanation.boxes {
             let detection = &explained.detection;
             let b = detection.box_input.context("the model gives no boxes; expected a detector")?;
-            let mut studio = Studio::new(&model, detection, &outputs, &input)?;
+            let tracker = Tracker::new(&model, std::slice::from_ref(detection), &outputs, Likeness::SameClass)?;
+            let mut studio = Studio { crew: &mut crew, tracker, canvas: Canvas::new(&input)?, passes: 0 };
             let found = studio.searched(size, &b, passes)?;
             let searched_with = std::mem::take(&mut studio.passes);
             let fitted = studio.fitted(size, &b)?;
@@ -100,37 +118,41 @@ fn main() -> Result<()> {
 
 /// One box, whose picture can be changed.
 struct Studio<'a> {
+    crew: &'a mut Crew,
     tracker: Tracker<'a>,
-    /// One for each thread.
-    seats: Vec<Seat>,
+    canvas: Canvas,
     /// How often the network has run.
     passes: usize,
 }
 
-/// What a thread has for itself.
-struct Seat {
-    model: Model,
-    /// `[1, 3, H, W]` in 0..1, as are those of nothing but fill.
+/// What pictures are made of: each `[1, 3, H, W]` in 0..1.
+struct Canvas {
     input: Tensor,
+    /// Nothing but fill.
     fills: Vec<Tensor>,
 }
 
-impl Seat {
-    fn new(model: &Model, input: &Tensor) -> Result<Self> {
-        let fills = FILLS.iter().map(|fill| fill.picture(input, 1)).collect::<yolo_cam::Result<_>>()?;
-        Ok(Self { model: model.share()?, input: input.shallow_clone(), fills })
+impl Canvas {
+    fn new(input: &Tensor) -> Result<Self> {
+        let fills = FILLS.iter().map(|fill| fill.picture(input, 1)).collect::<Result<_>>()?;
+        Ok(Self { input: input.shallow_clone(), fills })
+    }
+
+    /// The same for another thread.
+    fn shared(&self) -> Self {
+        Self { input: self.input.shallow_clone(), fills: self.fills.iter().map(Tensor::shallow_clone).collect() }
     }
 
     /// The score of the box if only the pixels of `mask`, `[H, W]` of 0 and 1, are there, less that if only they are gone: the mean
     /// over the fills.
-    fn worth(&self, tracker: &Tracker, mask: &Array2<f32>) -> Result<f64> {
+    fn worth(&self, model: &Model, tracker: &Tracker, mask: &Array2<f32>) -> Result<f64> {
         let (height, width) = mask.dim();
         let mask = Tensor::try_from(mask)?.f_view([1, 1, height as i64, width as i64])?;
         let mut total = 0.0;
         for fill in &self.fills {
             let change = (&self.input - fill) * &mask;
             for (sign, picture) in [(1.0, fill + &change), (-1.0, &self.input - &change)] {
-                let outputs = self.model.forward_boxes_in(&picture, precision())?;
+                let outputs = model.forward_boxes_in(&picture, precision())?;
                 total += sign * f64::from(tracker.scores(&outputs)?[0][0]);
             }
         }
@@ -138,29 +160,13 @@ impl Seat {
     }
 }
 
-impl<'a> Studio<'a> {
-    fn new(model: &'a Model, detection: &'a Detection, outputs: &[Tensor], input: &Tensor) -> Result<Self> {
-        let tracker = Tracker::new(model, std::slice::from_ref(detection), outputs, Likeness::SameClass)?;
-        let seats = (0..threads()).map(|_| Seat::new(model, input)).collect::<Result<_>>()?;
-        Ok(Self { tracker, seats, passes: 0 })
-    }
-
-    /// What each mask is worth, in as many threads as there are seats.
-    fn worths<M: Sync>(&mut self, masks: &[M], mask: impl Fn(&M) -> Array2<f32> + Sync) -> Result<Vec<f64>> {
-        self.passes += masks.len() * 2 * FILLS.len();
-        let (tracker, mask) = (&self.tracker, &mask);
-        let share = masks.len().div_ceil(self.seats.len()).max(1);
-        let parts = thread::scope(|scope| {
-            let work = |(seat, masks): (&'_ mut Seat, &'_ [M])| -> Result<Vec<f64>> {
-                tch::set_num_threads(1);
-                masks.iter().map(|item| seat.worth(tracker, &mask(item))).collect()
-            };
-            let started: Vec<_> =
-                self.seats.iter_mut().zip(masks.chunks(share)).map(|part| scope.spawn(move || work(part))).collect();
-            let done = started.into_iter().map(|part| part.join().expect("it does not panic"));
-            done.collect::<Result<Vec<_>>>()
-        })?;
-        Ok(parts.concat())
+impl Studio<'_> {
+    /// What the mask of each of `items` is worth.
+    fn worths<T: Sync>(&mut self, items: &[T], mask: impl Fn(&T) -> Array2<f32> + Sync) -> Result<Vec<f64>> {
+        self.passes += items.len() * 2 * FILLS.len();
+        let tracker = &self.tracker;
+        let work = |model: &Model, canvas: &Canvas, item: &T| canvas.worth(model, tracker, &mask(item));
+        self.crew.run(items.iter().collect(), || self.canvas.shared(), work, |_| Ok(()))
     }
 
     /// The map that a greedy search of regions finds: cells of the box and its surroundings, the first highest. Within a cell, and
@@ -194,7 +200,7 @@ impl<'a> Studio<'a> {
                 let (_, &mut least, _) = values.select_nth_unstable_by(last, |a, b| b.total_cmp(a));
                 map.mapv(|value| f32::from(value > least))
             })?;
-            anyhow::Ok(worths.chunks(AMOUNTS.len()).map(|worths| worths.iter().sum()).collect())
+            Ok::<_, Error>(worths.chunks(AMOUNTS.len()).map(|worths| worths.iter().sum()).collect())
         })?;
         Ok(gaussian_map(size, &reshaped(b, &best)))
     }

@@ -36,8 +36,11 @@ impl Crew {
     }
 
     /// Hands each of `jobs` to `work` as threads get free, and returns the results in the order of the jobs. `done` sees each
-    /// as soon as it is there. The first error of either ends it. `state`: what a thread has for itself; tensors can't be shared.
-    pub(super) fn run<J: Send, S: Send, R: Send>(
+    /// as soon as it is there. `state`: what a thread has for itself; tensors can't be shared.
+    ///
+    /// # Errors
+    /// The first of `work` or `done`, which ends it.
+    pub fn run<J: Send, S: Send, R: Send>(
         &mut self,
         jobs: Vec<J>,
         state: impl Fn() -> S,

@@ -50,9 +50,7 @@ use crate::{
 pub struct Model {
     module: ScriptModule,
     /// As many copies of it are there as handles of the same weights.
-    weights_token: Arc<()>,
-    /// The same network in bfloat16, once it is asked for; of all handles of the same weights.
-    rounded: Arc<Mutex<Option<ScriptModule>>>,
+    shared: Arc<Shared>,
     path: PathBuf,
     kind: FileKind,
     device: Device,
@@ -79,6 +77,13 @@ pub struct Model {
     strides: OnceCell<Vec<Option<u32>>>,
     /// Graphs that were made.
     graphs: RefCell<HashMap<GraphKind, TappedGraph>>,
+}
+
+/// What handles of the same weights have in common.
+#[derive(Default)]
+struct Shared {
+    /// The network in bfloat16, once it is asked for.
+    rounded: Mutex<Option<ScriptModule>>,
 }
 
 /// What a graph that is made of the network computes.
@@ -191,8 +196,7 @@ impl Model {
             n_raw,
             starts,
             module,
-            weights_token: Arc::new(()),
-            rounded: Arc::default(),
+            shared: Arc::default(),
             path: path.to_owned(),
             kind,
             device,
@@ -206,25 +210,19 @@ impl Model {
     /// # Errors
     /// [`Error::Libtorch`] if there is not enough memory.
     pub fn share(&self) -> Result<Self> {
-        self.with_module(self.module.share()?, Arc::clone(&self.weights_token), Arc::clone(&self.rounded))
+        self.with_module(self.module.share()?, Arc::clone(&self.shared))
     }
 
     /// The same model with weights of its own.
     fn copied(&self) -> Result<Self> {
-        self.with_module(self.module.copy()?, Arc::new(()), Arc::default())
+        self.with_module(self.module.copy()?, Arc::default())
     }
 
-    fn with_module(
-        &self,
-        module: ScriptModule,
-        weights_token: Arc<()>,
-        rounded: Arc<Mutex<Option<ScriptModule>>>,
-    ) -> Result<Self> {
+    fn with_module(&self, module: ScriptModule, shared: Arc<Shared>) -> Result<Self> {
         Ok(Self {
             pointwise: pointwise_convolutions(&module.tensors()?, self.head())?,
             module,
-            weights_token,
-            rounded,
+            shared,
             path: self.path.clone(),
             kind: self.kind,
             device: self.device,
@@ -362,7 +360,7 @@ impl Model {
     /// As [`forward`](Self::forward).
     pub fn forward_boxes_in(&self, input: &Tensor, precision: Precision) -> Result<Vec<Tensor>> {
         if precision == Precision::F32 && !self.gives_masks() {
-            // A graph that there is.
+            // Its graph is mostly there already.
             return Ok(self.forward(input, &[])?.outputs);
         }
         let outputs = tch::no_grad(|| self.run(GraphKind::Boxes(precision), input))?.outputs;
@@ -529,7 +527,7 @@ impl Model {
                 return match precision {
                     Precision::F32 => graph(&self.module),
                     Precision::Bf16 => {
-                        let mut rounded = self.rounded.lock().unwrap_or_else(PoisonError::into_inner);
+                        let mut rounded = self.shared.rounded.lock().unwrap_or_else(PoisonError::into_inner);
                         match &mut *rounded {
                             Some(module) => graph(module),
                             none => graph(none.insert(self.module.rounded()?)),

@@ -8,7 +8,7 @@ use rand_chacha::{
 };
 use tch::Tensor;
 
-use super::{GraphKind, Model, Precision};
+use super::{GraphKind, Model, Precision, Shared};
 use crate::{
     error::{Error, Result},
     tensor::values,
@@ -54,7 +54,6 @@ impl Model {
             }
             overwrite(tensor, &Tensor::from_slice(&shuffled).f_view(tensor.size().as_slice())?)?;
         }
-        self.forget_rounded();
         if is_found { Ok(()) } else { Err(Error::LayerNotFound { name: path.to_owned(), similar: None }) }
     }
 
@@ -85,7 +84,6 @@ impl Model {
             overwrite(&tensor, &tensor.f_index_select(0, &order)?)?;
             is_found = true;
         }
-        self.forget_rounded();
         Ok(is_found)
     }
 
@@ -99,21 +97,19 @@ impl Model {
         if own.len() != from.len() {
             return Err(Error::Libtorch(format!("{} weights cannot take the values of {}", own.len(), from.len())));
         }
-        self.forget_rounded();
         own.iter().zip(&from).try_for_each(|((_, own), (_, from))| overwrite(own, from))
     }
 
-    /// What was made of weights that changed.
-    fn forget_rounded(&mut self) {
-        self.rounded = Arc::default();
-        self.graphs.borrow_mut().remove(&GraphKind::Boxes(Precision::Bf16));
-    }
-
-    /// Copies the weights, if another handle has them too: threads that run the network must not see them change.
+    /// Copies the weights, if another handle has them too: threads that run the network must not see them change. What was made
+    /// of them is forgotten.
     fn own_weights(&mut self) -> Result<()> {
         // Nobody can take a share meanwhile: that needs this handle, or one of those that there are.
-        if Arc::get_mut(&mut self.weights_token).is_none() {
-            *self = self.copied()?;
+        match Arc::get_mut(&mut self.shared) {
+            Some(shared) => {
+                *shared = Shared::default();
+                self.graphs.get_mut().remove(&GraphKind::Boxes(Precision::Bf16));
+            }
+            None => *self = self.copied()?,
         }
         Ok(())
     }

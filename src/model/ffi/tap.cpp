@@ -213,12 +213,17 @@ at::Tensor prepared(const at::Tensor &tensor) {
   return tensor.to(at::kFloat).contiguous(format);
 }
 
-// And they take no part in autograd.
-void prepare_weights(torch::jit::Module &module) {
+// Shows `change` each parameter and buffer.
+template <class F>
+void for_each_tensor(const torch::jit::Module &module, F change) {
   torch::NoGradGuard no_grad;
-  auto prepare = [](at::Tensor tensor) { tensor.requires_grad_(false).set_data(prepared(tensor)); };
-  for (const auto &parameter : module.parameters()) prepare(parameter);
-  for (const auto &buffer : module.buffers()) prepare(buffer);
+  for (const auto &parameter : module.parameters()) change(parameter);
+  for (const auto &buffer : module.buffers()) change(buffer);
+}
+
+// And they take no part in autograd.
+void prepare_weights(const torch::jit::Module &module) {
+  for_each_tensor(module, [](at::Tensor tensor) { tensor.requires_grad_(false).set_data(prepared(tensor)); });
 }
 
 // A file exported on a GPU, or in fp16, has that device and type in its code as well.
@@ -345,7 +350,7 @@ class Convolution : public torch::autograd::Function<Convolution> {
     auto part = Part::of(gradient);
     // With less to gain, copying takes more than it saves.
     if (4 * part.area() > 3 * gradient.size(2) * gradient.size(3)) return whole(gradient, size, weight, shape);
-    auto result = zeros(size);
+    auto result = at::empty(size, gradient.options(), at::MemoryFormat::ChannelsLast).zero_();
     if (part.is_empty()) return result;
     auto crop = gradient.narrow(2, part.top, part.bottom - part.top).narrow(3, part.left, part.right - part.left);
     // What the part is computed from, with the padding where that lies at an edge.
@@ -378,10 +383,6 @@ class Convolution : public torch::autograd::Function<Convolution> {
     return std::get<0>(at::convolution_backward(gradient, input, weight, /*bias_sizes=*/std::nullopt, shape.stride,
                                                 shape.padding, shape.dilation, /*transposed=*/false,
                                                 /*output_padding=*/{0, 0}, shape.groups, {true, false, false}));
-  }
-
-  static at::Tensor zeros(const std::vector<int64_t> &size) {
-    return at::empty(size, at::kFloat, std::nullopt, at::kCPU, std::nullopt, at::MemoryFormat::ChannelsLast).zero_();
   }
 };
 
@@ -814,11 +815,9 @@ yc_module *yc_module_rounded(const yc_module *module, char **error) {
     torch::NoGradGuard no_grad;
     expanded(*module);
     auto copy = module->module.deepcopy();
-    auto round = [](at::Tensor tensor) {
+    for_each_tensor(copy, [](at::Tensor tensor) {
       if (tensor.is_floating_point()) tensor.set_data(tensor.to(at::kBFloat16));
-    };
-    for (const auto &parameter : copy.parameters()) round(parameter);
-    for (const auto &buffer : copy.buffers()) round(buffer);
+    });
     return new yc_module{copy, module->device, module->expanded, at::kBFloat16};
   });
 }
@@ -828,12 +827,10 @@ int yc_module_save(const yc_module *module, const char *path, const char *config
     std::lock_guard lock(graph_copying);
     torch::NoGradGuard no_grad;
     auto copy = module->module.deepcopy();
-    auto prepare = [&](at::Tensor tensor) {
+    for_each_tensor(copy, [&](at::Tensor tensor) {
       auto type = half && tensor.is_floating_point() ? at::kHalf : tensor.scalar_type();
       tensor.set_data(tensor.to(at::kCPU, type).contiguous());
-    };
-    for (const auto &parameter : copy.parameters()) prepare(parameter);
-    for (const auto &buffer : copy.buffers()) prepare(buffer);
+    });
     copy.save(path, {{"config.txt", config}});
     return 0;
   });
