@@ -112,7 +112,7 @@ pub struct ExplainArgs {
     /// Thickness of the lines of boxes and masks in pixels [default: 1/320 of the picture's longest side]
     #[arg(long, visible_alias = "line-thickness", value_name = "PIXELS", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Drawing")]
     line_width: Option<u16>,
-    /// Accepted for compatibility with other tools; the network always runs in 32-bit floats
+    /// Accepted for compatibility with other tools, without effect; see --precision
     #[arg(long, help_heading = "Model")]
     half: bool,
     /// Format of the result pictures [default: that of the input]
@@ -232,7 +232,7 @@ impl ExplainArgs {
         let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
         check_precision(&method_options, method, self.verify.is_some())?;
         if self.half {
-            say!("note: --half has no effect: the network always runs in 32-bit floats");
+            say!("note: --half has no effect; --precision bf16 runs changed pictures with half the bits");
         }
         let (model, mut words) = self.model.validated()?;
         let spot = match (self.drawn, self.point) {

@@ -133,8 +133,8 @@ pub struct MethodArgs {
     /// Let scorecam and ablationcam look only at so many channels, those that vary most [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Explanation")]
     max_channels: Option<u32>,
-    /// In which numbers the network runs on changed pictures: those of d-rise, scorecam, --verify, deletion and insertion. bf16 takes
-    /// less time where the processor computes with it, and changes the figures a little
+    /// Number format in which the network runs on changed pictures (d-rise, scorecam, --verify, deletion and insertion). bf16 is faster
+    /// on processors that support it, and changes the figures slightly
     #[arg(long, value_enum, default_value_t, help_heading = "Explanation")]
     precision: Precision,
 }
@@ -356,7 +356,7 @@ pub fn check_method(
 pub fn check_precision(options: &MethodOptions, method: Method, verifies: bool) -> Result<()> {
     if options.precision != Precision::default() && !verifies && !method.takes(Setting::Precision) {
         bail!(
-            "--precision is for changed pictures, which --method {} does without; leave it out, or take --verify along",
+            "--precision is for changed pictures, which --method {} does without; leave it out, or add --verify",
             method.name
         );
     }

@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
         }
         ensure!(
             precision.is_native(model.device()),
-            "--precision {0} is slower than f32 on this processor, which does not compute with {0}; leave it out",
+            "--precision {0} is slower than f32 on this processor, which has no instructions for it; leave it out",
             precision.name()
         );
         check_size(detection.img_size, &model, verbosity < Verbosity::Normal)?;

@@ -6,10 +6,10 @@ use tch::{Device, Kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Precision {
-    /// 32 bits: seven decimal digits
+    /// 32-bit floats: seven decimal digits
     #[default]
     F32,
-    /// The upper 16 bits of these: two to three decimal digits
+    /// bfloat16, the upper 16 bits of these: two to three decimal digits
     Bf16,
 }
 
@@ -22,7 +22,7 @@ impl Precision {
         }
     }
 
-    /// Whether `device` computes with them: elsewhere libtorch converts to and fro, and is slower than with 32 bits.
+    /// Whether `device` computes with them: elsewhere libtorch converts back and forth, which is slower than 32 bits.
     pub fn is_native(self, device: Device) -> bool {
         match self {
             Self::F32 => true,
