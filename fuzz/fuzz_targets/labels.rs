@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, sync::OnceLock};
 
-use yolo_cam::{eval::Labels, geometry::Size};
+use yolo_cam::{geometry::Size, labels::Labels};
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{Crew, CurveOptions, Curves, curves, metrics};
-use crate::{detect::Detection, error::Result, explain::Watch, geometry::BBox};
+use crate::{detect::Detection, error::Result, explain::Watch, geometry::BBox, labels::Label};
 
 /// A map, `[H, W]` ≥ 0 at the size of the input, and what it explains.
 #[derive(Debug, Clone, Copy)]
@@ -36,24 +36,26 @@ impl Objects {
         Self { own: boxes(detections), all: boxes(all).into_iter().flatten().collect() }
     }
 
-    /// `labels`: class and box, in pixels of the input. The first detection of a label's class that overlaps it by half (IoU)
+    /// `labels`: in pixels of the input; crowds are no objects. The first detection of a label's class that overlaps it by half (IoU)
     /// takes it, as COCO's evaluation has it; of several labels the one that overlaps most. Where a class is said of the whole
     /// picture, its object is the largest of that class.
-    pub fn labelled(detections: &[Detection], labels: &[(usize, BBox)]) -> Self {
+    pub fn labelled(detections: &[Detection], labels: &[Label]) -> Self {
+        let labels: Vec<&Label> = labels.iter().filter(|label| !label.is_crowd).collect();
         let mut is_taken = vec![false; labels.len()];
         let own = detections.iter().map(|detection| {
-            let free = labels.iter().zip(0..).filter(|((class, _), at)| *class == detection.class_id && !is_taken[*at]);
+            let free =
+                labels.iter().zip(0..).filter(|(label, at)| label.class_id == detection.class_id && !is_taken[*at]);
             let Some(own) = detection.box_input else {
-                return free.map(|((_, b), _)| *b).max_by(|a, b| a.area().total_cmp(&b.area()));
+                return free.map(|(label, _)| label.b).max_by(|a, b| a.area().total_cmp(&b.area()));
             };
-            let overlaps = free.map(|((_, b), at)| (b.iou(&own), at));
+            let overlaps = free.map(|(label, at)| (label.b.iou(&own), at));
             let (overlap, at) = overlaps.max_by(|a, b| a.0.total_cmp(&b.0))?;
             (overlap >= LEAST_OVERLAP).then(|| {
                 is_taken[at] = true;
-                labels[at].1
+                labels[at].b
             })
         });
-        Self { own: own.collect(), all: labels.iter().map(|&(_, b)| b).collect() }
+        Self { own: own.collect(), all: labels.iter().map(|label| label.b).collect() }
     }
 }
 
@@ -153,16 +155,17 @@ mod tests {
 
     #[test]
     fn labels_go_to_the_first_detection_of_their_class_that_overlaps() {
-        let label = |x: f32, class| (class, at(x, class).box_input.unwrap());
+        let label = |x: f32, class| Label::new(class, at(x, class).box_input.unwrap());
         let labels = [label(1.0, 0), label(2.0, 0), label(50.0, 1)];
         let detections = [at(0.0, 0), at(2.5, 0), at(2.0, 0), at(50.0, 0), at(57.0, 1)];
         let objects = Objects::labelled(&detections, &labels);
         // The third comes too late, the fourth is of another class, the fifth overlaps by 3 of 17.
-        assert_eq!(objects.own, [Some(labels[0].1), Some(labels[1].1), None, None, None]);
+        assert_eq!(objects.own, [Some(labels[0].b), Some(labels[1].b), None, None, None]);
         assert_eq!(objects.all.len(), 3);
         let of_picture = [0, 2].map(|class_id| Detection { box_input: None, ..at(0.0, class_id) });
-        let large = (0, BBox { x2: 90.0, ..labels[0].1 });
-        assert_eq!(Objects::labelled(&of_picture, &[labels[0], large]).own, [Some(large.1), None]);
+        let large = Label::new(0, BBox { x2: 90.0, ..labels[0].b });
+        let crowd = Label { is_crowd: true, ..Label::new(0, BBox { x2: 99.0, ..labels[0].b }) };
+        assert_eq!(Objects::labelled(&of_picture, &[labels[0], crowd, large]).own, [Some(large.b), None]);
         assert_eq!(Objects::detected(&of_picture, &of_picture), Objects { own: vec![None, None], all: Vec::new() });
     }
 }

@@ -35,7 +35,6 @@ mod crew;
 mod curve;
 mod evaluate;
 mod foreign;
-mod labels;
 pub mod metrics;
 mod protocol;
 mod randomization;
@@ -51,7 +50,6 @@ pub use self::{
     curve::{Curve, CurveOptions, Curves, curves},
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
     foreign::{ForeignMap, foreign_maps},
-    labels::{Label, Labels},
     protocol::{Fill, Protocol},
     randomization::{LEAST_SCORE, Randomization, Randomized},
     stats::{Mean, bootstrap, rank_correlation},

@@ -11,11 +11,12 @@ use yolo_cam::{
     ExplainOptions, ExplainedBox, Explanation, Model,
     detect::{Detection, Letterbox, detect, is_defined},
     eval::{
-        Candidate, Case, ClassCheck, Cost, Crew, CurveOptions, Explainer, ForeignMap, Labels, Objects, Randomization,
+        Candidate, Case, ClassCheck, Cost, Crew, CurveOptions, Explainer, ForeignMap, Objects, Randomization,
         Randomized, Scene, evaluate, foreign_maps, gaussian_map, picture_seed, random_map,
     },
     explain::{Grouping, explain_found},
     geometry::{BBox, LetterboxMap, Size},
+    labels::{Label, Labels},
     picture, render,
 };
 
@@ -251,7 +252,7 @@ impl Found {
     fn objects(&self, labels: &Labels, file: Option<&Path>) -> Result<Option<Objects>> {
         let Some(file) = file else { return Ok(None) };
         let Some(labels) = labels.of(file, self.letterbox.map.image)? else { return Ok(None) };
-        let labels: Vec<_> = labels.iter().map(|(class, b)| (*class, self.letterbox.map.to_input(b))).collect();
+        let labels: Vec<Label> = labels.iter().map(|label| label.in_input(&self.letterbox.map)).collect();
         Ok(Some(Objects::labelled(&self.detections, &labels)))
     }
 

@@ -21,9 +21,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model,
-    eval::{Crew, Explainer, Labels, Randomization},
+    eval::{Crew, Explainer, Randomization},
     families::Branch,
     files::read_regular,
+    labels::Labels,
 };
 
 use self::{

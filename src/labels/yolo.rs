@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, classes: usize, size: Size) -> Result<Vec<Label>,
             }
             _ => return Err(shares()),
         };
-        Ok((class as usize, b))
+        Ok(Label::new(class as usize, b))
     };
     let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty());
     lines.map(label).collect()
@@ -61,9 +61,9 @@ mod tests {
         let expected =
             [(0, b(80.0, 30.0, 120.0, 70.0)), (2, b(0.0, 0.0, 100.0, 100.0)), (1, b(20.0, 10.0, 80.0, 90.0))];
         assert_eq!(labels.len(), expected.len());
-        for ((class, found), (wanted_class, wanted)) in labels.iter().zip(&expected) {
-            assert_eq!(class, wanted_class);
-            assert!(found.iou(wanted) > 0.999, "{found:?} {wanted:?}");
+        for (found, (class, wanted)) in labels.iter().zip(&expected) {
+            assert_eq!(found.class_id, *class);
+            assert!(found.b.iou(wanted) > 0.999, "{found:?} {wanted:?}");
         }
         assert_eq!(read("", 3, SIZE), Ok(Vec::new()));
     }

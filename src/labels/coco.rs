@@ -232,16 +232,13 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
     let images = odd.sound(coco.images, "images");
     let mut labels: HashMap<&Id, Vec<Label>> = images.iter().map(|(_, image)| (&image.id, Vec::new())).collect();
     for (index, annotation) in odd.sound(coco.annotations, "annotations") {
-        if annotation.iscrowd.0 {
-            continue;
-        }
         let Some(labels) = labels.get_mut(&annotation.image_id) else {
             odd.add(|| format!("annotations[{index}] is of image {}, which is not listed", annotation.image_id));
             continue;
         };
         let Some(&class) = classes.get(&annotation.category_id) else { continue };
         match annotation.bounds() {
-            Ok(b) => labels.push((class, b)),
+            Ok(b) => labels.push(Label { class_id: class, b, is_crowd: annotation.iscrowd.0 }),
             Err(problem) => odd.add(|| format!("annotations[{index}] {problem}")),
         }
     }
@@ -322,7 +319,7 @@ mod tests {
     const BOX: &str = r#"{"image_id": 1, "category_id": 5, "bbox": [10, 20, 30, 40]}"#;
 
     fn dog() -> Label {
-        (1, b(10.0, 20.0, 40.0, 60.0))
+        Label::new(1, b(10.0, 20.0, 40.0, 60.0))
     }
 
     #[test]
@@ -373,10 +370,11 @@ mod tests {
     }
 
     #[test]
-    fn crowds_are_no_objects_and_an_outline_is_one() {
+    fn crowds_are_told_from_objects_and_an_outline_is_one() {
         for crowd in ["true", "1", "1.0"] {
-            let entry = format!(r#"{{"image_id": 1, "category_id": 5, "iscrowd": {crowd}}}"#);
-            assert_eq!(of(IMAGE, &entry, DOG), (Some(Vec::new()), String::new()), "{crowd}");
+            let entry = BOX.replace('}', &format!(r#", "iscrowd": {crowd}}}"#));
+            let label = Label { is_crowd: true, ..dog() };
+            assert_eq!(of(IMAGE, &entry, DOG), (Some(vec![label]), String::new()), "{crowd}");
         }
         for single in ["false", "0", "null"] {
             let entry = BOX.replace('}', &format!(r#", "iscrowd": {single}}}"#));
@@ -430,8 +428,9 @@ mod tests {
         let open = |names: &[String]| read(text, names);
         let of = |labels: &Labels, path: &str| labels.of(Path::new(path), SIZE).unwrap();
         let dog = b(10.0, 20.0, 40.0, 60.0);
+        let crowd = Label { class_id: 0, b: b(0.0, 0.0, 1.0, 1.0), is_crowd: true };
         let by_name = open(&names(["dog", "horse"])).unwrap();
-        assert_eq!(of(&by_name, "data/val/a.jpg"), Some(vec![(0, dog)]));
+        assert_eq!(of(&by_name, "data/val/a.jpg"), Some(vec![Label::new(0, dog), crowd]));
         assert_eq!(of(&by_name, "data/train/a.jpg"), Some(Vec::new()));
         assert_eq!(of(&by_name, "a.jpg"), None, "it may be either");
         let one =
@@ -441,7 +440,7 @@ mod tests {
         assert_eq!(of(&by_name, "elsewhere/b.jpg"), Some(Vec::new()));
         assert_eq!(of(&by_name, "c.jpg"), None);
         let by_order = open(&names(["Katze", "Hund"])).unwrap();
-        assert_eq!(of(&by_order, "val/a.jpg").unwrap()[0], (1, dog));
+        assert_eq!(of(&by_order, "val/a.jpg").unwrap()[0], Label::new(1, dog));
         assert!(read(text, &["other".to_owned()]).unwrap_err().contains("has 2 categories"));
         assert!(read("[]", &[]).unwrap_err().contains("is no COCO file"));
     }

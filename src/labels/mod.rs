@@ -1,4 +1,17 @@
 //! Where the objects really are: label files of YOLO and COCO.
+//!
+//! ```
+//! use std::path::Path;
+//! use yolo_cam::{geometry::Size, labels::Labels};
+//!
+//! let folder = tempfile::tempdir()?;
+//! std::fs::write(folder.path().join("dog.txt"), "0 0.5 0.5 0.2 0.4\n")?;
+//! let labels = Labels::open(folder.path(), &["dog".to_owned()])?;
+//! let size = Size { width: 200, height: 100 };
+//! let of_dog = labels.of(Path::new("images/dog.jpg"), size)?.expect("there is a file for it");
+//! assert_eq!((of_dog[0].class_id, of_dog[0].b.x1), (0, 80.0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod coco;
 mod yolo;
@@ -8,14 +21,40 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     error::{Error, Result},
     files::read_regular_text,
-    geometry::{BBox, Size},
+    geometry::{BBox, LetterboxMap, Size},
 };
 
-/// A label of a picture: the index of its class, and its box in pixels of the picture.
-pub type Label = (usize, BBox);
+/// An object that somebody marked in a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Label {
+    /// Index of its class.
+    pub class_id: usize,
+    /// Its box, in pixels of the picture.
+    #[serde(rename = "box")]
+    pub b: BBox,
+    /// Whether it is a crowd: an area with many objects of the class, which are not marked one by one. Nothing has to be found there,
+    /// and what is found there is no error.
+    #[serde(default)]
+    pub is_crowd: bool,
+}
+
+impl Label {
+    /// A single object.
+    pub fn new(class_id: usize, b: BBox) -> Self {
+        Self { class_id, b, is_crowd: false }
+    }
+
+    /// The same in pixels of the network's input.
+    #[must_use]
+    pub fn in_input(&self, map: &LetterboxMap) -> Self {
+        Self { b: map.to_input(&self.b), ..*self }
+    }
+}
 
 /// A picture of a file of COCO's.
 #[derive(Debug, Clone)]
