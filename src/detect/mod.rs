@@ -16,7 +16,7 @@ pub use self::{
     fate::Fate,
     letterbox::{Letterbox, to_tensor},
     mask::Mask,
-    query::{Candidate, MOST_CANDIDATES, Query, Spot, Winner, candidates},
+    query::{Candidate, MOST_CANDIDATES, Query, Spot, Winner, candidates, candidates_of_all},
     tracker::{Likeness, Tracker},
     trial::{Trial, try_size},
 };

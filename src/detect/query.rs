@@ -207,16 +207,36 @@ impl Outcome {
 /// # Errors
 /// [`crate::Error::Libtorch`] if the tensors can't be read.
 pub fn candidates(model: &Model, outputs: &[Tensor], query: &Query, options: &DetectOptions) -> Result<Vec<Candidate>> {
+    Ok(candidates_of_all(model, outputs, std::slice::from_ref(query), options)?.pop().unwrap_or_default())
+}
+
+/// The same for several queries, of which each prediction is held against all: it costs little more than one.
+///
+/// # Errors
+/// As [`candidates`].
+pub fn candidates_of_all(
+    model: &Model,
+    outputs: &[Tensor],
+    queries: &[Query],
+    options: &DetectOptions,
+) -> Result<Vec<Vec<Candidate>>> {
+    if queries.is_empty() {
+        return Ok(Vec::new());
+    }
     let options = &options.clone().with_habits(&model.head().habits());
     let mut fates = Fates::told();
     let detections = detect_telling(model, outputs, options, &mut fates)?;
     let outcome = Outcome { detections, fates, least: options.conf_threshold.unwrap_or_default() };
-    let mut told = strongest(&all_there(model, outputs, query, options)?, &outcome);
-    if let (Some(prototypes), Some(first)) = (Prototypes::of(model.head(), outputs)?, told.first_mut()) {
-        let Detection { box_input, place, mask, .. } = &mut first.detection;
-        *mask = box_input.map(|b| prototypes.mask(place, &b)).transpose()?;
-    }
-    Ok(told)
+    let prototypes = Prototypes::of(model.head(), outputs)?;
+    let told = |there: Vec<Found>| {
+        let mut told = strongest(&there, &outcome);
+        if let (Some(prototypes), Some(first)) = (&prototypes, told.first_mut()) {
+            let Detection { box_input, place, mask, .. } = &mut first.detection;
+            *mask = box_input.map(|b| prototypes.mask(place, &b)).transpose()?;
+        }
+        Ok(told)
+    };
+    all_there(model, outputs, queries, options)?.into_iter().map(told).collect()
 }
 
 /// The strongest of all, as many things.
@@ -266,13 +286,12 @@ fn peak_of<'a>(one: &'a Found, all: &'a [Found]) -> &'a Found {
     peak
 }
 
-/// All predictions for the place, each as one of the class that is asked for; if that is any, of its best, and of those others
-/// that the family takes too.
-fn all_there(model: &Model, outputs: &[Tensor], query: &Query, options: &DetectOptions) -> Result<Vec<Found>> {
+/// For each query all predictions for the place, each as one of the class that is asked for; if that is any, of its best, and of those
+/// others that the family takes too.
+fn all_there(model: &Model, outputs: &[Tensor], queries: &[Query], options: &DetectOptions) -> Result<Vec<Vec<Found>>> {
     let habits = model.head().habits();
     let least = options.conf_threshold.unwrap_or_default();
-    let mut all = Vec::new();
-    let mut visit = |prediction: &Prediction| {
+    let visit = |prediction: &Prediction, query: &Query, all: &mut Vec<Found>| {
         let Some((fit, iou)) = prediction.box_input.and_then(|b| query.spot.fit(&b)) else { return };
         let best = prediction.best_class();
         let as_class =
@@ -295,9 +314,10 @@ fn all_there(model: &Model, outputs: &[Tensor], query: &Query, options: &DetectO
             }
         }
     };
+    let mut all: Vec<Vec<Found>> = queries.iter().map(|_| Vec::new()).collect();
     for grid in model.head().grids(outputs)? {
         scan_level(model, outputs, &grid, EVERYTHING, &mut |prediction| {
-            visit(prediction);
+            queries.iter().zip(&mut all).for_each(|(query, all)| visit(prediction, query, all));
             EVERYTHING
         })?;
     }

@@ -1,5 +1,6 @@
 //! For each detection, the map of what it depends on: ∂target/∂activation at a layer, made into a heatmap.
 
+mod examined;
 mod fuse;
 mod grid;
 mod group;
@@ -18,6 +19,7 @@ use ndarray::{Array2, Array3, ArrayView3};
 use tch::Tensor;
 
 pub use self::{
+    examined::Examined,
     fuse::Fuse,
     grid::{CellGrid, MapSize},
     group::{Group, Grouping, Normalize},
@@ -316,11 +318,7 @@ pub fn explain_found(
     options: &ExplainOptions,
     watch: &mut Watch,
 ) -> Result<Vec<ExplainedBox>> {
-    let options = &options.resolved(model);
-    let plan = Plan::new(model, &options.target_layer, options)?;
-    let forward = plan.forward(model, input)?;
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
-    explain_detections(&picture, &plan, options, detections, watch)
+    Examined::new(model, input, options)?.explain(detections, options.contrast, watch)
 }
 
 /// As [`Explanation`].
@@ -335,33 +333,30 @@ struct Found {
 }
 
 fn explain_tensor(model: &Model, input: &Tensor, options: &ExplainOptions, watch: &mut Watch) -> Result<Found> {
-    let options = &options.resolved(model);
-    let plan = Plan::new(model, &options.target_layer, options)?;
     let mut timings = Timings::default();
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
 
-    let forward = plan.forward(model, input)?;
+    let examined = Examined::new(model, input, options)?;
+    let outputs = examined.outputs();
     timings.forward = lap();
     let (candidates, detections) = match &options.query {
         Some(query) => {
-            let candidates = candidates(model, &forward.outputs, query, &options.detect)?;
+            let candidates = candidates(model, &outputs, query, &options.detect)?;
             let strongest = candidates.first().map(|candidate| candidate.detection.clone());
             (candidates, strongest.into_iter().collect())
         }
-        None => (Vec::new(), detect(model, &forward.outputs, &options.detect)?),
+        None => (Vec::new(), detect(model, &outputs, &options.detect)?),
     };
-    let is_undefined = detections.is_empty() && !is_defined(&forward.outputs)?;
+    let is_undefined = detections.is_empty() && !is_defined(&outputs)?;
     let best_candidate = match options.query {
-        None if detections.is_empty() && !is_undefined => best_candidate(model, &forward.outputs, &options.detect)?,
+        None if detections.is_empty() && !is_undefined => best_candidate(model, &outputs, &options.detect)?,
         _ => None,
     };
     timings.detect = lap();
-    let picture = Perturbation { model, input, forward: &forward, taps: &plan.taps, options: &options.method_options };
-    let mut boxes = explain_detections(&picture, &plan, options, detections, watch)?;
-    find_working_layers(model, input, &mut boxes, options)?;
+    let mut boxes = examined.explain(detections, options.contrast, watch)?;
+    find_working_layers(model, input, &mut boxes, &examined.options)?;
     timings.maps = lap();
-    let outputs = forward.outputs.iter().map(Tensor::detach).collect();
     Ok(Found { boxes, is_undefined, best_candidate, candidates, timings, outputs })
 }
 
