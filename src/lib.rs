@@ -29,18 +29,21 @@
 //! ```
 //!
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`families`] (decoding) → [`detect`] (detections) →
-//! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes.
+//! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes; [`diagnose`] holds what
+//! [`detect`] found against [`labels`].
 
 #[macro_use]
 mod options;
 
 pub mod detect;
+pub mod diagnose;
 mod error;
 pub mod eval;
 pub mod explain;
 pub mod families;
 pub mod files;
 pub mod geometry;
+pub mod labels;
 pub mod limits;
 pub mod model;
 pub mod picture;
