@@ -12,10 +12,10 @@ use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::explain::methods;
 use yolo_cam::{
     ExplainOptions, ExportOptions, Method, Model, Precision, TargetLayer,
-    detect::{DetectOptions, Letterbox, detect},
+    detect::{DetectOptions, Detection, Letterbox, Query, Spot, candidates, detect},
     eval::{Candidate, Crew, CurveOptions, Objects, Scene, VerifyOptions, evaluate, random_map, verify},
-    explain::{MapSize, MethodOptions, explain, explain_with_outputs, unwatched},
-    geometry::Size,
+    explain::{Examined, MapSize, MethodOptions, explain, explain_with_outputs, unwatched},
+    geometry::{BBox, Size},
     picture,
     shape::{ShapeOptions, shape},
 };
@@ -74,6 +74,9 @@ fn main() {
     }
     if wants("folders") {
         folders(&model, path, picture_dir.path());
+    }
+    if wants("diagnosis") {
+        diagnosis(&model, picture_dir.path());
     }
     if wants("evaluation") {
         evaluation(&model, path);
@@ -471,6 +474,70 @@ fn folders(model: &Model, path: &str, dir: &Path) {
     let twenty = median((0..3).map(|_| peak(&twenty)).collect());
     show("peak resident memory, 20 pictures", format!("{twenty} MiB"), "");
     show("peak resident memory, 200 pictures / 20", format!("{:.3}", median(peaks) / twenty), "at most 1.05");
+}
+
+/// A picture as `diagnose` sees it: the input, the labels as a text of YOLO's, and the predictions that are explained.
+struct Labelled {
+    input: Tensor,
+    text: String,
+    explained: Vec<Detection>,
+}
+
+/// With labels that make errors: of each three boxes that are found the first has no label, and below the last one, where nothing is, has
+/// been put a label of the same class.
+fn labelled(model: &Model, path: &Path) -> Labelled {
+    let picture = picture::read(path).expect("the picture is sound");
+    let letterbox = Letterbox::new(&picture, 640, model.max_stride()).expect("it has pixels");
+    let input = letterbox.tensor(Device::Cpu).expect("there is memory");
+    let outputs = model.forward(&input, &[]).expect("it runs").outputs;
+    let mut explained = detect(model, &outputs, &DetectOptions::default()).expect("they are decoded");
+    let Size { width, height } = letterbox.map.image;
+    let line = |class: usize, b: BBox| {
+        let (x, y) = (f32::midpoint(b.x1, b.x2) / width as f32, f32::midpoint(b.y1, b.y2) / height as f32);
+        format!("{class} {x} {y} {} {}\n", (b.x2 - b.x1) / width as f32, (b.y2 - b.y1) / height as f32)
+    };
+    let boxes = explained.iter().map(|found| (found.class_id, letterbox.map.place(found.box_input.as_ref())));
+    let mut labels: Vec<(usize, BBox)> =
+        boxes.enumerate().filter(|(index, _)| index % 3 != 0).map(|(_, label)| label).collect();
+    let missed = BBox { x1: 2.0, y1: 2.0, x2: width as f32 / 5.0, y2: height as f32 / 5.0 };
+    labels.push((explained.last().map_or(0, |found| found.class_id), missed));
+    let query =
+        Query { spot: Spot::Box(letterbox.map.to_input(&missed)), class_id: labels.last().map(|label| label.0) };
+    let candidates = candidates(model, &outputs, &query, &DetectOptions::default()).expect("they are decoded");
+    explained.extend(candidates.into_iter().next().map(|candidate| candidate.detection));
+    Labelled { input, text: labels.into_iter().map(|(class, b)| line(class, b)).collect(), explained }
+}
+
+fn diagnosis(model: &Model, dir: &Path) {
+    let dir = &dir.join("diagnosis");
+    let labels = dir.join("labels");
+    fs::create_dir_all(&labels).expect("a temporary folder");
+    let pictures = bundled(200, dir);
+    let sources: Vec<Labelled> = bundled_pictures().iter().map(|path| labelled(model, path)).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&pictures).expect("it is there").map(|entry| entry.expect("a file").path()).collect();
+    files.sort();
+    let options = ExplainOptions::default().with_method(methods::BEST);
+    for (index, file) in files.iter().enumerate() {
+        let name = Path::new(file.file_stem().expect("a name")).with_extension("txt");
+        fs::write(labels.join(name), &sources[index % sources.len()].text).expect("there is room");
+    }
+    let maps = || {
+        for Labelled { input, explained, .. } in sources.iter().cycle().take(files.len()) {
+            let examined = Examined::new(model, input, &options).expect("it runs");
+            examined.explain(explained.clone(), None, &mut unwatched).expect("they are explained");
+        }
+    };
+    let diagnosed = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_yolo-cam"));
+        command.args(["diagnose", "--model-path", MODEL, "--quiet", "--no-config", "--img-path"]).arg(&pictures);
+        command.arg("--labels").arg(&labels).arg("--output-dir").arg(dir.join("results"));
+        let done = command.output().expect("it runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let rounds = (0..3).map(|_| time(diagnosed).as_secs_f64() / time(maps).as_secs_f64());
+    let ratio = median(rounds.collect());
+    show("diagnose of 200 pictures / their forward passes and maps", format!("{ratio:.3}"), "at most 1.15");
 }
 
 fn stages(path: &str, dir: &Path, forward: f64) {

@@ -20,6 +20,7 @@ use yolo_cam::{
     },
     explain::{explain_found, unwatched},
     geometry::Size,
+    labels::Label,
     picture,
 };
 
@@ -188,7 +189,7 @@ mod known_evidence {
         let mut known = Known::new();
         let mut label = known.detections[0].box_input.expect("a detector gives boxes");
         label.x1 -= 4.0;
-        let objects = Objects::labelled(&known.detections, &[(known.detections[0].class_id, label)]);
+        let objects = Objects::labelled(&known.detections, &[Label::new(known.detections[0].class_id, label)]);
         let detected = Objects::detected(&known.detections, &known.detections);
         let scene =
             Scene { input: &known.input, detections: &known.detections, detected: &detected, labels: Some(&objects) };

@@ -21,7 +21,7 @@ const NEVER: [&str; 4] = ["config", "no_config", "help", "version"];
 /// Flags that only a file which the user names can set: one that is found beside pictures may come from their maker.
 const ONLY_NAMED: [&str; 5] = ["trust_model", "exist_ok", "output_dir", "project", "name"];
 /// Flags whose values are files to read, which are looked for beside the file of settings first.
-const PATHS: [&str; 5] = ["model_path", "img_path", "names", "labels", "maps"];
+const PATHS: [&str; 7] = ["model_path", "img_path", "names", "labels", "maps", "data", "noise"];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]

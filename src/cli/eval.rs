@@ -7,16 +7,13 @@ use clap::Args;
 use yolo_cam::{
     Fuse, Method, Target,
     eval::{CurveOptions, Protocol},
-    explain::{
-        MethodOptions,
-        methods::{AutoLayers, Setting},
-    },
+    explain::{MethodOptions, methods::Setting},
 };
 
 use super::{
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
-        Verbosity, check_method, target_layers, trimmed,
+        Verbosity, check_method, method_flags, target_layers, trimmed,
     },
     values::{Joining, joining, method},
 };
@@ -129,34 +126,7 @@ pub struct EvalCommand {
 impl EvalCommand {
     /// The flags with which an explanation has the maps of `method` at `layers`: `auto`, or paths joined by commas.
     pub fn flags(&self, method: Method, layers: &str) -> String {
-        let Self { target, fuse, method_options: own, .. } = self;
-        let plain = MethodOptions::default();
-        let has_several = matches!(method.auto_layers, AutoLayers::DeepBackbone | AutoLayers::WholeBackbone);
-        let is_fused = layers.contains(',') || (layers == "auto" && has_several);
-        let mut flags = vec![format!("--method {}", method.name)];
-        let mut add = |applies: bool, flag: String| {
-            if applies {
-                flags.push(flag);
-            }
-        };
-        add(layers != "auto", format!("--target-layer {layers}"));
-        add(*target != Target::default(), format!("--target {}", target.name));
-        add(is_fused && *fuse != Fuse::default(), format!("--fuse {}", fuse.name()));
-        for &setting in method.settings {
-            match setting {
-                Setting::Smooth => add(own.smooth != plain.smooth, format!("--smooth {}", own.smooth)),
-                Setting::Masks => add(own.masks != plain.masks, format!("--masks {}", own.masks)),
-                Setting::Seed => add(own.seed != plain.seed, format!("--seed {}", own.seed)),
-                Setting::MaxChannels => {
-                    let most = own.max_channels.unwrap_or_default();
-                    add(own.max_channels.is_some(), format!("--max-channels {most}"));
-                }
-                Setting::Precision => {
-                    add(own.precision != plain.precision, format!("--precision {}", own.precision.name()));
-                }
-            }
-        }
-        flags.join(" ")
+        method_flags(method, layers, self.target, self.fuse, &self.method_options)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     shape::ShapeArgs,
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, MethodArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice,
-        Verbosity, check_method, check_precision, target_layers,
+        Verbosity, check_method, check_precision, each_once, target_layers,
     },
     values::{Format, Joining, corners, fraction, joining, layout, method, point, report, verify_steps},
 };
@@ -251,13 +251,7 @@ impl ExplainArgs {
                 // JSON says where the cells of raw maps lie.
                 let json = reports::named("json").filter(|_| self.raw.is_some());
                 let txt = reports::named("txt").filter(|_| self.save_txt);
-                let mut wanted: Vec<&ReportSpec> = Vec::new();
-                for report in self.report.into_iter().chain(json).chain(txt) {
-                    if wanted.iter().all(|other| other.name != report.name) {
-                        wanted.push(report);
-                    }
-                }
-                wanted
+                each_once(self.report.into_iter().chain(json).chain(txt).collect(), |report| report.name)
             },
             json_lines: self.json_lines,
             skip_existing: self.skip_existing,

@@ -2,9 +2,13 @@
 
 mod again;
 mod config;
+mod data_yaml;
+mod diagnose;
+mod diff;
 mod eval;
 mod explain;
 mod foreign;
+mod maps;
 mod names;
 mod shape;
 mod shared;
@@ -21,14 +25,19 @@ use clap_complete::Shell;
 
 pub use self::{
     again::again,
+    diagnose::DiagnoseCommand,
+    diff::DiffCommand,
     eval::{Choice as EvalChoice, EvalCommand},
     explain::ExplainCommand,
+    maps::MapChoice,
     shape::ShapeCommand,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
     short_help::short_help,
     values::{MOST_IMG_SIZE, numbers_of},
 };
 use self::{
+    diagnose::DiagnoseArgs,
+    diff::DiffArgs,
     eval::{CompareArgs, EvalArgs},
     explain::ExplainArgs,
     shape::ShapeCommandArgs,
@@ -50,6 +59,8 @@ Examples:
   yolo-cam layers --model-path best.torchscript
   yolo-cam eval --model-path best.pt --img-path site/ --labels site/labels --method best
   yolo-cam compare --img-path images/ --methods gradcam,elementwise,best
+  yolo-cam diagnose --model-path best.pt --data data.yaml
+  yolo-cam diff old.pt new.pt --img-path site/
   yolo-cam export --model-path best.pt --output best.torchscript
 
 Exit codes: 0 all fine; 1 some pictures failed or a report could not be written, the rest is done; 2 wrong use or \
@@ -72,6 +83,10 @@ enum Subcommands {
     Eval(EvalArgs),
     /// Measure several methods at several layers on the same pictures, and recommend one
     Compare(CompareArgs),
+    /// Say why the detector is wrong: hold it against labels, name each error and what it costs, and show what it looked at
+    Diagnose(DiagnoseArgs),
+    /// Tell what changes when one detector takes the place of another: boxes gained, lost and kept, and how far the evidence moved
+    Diff(DiffArgs),
     /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
     /// Describe the largest region of masks or maps: contour, convex hull, moments, Fourier descriptors
@@ -125,6 +140,10 @@ pub enum Command {
     Methods,
     /// Measure maps.
     Eval(Box<EvalCommand>),
+    /// Name errors, and explain them.
+    Diagnose(Box<DiagnoseCommand>),
+    /// Compare two detectors.
+    Diff(Box<DiffCommand>),
     /// Save as TorchScript.
     Export(ExportCommand),
     /// Measure shapes in files.
@@ -183,6 +202,8 @@ impl Cli {
             Some(Subcommands::Methods) => Ok(Command::Methods),
             Some(Subcommands::Eval(args)) => args.validated().map(Box::new).map(Command::Eval),
             Some(Subcommands::Compare(args)) => args.validated().map(Box::new).map(Command::Eval),
+            Some(Subcommands::Diagnose(args)) => args.validated().map(Box::new).map(Command::Diagnose),
+            Some(Subcommands::Diff(args)) => args.validated().map(Box::new).map(Command::Diff),
             Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
                 model: args.model.alone("export")?,
                 output: args.output,

@@ -1,11 +1,10 @@
 //! `--names`: class names, in the forms that people have them in.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use serde::Deserialize;
 
-use super::text_file;
+use super::{data_yaml::DataYaml, text_file};
 
 /// The names that `a,b`, `a b`, `[a, b]`, a text file with a name on each line, or a `data.yaml` give.
 ///
@@ -48,52 +47,8 @@ fn lines(text: &str, file: &str) -> Result<Vec<String>> {
     }
 }
 
-/// `data.yaml`, as far as it is of use.
-#[derive(Debug, Deserialize)]
-struct DataYaml {
-    names: Option<YamlNames>,
-}
-
-/// A list, or a map from number to name.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum YamlNames {
-    List(Vec<YamlName>),
-    Map(BTreeMap<usize, YamlName>),
-}
-
-/// A name may be a number.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum YamlName {
-    Text(String),
-    Integer(i64),
-    Number(f64),
-    Switch(bool),
-}
-
-impl From<YamlName> for String {
-    fn from(name: YamlName) -> Self {
-        match name {
-            YamlName::Text(text) => text,
-            YamlName::Integer(number) => number.to_string(),
-            YamlName::Number(number) => number.to_string(),
-            YamlName::Switch(is_on) => is_on.to_string(),
-        }
-    }
-}
-
 fn of_yaml(text: &str, file: &str) -> Result<Vec<String>> {
-    let problem = |what: &str| anyhow!("--names: {file:?} {what}; expected 'names:' with a list, or a map from 0 on");
-    let data: DataYaml = text_file::yaml(text).map_err(|line| problem(&format!("is no such YAML: {line}")))?;
-    match data.names {
-        None => Err(problem("has no names")),
-        Some(YamlNames::List(names)) => Ok(names.into_iter().map(String::from).collect()),
-        Some(YamlNames::Map(names)) if names.keys().copied().eq(0..names.len()) => {
-            Ok(names.into_values().map(String::from).collect())
-        }
-        Some(YamlNames::Map(_)) => Err(problem("leaves out some classes")),
-    }
+    DataYaml::parse(text).and_then(DataYaml::into_names).map_err(|problem| anyhow!("--names: {file:?} {problem}"))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use tch::Device;
 use yolo_cam::{
-    Method, Precision, Target,
+    Fuse, Method, Precision, Target,
     explain::{
         MethodOptions,
         methods::{AutoLayers, Setting},
@@ -30,6 +30,13 @@ pub struct ModelArgs {
     /// [default: yolov5s.pt]
     #[arg(long, visible_aliases = ["weights", "model"], value_name = "FILE", help_heading = "Model")]
     model_path: Option<PathBuf>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+}
+
+/// How models run.
+#[derive(Debug, Args)]
+pub struct RuntimeArgs {
     /// Which head to run of a model that has two: the one trained for one box per object, or the one for many [default: the one
     /// that the package version which wrote the file runs]
     #[arg(long, value_enum, help_heading = "Model")]
@@ -205,6 +212,22 @@ pub enum Verbosity {
 /// The model, unless the user names one.
 const DEFAULT_MODEL: &str = "yolov5s.pt";
 
+impl RuntimeArgs {
+    /// A model that runs like this; `None` is the default one.
+    pub fn choice(&self, path: Option<PathBuf>) -> Result<ModelChoice> {
+        Ok(ModelChoice {
+            is_default: path.is_none(),
+            path: path.unwrap_or_else(|| DEFAULT_MODEL.into()),
+            offline: self.offline,
+            branch: self.branch,
+            trust: self.trust_model,
+            device: device(&self.device)?,
+            threads: self.threads,
+            config: self.config.clone(),
+        })
+    }
+}
+
 impl ModelArgs {
     /// What is said without a flag.
     pub fn words(&self) -> &[PathBuf] {
@@ -219,17 +242,7 @@ impl ModelArgs {
             (Some(path), Some(other)) => bail!("{other:?} and --model-path {path:?} are both models; a run takes one"),
             (path, model) => path.or(model),
         };
-        let choice = ModelChoice {
-            is_default: path.is_none(),
-            path: path.unwrap_or_else(|| DEFAULT_MODEL.into()),
-            offline: self.offline,
-            branch: self.branch,
-            trust: self.trust_model,
-            device: device(&self.device)?,
-            threads: self.threads,
-            config: self.config,
-        };
-        Ok((choice, words))
+        Ok((self.runtime.choice(path)?, words))
     }
 
     /// The model of a command that takes no pictures.
@@ -249,6 +262,11 @@ pub const DEFAULT_INPUT: &str = "images/";
 const DEFAULT_OUTPUT: &str = "outputs";
 
 impl PictureArgs {
+    /// Whether a flag says which pictures there are.
+    pub fn names_pictures(&self) -> bool {
+        !self.img_path.is_empty()
+    }
+
     /// `words`: what is said without a flag.
     pub fn validated(self, words: Words) -> Result<PictureChoice> {
         words.no_numbers_left()?;
@@ -309,6 +327,17 @@ impl From<MessageArgs> for Verbosity {
     }
 }
 
+/// Those of a list whose name no earlier one has.
+pub fn each_once<T>(list: Vec<T>, name: impl Fn(&T) -> &'static str) -> Vec<T> {
+    let mut wanted: Vec<T> = Vec::new();
+    for item in list {
+        if wanted.iter().all(|other| name(other) != name(&item)) {
+            wanted.push(item);
+        }
+    }
+    wanted
+}
+
 pub fn trimmed(list: Vec<String>) -> Vec<String> {
     list.iter().map(|item| item.trim().to_owned()).collect()
 }
@@ -350,6 +379,37 @@ pub fn check_method(
         bail!("--smooth is for {} only", smoothing_methods());
     }
     Ok(method)
+}
+
+/// The flags with which an explanation has the maps of `method` at `layers`: `auto`, or paths joined by commas.
+pub fn method_flags(method: Method, layers: &str, target: Target, fuse: Fuse, own: &MethodOptions) -> String {
+    let plain = MethodOptions::default();
+    let has_several = matches!(method.auto_layers, AutoLayers::DeepBackbone | AutoLayers::WholeBackbone);
+    let is_fused = layers.contains(',') || (layers == "auto" && has_several);
+    let mut flags = vec![format!("--method {}", method.name)];
+    let mut add = |applies: bool, flag: String| {
+        if applies {
+            flags.push(flag);
+        }
+    };
+    add(layers != "auto", format!("--target-layer {layers}"));
+    add(target != Target::default(), format!("--target {}", target.name));
+    add(is_fused && fuse != Fuse::default(), format!("--fuse {}", fuse.name()));
+    for &setting in method.settings {
+        match setting {
+            Setting::Smooth => add(own.smooth != plain.smooth, format!("--smooth {}", own.smooth)),
+            Setting::Masks => add(own.masks != plain.masks, format!("--masks {}", own.masks)),
+            Setting::Seed => add(own.seed != plain.seed, format!("--seed {}", own.seed)),
+            Setting::MaxChannels => {
+                let most = own.max_channels.unwrap_or_default();
+                add(own.max_channels.is_some(), format!("--max-channels {most}"));
+            }
+            Setting::Precision => {
+                add(own.precision != plain.precision, format!("--precision {}", own.precision.name()));
+            }
+        }
+    }
+    flags.join(" ")
 }
 
 /// Whether there are changed pictures that a precision can be chosen for.

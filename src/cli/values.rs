@@ -11,6 +11,8 @@ use tch::Device;
 use yolo_cam::{Fuse, Method, Target, detect::Spot, geometry::BBox};
 
 use crate::output::{
+    diagnosis::{self, DiagnosisReportSpec},
+    difference::{self, DifferenceReportSpec},
     layouts::{self, LAYOUTS, LayoutSpec},
     reports::{self, REPORTS, ReportSpec},
 };
@@ -85,6 +87,18 @@ impl TypedValueParser for Joined {
 pub fn layout() -> impl TypedValueParser<Value = &'static LayoutSpec> {
     let values = LAYOUTS.iter().map(|layout| PossibleValue::new(layout.name).help(layout.summary));
     PossibleValuesParser::new(values).map(|name| layouts::named(&name.to_lowercase()).expect("clap takes no other"))
+}
+
+/// Takes the name of a report of `diagnose`.
+pub fn diagnosis_report() -> impl TypedValueParser<Value = &'static DiagnosisReportSpec> {
+    let values = diagnosis::REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
+    PossibleValuesParser::new(values).map(|name| diagnosis::named(&name.to_lowercase()).expect("clap takes no other"))
+}
+
+/// Takes the name of a report of `diff`.
+pub fn difference_report() -> impl TypedValueParser<Value = &'static DifferenceReportSpec> {
+    let values = difference::REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
+    PossibleValuesParser::new(values).map(|name| difference::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
 /// Takes the name of a report in the list.

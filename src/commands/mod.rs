@@ -1,15 +1,21 @@
 //! Does what the command line asks for: a file for each command. Those that go over pictures share a [`session`].
 
+mod diagnose;
+mod diff;
 mod eval;
 mod explain;
 mod export;
+mod fate;
 mod interrupt;
+mod labels;
 mod layers;
 mod methods;
 mod model;
 pub mod noun;
 mod options;
 mod parallel;
+mod recorded;
+mod records;
 mod session;
 mod shape;
 mod stdout;
@@ -29,6 +35,8 @@ pub fn run(command: Command) -> Result<Exit> {
         Command::Explain(command) => explain::explain(&command),
         Command::Layers(command) => layers::layers(&command),
         Command::Eval(command) => eval::eval(&command),
+        Command::Diagnose(command) => diagnose::diagnose(&command),
+        Command::Diff(command) => diff::diff(&command),
         Command::Export(command) => export::export(&command),
         Command::Methods => methods::methods(),
         Command::Shape(command) => shape::shape(&command),

@@ -1,18 +1,21 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
-use std::time::SystemTime;
+use std::{fs, io, path::Path, time::SystemTime};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Fuse, Method, Model, TargetLayer,
     detect::{DetectOptions, Query, Spot},
     explain::check_target,
     families::{Aspect, Branch},
+    files::read_regular,
 };
 
 use crate::{
-    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE},
+    cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE, MapChoice},
     output::{PictureId, ResultSettings, reports::Heading, utc},
+    weights,
 };
 
 /// The options of an explanation, checked against the model.
@@ -48,6 +51,20 @@ pub fn eval_options(command: &EvalCommand, choice: &EvalChoice, model: &Model) -
     Ok(options)
 }
 
+/// The options of the explanations of cases, checked against the model.
+pub fn case_options(maps: &MapChoice, detection: &DetectionChoice, model: &Model) -> Result<ExplainOptions> {
+    let options = ExplainOptions::default()
+        .with_img_size(detection.img_size)
+        .with_detect(detect_options_of_classes(detection, model)?)
+        .with_method(maps.method)
+        .with_method_options(maps.method_options)
+        .with_target(maps.target)
+        .with_target_layer(target_layer(maps.target_layers.as_deref(), model)?)
+        .with_fuse(maps.fuse);
+    check_target(model, &options)?;
+    Ok(options)
+}
+
 /// Which predictions become detections: what the user says, else what the family's own package does. Of any class.
 pub fn detect_options(choice: &DetectionChoice, model: &Model) -> DetectOptions {
     let head = model.head();
@@ -73,6 +90,13 @@ fn target_layer(names: Option<&[String]>, model: &Model) -> Result<TargetLayer> 
     let Some(names) = names else { return Ok(TargetLayer::Auto) };
     let layers = names.iter().map(|name| find_layer(name, model)).collect::<Result<Vec<_>>>()?;
     Ok(TargetLayer::Layers(layers))
+}
+
+/// The layers' paths as the model has them, however they were spelled, joined by commas; `auto`.
+pub fn layer_paths(names: Option<&[String]>, model: &Model) -> Result<String> {
+    let Some(names) = names else { return Ok("auto".to_owned()) };
+    let path = |name: &String| Ok(model.layers()[find_layer(name, model)?].path.clone());
+    Ok(names.iter().map(path).collect::<Result<Vec<_>>>()?.join(","))
 }
 
 /// The index of the layer with this name.
@@ -102,13 +126,9 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
 }
 
 /// What the page of a run calls it.
-pub fn heading(command: &ExplainCommand, model: &Model) -> Heading {
+pub fn heading(model: &Model, method: Method) -> Heading {
     let file = model.path().file_name().unwrap_or(model.path().as_os_str());
-    Heading {
-        model: file.to_string_lossy().into_owned(),
-        method: method_of(command, model).name.to_owned(),
-        date: utc(SystemTime::now()),
-    }
+    Heading { model: file.to_string_lossy().into_owned(), method: method.name.to_owned(), date: utc(SystemTime::now()) }
 }
 
 /// What every page says of the run: the version of the program, how it was called, and when.
@@ -248,6 +268,25 @@ fn similar<'a>(wanted: &str, names: &'a [String]) -> Option<&'a str> {
         .filter(|(distance, name)| *distance <= name.chars().count() / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name.as_str())
+}
+
+/// Of all label files, so that changed ones are noticed.
+pub fn labels_sha256(path: &Path) -> Result<String> {
+    if !path.is_dir() {
+        return weights::sha256(path);
+    }
+    let unreadable = || format!("{path:?} cannot be read");
+    let mut files = fs::read_dir(path)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>())
+        .with_context(unreadable)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    let mut sum = Sha256::new();
+    for file in files {
+        sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
+        sum.update(read_regular(&file).with_context(|| format!("{file:?} cannot be read"))?);
+    }
+    Ok(hex::encode(sum.finalize()))
 }
 
 #[cfg(test)]

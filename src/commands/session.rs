@@ -121,6 +121,9 @@ impl<'a> Session<'a> {
     }
 }
 
+/// More workers than this gain little, and each takes memory for its own forward pass.
+pub const MOST_WORKERS: usize = 4;
+
 /// The threads that libtorch may use.
 pub fn threads() -> usize {
     tch::get_num_threads().max(1) as usize

@@ -72,7 +72,7 @@ impl Side {
 impl Evidence {
     /// On all other objects.
     pub fn on_others(&self) -> f64 {
-        self.others.iter().map(|(_, share)| share).sum()
+        self.others.iter().fold(0.0, |sum, (_, share)| sum + share)
     }
 
     /// The side of the object beyond which most of the other heat lies.

@@ -26,6 +26,7 @@
 
 mod average_precision;
 mod cost;
+mod drift;
 mod errors;
 mod evidence;
 mod overlap;
@@ -35,10 +36,11 @@ mod suspicion;
 pub use self::{
     average_precision::{AveragePrecision, ClassPrecision, PrecisionTally},
     cost::{ErrorCost, ErrorCosts, ErrorTally},
+    drift::{Drift, MapOfPicture, drift, pairs},
     errors::{ErrorKind, Judgement, Verdict, judge},
     evidence::{Evidence, Focus, Side, evidence},
     portrait::{Portrait, PortraitSample},
-    suspicion::{Observation, Suspicion, suspicions},
+    suspicion::{Observation, SameFocus, Suspicion, suspicions},
 };
 use crate::geometry::BBox;
 

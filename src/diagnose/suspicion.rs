@@ -35,15 +35,29 @@ pub struct Suspicion {
     pub correct: usize,
     /// Of how many.
     pub of_correct: usize,
+    /// Of correct detections: how many errors of the class look there too, by kind.
+    pub errors: Vec<SameFocus>,
     /// How likely so great a difference to the correct ones is if there is none in truth (Fisher's exact test, one-sided); `None` of
     /// correct detections.
     pub p: Option<f64>,
 }
 
+/// Errors that look where the correct detections do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SameFocus {
+    /// Which errors.
+    pub error: ErrorKind,
+    /// How many of them look there.
+    pub count: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
 impl Suspicion {
     /// Whether a case is one of those meant.
     pub fn is_about(&self, case: &Observation) -> bool {
-        (self.class_id, self.error, self.focus) == (case.class_id, case.error, case.focus)
+        let is_kind = self.error == case.error || self.errors.iter().any(|same| Some(same.error) == case.error);
+        is_kind && (self.class_id, self.focus) == (case.class_id, case.focus)
     }
 }
 
@@ -56,32 +70,48 @@ const LEAST_SHARE: f64 = 0.5;
 /// Errors are suspicious if so great a difference is less likely than this.
 const LEAST_LIKELY: f64 = 0.01;
 
+/// Where the cases of a class and kind look.
+#[derive(Default)]
+struct Looks {
+    all: usize,
+    at: BTreeMap<Focus, usize>,
+}
+
+impl Looks {
+    fn count(&self, focus: Focus) -> usize {
+        self.at.get(&focus).copied().unwrap_or(0)
+    }
+}
+
 /// What is suspicious about the cases of a run. Of each class, first where most of the correct detections look, if that is not at the
 /// object; then the errors that look at a place beside the object significantly more often than the correct detections do.
 pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
-    // How many cases of a class and kind there are, and how many of them look at each place.
-    let mut all: BTreeMap<(usize, Option<ErrorKind>), (usize, BTreeMap<Focus, usize>)> = BTreeMap::new();
+    let mut all: BTreeMap<(usize, Option<ErrorKind>), Looks> = BTreeMap::new();
     for case in cases {
-        let (count, foci) = all.entry((case.class_id, case.error)).or_default();
-        *count += 1;
-        *foci.entry(case.focus).or_default() += 1;
+        let looks = all.entry((case.class_id, case.error)).or_default();
+        looks.all += 1;
+        *looks.at.entry(case.focus).or_default() += 1;
     }
     let mut found = Vec::new();
-    for (&(class_id, error), (of, foci)) in &all {
+    for (&(class_id, error), looks) in all.iter().filter(|(_, looks)| looks.all >= LEAST_CASES) {
+        let of = looks.all;
         let correct = all.get(&(class_id, None));
-        let of_correct = correct.map_or(0, |(count, _)| *count);
-        for (&focus, &count) in foci.iter().filter(|(focus, _)| **focus != Focus::Object) {
-            if *of < LEAST_CASES {
-                continue;
-            }
-            let correct = correct.and_then(|(_, foci)| foci.get(&focus)).copied().unwrap_or(0);
-            let p = error.map(|_| by_chance((count, *of), (correct, of_correct)));
+        let of_correct = correct.map_or(0, |looks| looks.all);
+        for (&focus, &count) in looks.at.iter().filter(|(focus, _)| **focus != Focus::Object) {
+            let correct = correct.map_or(0, |looks| looks.count(focus));
+            let p = error.map(|_| by_chance((count, of), (correct, of_correct)));
             let is_suspicious = match p {
-                None => count as f64 >= LEAST_SHARE * *of as f64,
+                None => count as f64 >= LEAST_SHARE * of as f64,
                 Some(p) => p < LEAST_LIKELY,
             };
             if is_suspicious {
-                found.push(Suspicion { class_id, error, focus, count, of: *of, correct, of_correct, p });
+                let errors = ErrorKind::ALL.into_iter().filter(|_| error.is_none()).filter_map(|kind| {
+                    let looks = all.get(&(class_id, Some(kind)))?;
+                    let count = looks.count(focus);
+                    (count > 0).then_some(SameFocus { error: kind, count, of: looks.all })
+                });
+                let errors = errors.collect();
+                found.push(Suspicion { class_id, error, focus, count, of, correct, of_correct, errors, p });
             }
         }
     }
@@ -139,6 +169,15 @@ mod tests {
         let left = Focus::Beside(Side::Left);
         let found = suspicions(&cases(None, left, 30, 36));
         assert_eq!((found[0].focus, found[0].count, found[0].of, found[0].p), (left, 30, 36, None));
+        let beside = cases(Some(ErrorKind::Background), left, 6, 8);
+        let found = suspicions(&[cases(None, left, 30, 36), beside.clone()].concat());
+        let [only] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!(
+            only.errors,
+            [SameFocus { error: ErrorKind::Background, count: 6, of: 8 }],
+            "the same as correct ones"
+        );
+        assert!(only.is_about(&beside[0]) && !only.is_about(&beside[7]));
         assert!(suspicions(&cases(None, left, 10, 36)).is_empty());
         assert!(suspicions(&cases(None, Focus::Object, 36, 36)).is_empty());
     }

@@ -6,8 +6,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, Visitor},
 };
+use serde_json::Value;
 
-use super::{Label, LabelledPicture, Labels};
+use super::{Files, Label, LabelledPicture, Labels, matched, unmatched};
 use crate::geometry::{BBox, Size};
 
 #[derive(Deserialize)]
@@ -115,6 +116,16 @@ impl<'de> Deserialize<'de> for Flag {
 }
 
 impl Id {
+    /// As JSON has it.
+    fn value(&self) -> Value {
+        match self {
+            // More digits than that only a text keeps.
+            Self::Whole(value) => i64::try_from(*value).map_or_else(|_| Value::from(value.to_string()), Value::from),
+            Self::Real(bits) => Value::from(f64::from_bits(*bits)),
+            Self::Text(text) => Value::from(text.as_str()),
+        }
+    }
+
     /// Without quotes.
     fn plain(&self) -> String {
         match self {
@@ -228,7 +239,7 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
     })?;
     let mut odd = Odd::default();
     let categories = odd.sound(coco.categories, "categories").into_iter().map(|(_, category)| category);
-    let classes = classes(categories.collect(), names)?;
+    let (classes, unknown) = classes(categories.collect(), names)?;
     let images = odd.sound(coco.images, "images");
     let mut labels: HashMap<&Id, Vec<Label>> = images.iter().map(|(_, image)| (&image.id, Vec::new())).collect();
     for (index, annotation) in odd.sound(coco.annotations, "annotations") {
@@ -247,28 +258,26 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
         let path = portable(&image.file_name);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let labels = labels.remove(&image.id).unwrap_or_default();
-        pictures.entry(name).or_default().push(LabelledPicture { path, size: image.size(), labels });
+        pictures.entry(name).or_default().push(LabelledPicture {
+            path,
+            id: image.id.value(),
+            size: image.size(),
+            labels,
+        });
     }
-    Ok(Labels::Coco { pictures, odd: odd.line() })
+    let mut category_ids = vec![None; names.len()];
+    classes.iter().for_each(|(id, &class)| category_ids[class] = Some(id.value()));
+    Ok(Labels { files: Files::Coco(pictures), odd: odd.line(), unknown, category_ids })
 }
 
-/// The class of each category.
-fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<HashMap<Id, usize>, String> {
+/// The class of each category, and the names of those that are none.
+fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<(HashMap<Id, usize>, Vec<String>), String> {
     categories.sort_by(|a, b| a.id.cmp(&b.id));
-    let by_name = |category: &Category| names.iter().position(|name| *name == category.name.plain());
-    let classes: HashMap<Id, usize> =
-        categories.iter().filter_map(|category| Some((category.id.clone(), by_name(category)?))).collect();
-    if !classes.is_empty() {
-        return Ok(classes);
-    }
-    if categories.len() != names.len() {
-        let (given, wanted) = (categories.len(), names.len());
-        return Err(format!(
-            "has {given} categories, none with the name of a class, and the model has {wanted} classes; give the \
-             categories the names of the classes, or the classes those of the categories"
-        ));
-    }
-    Ok(categories.into_iter().map(|category| category.id).zip(0..).collect())
+    let own: Vec<String> = categories.iter().map(|category| category.name.plain()).collect();
+    let matched = matched(&own, names).map_err(|problem| format!("has {problem}"))?;
+    let unknown = unmatched(&own, &matched);
+    let ids = categories.into_iter().map(|category| category.id);
+    Ok((ids.zip(matched).filter_map(|(id, class)| Some((id, class?))).collect(), unknown))
 }
 
 /// The text with `null` for `NaN`, `Infinity` and `-Infinity`, but for those within quotes.
@@ -441,7 +450,7 @@ mod tests {
         assert_eq!(of(&by_name, "c.jpg"), None);
         let by_order = open(&names(["Katze", "Hund"])).unwrap();
         assert_eq!(of(&by_order, "val/a.jpg").unwrap()[0], Label::new(1, dog));
-        assert!(read(text, &["other".to_owned()]).unwrap_err().contains("has 2 categories"));
+        assert!(read(text, &["other".to_owned()]).unwrap_err().contains("has 2 classes, none with the name"));
         assert!(read("[]", &[]).unwrap_err().contains("is no COCO file"));
     }
 }

@@ -276,7 +276,9 @@ impl Results {
     pub fn in_folder(folder: &Path) -> Self {
         let journal = Journal::read(folder);
         let mut results = Self {
-            has_reports: [FILE, "eval.jsonl", "compare.jsonl"].iter().any(|name| folder.join(name).exists()),
+            has_reports: [FILE, "eval.jsonl", "compare.jsonl", "diagnose.jsonl", "diff.jsonl"]
+                .iter()
+                .any(|name| folder.join(name).exists()),
             ..Self::default()
         };
         for entry in journal.entries.into_values() {

@@ -2,6 +2,8 @@
 //! that knows all of it.
 
 mod date;
+pub mod diagnosis;
+pub mod difference;
 mod journal;
 pub mod layouts;
 mod line_file;
@@ -34,7 +36,8 @@ pub use self::{
 };
 
 /// Folders beside reports that hold the reports' files.
-pub const REPORT_FOLDERS: [&str; 4] = ["report-files", "eval-files", "compare-files", "labels"];
+pub const REPORT_FOLDERS: [&str; 6] =
+    ["report-files", "eval-files", "compare-files", diagnosis::FOLDER, difference::FOLDER, "labels"];
 
 /// Takes results in their order, and is closed once there are no more.
 pub trait Sink<T> {

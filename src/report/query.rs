@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::prediction::{Frame, PredictionEntry};
 use crate::{
     detect::{Candidate, Fate, Query, Spot, Trial, Winner},
-    geometry::BBox,
+    geometry::{BBox, LetterboxMap},
     model::Model,
 };
 
@@ -124,6 +124,13 @@ impl Frame<'_> {
     }
 }
 
+impl CandidateEntry {
+    /// `map`: how the picture lies in the input.
+    pub fn new(candidate: &Candidate, model: &Model, map: &LetterboxMap) -> Self {
+        Frame { model, map }.candidate(candidate)
+    }
+}
+
 impl QueryEntry {
     /// `query`: in pixels of the picture.
     pub(super) fn new(query: &Query, candidates: &[Candidate], frame: Frame) -> Self {
@@ -147,7 +154,7 @@ impl TrialEntry {
     pub fn new(img_size: u32, trial: Result<&Trial, &String>, model: &Model) -> Self {
         let best = trial
             .ok()
-            .and_then(|Trial { map, best, .. }| best.as_ref().map(|best| Frame { model, map }.candidate(best)));
+            .and_then(|Trial { map, best, .. }| best.as_ref().map(|best| CandidateEntry::new(best, model, map)));
         Self { img_size, best, error: trial.err().cloned() }
     }
 }

@@ -14,10 +14,9 @@ use yolo_cam::{
 };
 
 use super::{
-    super::{noun::Noun, session::Attempt},
+    super::{noun::Noun, records::Records, session::Attempt},
     cases::CasePictures,
     checks::check_means,
-    journal::Journal,
     measure::{MeasureOutcome, Measured, PictureFigures, Subject},
     reports::{CaseCheck, CaseEntry, CheckMean, Correlations, Findings, ModuleMean, REPORTS},
     table,
@@ -38,7 +37,7 @@ pub struct EvalLedger<'a> {
     noun: Noun,
     /// What is explained of its boxes.
     target: Target,
-    journal: Journal,
+    journal: Records<PictureFigures>,
     meter: &'a Meter,
     records: Vec<PictureFigures>,
     /// Pictures and errors.
@@ -55,7 +54,7 @@ impl<'a> EvalLedger<'a> {
         command: &'a EvalCommand,
         subjects: &'a [Subject],
         model: &Model,
-        journal: Journal,
+        journal: Records<PictureFigures>,
         earlier: Vec<PictureFigures>,
         meter: &'a Meter,
     ) -> Self {

@@ -2,7 +2,6 @@
 
 mod cases;
 mod checks;
-mod journal;
 mod ledger;
 mod measure;
 mod reports;
@@ -11,32 +10,30 @@ mod table;
 use std::{
     collections::{HashMap, HashSet},
     ffi::OsString,
-    fs, io, iter,
+    iter,
     path::Path,
     sync::Arc,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use yolo_cam::{
     Model,
     eval::{Crew, Explainer, Randomization},
     families::Branch,
-    files::read_regular,
     labels::Labels,
 };
 
 use self::{
-    journal::Journal,
     ledger::EvalLedger,
     measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
 };
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{detect_options, eval_options, find_layer},
+    options::{detect_options, eval_options, labels_sha256, layer_paths},
     parallel::as_done,
+    records::Records,
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
@@ -118,13 +115,17 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
 }
 
 /// The journal of the run, and what an earlier run measured of `subjects`.
-fn journal(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> Result<(Journal, Vec<PictureFigures>)> {
+fn journal(
+    command: &EvalCommand,
+    model: &Model,
+    subjects: &[Subject],
+) -> Result<(Records<PictureFigures>, Vec<PictureFigures>)> {
     let path = command.pictures.output_dir.join(format!("{}.jsonl", command.name));
     let settings = settings(command, model)?;
     if !command.skip_existing {
-        return Ok((Journal::begin(&path, &settings)?, Vec::new()));
+        return Ok((Records::begin(&path, &settings)?, Vec::new()));
     }
-    let (journal, mut earlier, damaged) = Journal::resume(&path, &settings)?;
+    let (journal, mut earlier, damaged) = Records::<PictureFigures>::resume(&path, &settings)?;
     if damaged > 0 {
         say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
     }
@@ -189,14 +190,7 @@ fn subjects(command: &EvalCommand, model: &Model) -> Result<Vec<Subject>> {
         let options = eval_options(command, choice, model)?;
         let EvalChoice { method, layers } = choice;
         let method = method.of(model, layers.is_some());
-        let layers = match layers {
-            None => "auto".to_owned(),
-            // As the model has it, however it was spelled.
-            Some(names) => {
-                let path = |name: &String| Ok(model.layers()[find_layer(name, model)?].path.clone());
-                names.iter().map(path).collect::<Result<Vec<_>>>()?.join(",")
-            }
-        };
+        let layers = layer_paths(layers.as_deref(), model)?;
         let flags = Some(command.flags(method, &layers));
         let explainer = Explainer::Method { name: method.name.to_owned(), layers };
         if !subjects.iter().any(|subject: &Subject| subject.explainer == explainer) {
@@ -247,23 +241,4 @@ fn settings(command: &EvalCommand, model: &Model) -> Result<Map<String, Value>> 
         "sanity": command.sanity,
     });
     Ok(settings.as_object().cloned().unwrap_or_default())
-}
-
-/// Of all label files, so that changed ones are noticed.
-fn labels_sha256(path: &Path) -> Result<String> {
-    if !path.is_dir() {
-        return weights::sha256(path);
-    }
-    let unreadable = || format!("{path:?} cannot be read");
-    let mut files = fs::read_dir(path)
-        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>())
-        .with_context(unreadable)?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
-    files.sort();
-    let mut sum = Sha256::new();
-    for file in files {
-        sum.update(file.file_name().unwrap_or_default().as_encoded_bytes());
-        sum.update(read_regular(&file).with_context(|| format!("{file:?} cannot be read"))?);
-    }
-    Ok(hex::encode(sum.finalize()))
 }

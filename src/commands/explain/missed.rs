@@ -2,10 +2,11 @@
 
 use yolo_cam::{
     Model,
-    detect::{Candidate, Detection, Fate, Query, Spot, Trial, Winner},
+    detect::{Candidate, Query, Spot, Trial},
     geometry::LetterboxMap,
 };
 
+use super::super::fate::FateWords;
 use crate::cli::numbers_of;
 
 /// The least confidence at which the packages take boxes when they measure a model: what is weaker is noise.
@@ -120,7 +121,8 @@ impl Answer<'_> {
     /// A candidate in words: `kite 0.0512, IoU 0.81: not above --conf-thres 0.4`
     fn told(&self, candidate: &Candidate) -> String {
         let iou = candidate.iou.map(|iou| format!(", IoU {iou:.2}")).unwrap_or_default();
-        format!("{}{iou}: {}", self.scored(&candidate.detection), self.fate(candidate))
+        let words = self.words();
+        format!("{}{iou}: {}", words.scored(&candidate.detection), words.of(candidate))
     }
 
     /// The candidates, in columns.
@@ -133,7 +135,7 @@ impl Answer<'_> {
                 class: self.name(detection.class_id).to_owned(),
                 iou: iou.map(|iou| format!("  IoU {iou:.2}")).unwrap_or_default(),
                 corners: b.map(|sides| sides.map(|side| side.to_string()).join(",")).unwrap_or_default(),
-                fate: self.fate(candidate),
+                fate: self.words().of(candidate),
             }
         };
         let rows: Vec<Row> = self.candidates.iter().map(row).collect();
@@ -145,38 +147,8 @@ impl Answer<'_> {
         rows.iter().map(line).collect()
     }
 
-    /// What became of a candidate, in words.
-    fn fate(&self, Candidate { fate, winner, .. }: &Candidate) -> String {
-        match (fate, winner) {
-            (Fate::BetterClass, Some(Winner { detection, fate })) => {
-                format!("{} is more probable: {}", self.scored(detection), self.step(fate))
-            }
-            (_, Some(Winner { detection, .. })) => {
-                format!("{}; best class there: {}", self.step(fate), self.scored(detection))
-            }
-            (_, None) => self.step(fate),
-        }
-    }
-
-    fn step(&self, fate: &Fate) -> String {
-        match fate {
-            Fate::Detected { index } => format!("detected, number {}", index + 1),
-            Fate::Threshold { least } => format!("not above --conf-thres {least}"),
-            Fate::Unwanted => "left out by --classes".to_owned(),
-            Fate::Crowded { most } => format!("not among the {most} most confident, and the model takes no more"),
-            Fate::Suppressed { by, iou, limit } => {
-                format!("NMS, by {}: IoU {iou:.2}, above --iou-thres {limit}", self.scored(by))
-            }
-            Fate::Surplus { most } if self.top == Some(*most) => format!("beyond --top {most}"),
-            Fate::Surplus { most } => format!("beyond --max-det {most}"),
-            Fate::EmptyMask => "dropped, as its mask has no pixel".to_owned(),
-            other => other.name().to_owned(),
-        }
-    }
-
-    /// `kite 0.0512`
-    fn scored(&self, found: &Detection) -> String {
-        format!("{} {:.4}", self.name(found.class_id), found.confidence)
+    fn words(&self) -> FateWords<'_> {
+        FateWords { model: self.model, top: self.top }
     }
 
     fn name(&self, class: usize) -> &str {

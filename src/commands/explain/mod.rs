@@ -27,7 +27,7 @@ use super::{
     noun::Noun,
     options::{explain_options, heading, method_of, result_settings, settings, trial_sizes},
     parallel::in_order,
-    session::{Session, create_results, tell_memory, threads, until_stopped},
+    session::{MOST_WORKERS, Session, create_results, tell_memory, threads, until_stopped},
     stdout::print,
 };
 use crate::{
@@ -40,9 +40,6 @@ use crate::{
     },
     progress::{Bar, Progress},
 };
-
-/// More workers than this gain little, and each takes memory for its own forward pass.
-const MOST_WORKERS: usize = 4;
 
 /// Runs the command.
 ///
@@ -134,7 +131,7 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
     let settings = settings(command, &session.model);
-    let heading = heading(command, &session.model);
+    let heading = heading(&session.model, method_of(command, &session.model));
     let arguments: Vec<_> = std::env::args_os().collect();
     let run = Run {
         folder: &command.pictures.output_dir,

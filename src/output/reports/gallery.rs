@@ -25,20 +25,22 @@ use super::Heading;
 use crate::output::{BASE_STYLE, quoted, url_path};
 
 const PAGE: &str = include_str!("gallery/page.html");
-const STYLE: &str = include_str!("gallery/style.css");
+const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("gallery/style.css"));
 /// In the order in which they run.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 9] = [
+    include_str!("../web/base.js"),
     include_str!("gallery/page.js"),
     include_str!("gallery/cards.js"),
-    include_str!("gallery/zoom.js"),
-    include_str!("gallery/labels.js"),
-    include_str!("gallery/heat.js"),
+    include_str!("../web/zoom.js"),
+    include_str!("../web/labels.js"),
+    include_str!("../web/heat.js"),
+    include_str!("../web/dialog.js"),
     include_str!("gallery/view.js"),
     include_str!("gallery/start.js"),
 ];
 
 /// Folder of the page's pictures, beside the page.
-const FOLDER: &str = "report-files";
+pub const FOLDER: &str = "report-files";
 /// Longest sides of a thumbnail and of a large view, in pixels.
 const THUMBNAIL_SIDE: u32 = 320;
 const LARGE_SIDE: u32 = 1920;
@@ -101,10 +103,17 @@ pub struct CardFiles {
     maps: Vec<Option<String>>,
 }
 
+impl CardFiles {
+    /// The maps' URLs, by box, which are not kept with the other files.
+    pub fn take_maps(&mut self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.maps)
+    }
+}
+
 impl Card {
     /// The card of a picture that was explained; `layer`: at which layer, if it has a card for each of several.
     pub fn explained(record: &Record, layer: Option<String>, mut files: CardFiles) -> Self {
-        let mut maps = std::mem::take(&mut files.maps).into_iter();
+        let mut maps = files.take_maps().into_iter();
         let detection = |found: &DetectionEntry| CardBox {
             map: maps.next().flatten(),
             class: found.class.clone(),
@@ -145,17 +154,18 @@ impl Card {
 #[derive(Debug, Clone)]
 pub struct GalleryPictures {
     folder: PathBuf,
+    name: &'static str,
 }
 
 impl GalleryPictures {
-    /// Creates the folder for them in that of the page.
+    /// Creates the folder of this `name` for them in that of the page.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn new(page_folder: &Path) -> Result<Self> {
-        let folder = page_folder.join(FOLDER);
+    pub fn new(page_folder: &Path, name: &'static str) -> Result<Self> {
+        let folder = page_folder.join(name);
         fs::create_dir_all(&folder).map_err(|reason| Error::Io { path: folder.clone(), reason })?;
-        Ok(Self { folder })
+        Ok(Self { folder, name })
     }
 
     /// The size in which the page shows a picture at most.
@@ -180,7 +190,7 @@ impl GalleryPictures {
             let name = format!("{stem}-{what}.jpg");
             let path = self.folder.join(&name);
             write_picture(&path, picture, quality)?;
-            Ok(format!("{FOLDER}/{}", url_path(&name)))
+            Ok(format!("{}/{}", self.name, url_path(&name)))
         };
         let map = |(index, map): (usize, &Option<RgbImage>)| {
             map.as_ref().map(|map| write(&format!("map-{index}"), map, HEAT_QUALITY)).transpose()
@@ -270,7 +280,7 @@ struct PageEntry<'a> {
 
 /// A picture as an input of a command.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Input {
+pub struct Input {
     /// As a shell takes it.
     input: String,
     /// Its number, if it is a frame of that file.
@@ -280,7 +290,7 @@ struct Input {
 
 impl Input {
     /// `image`: as messages name it. `None` if its name is no text.
-    fn of(image: &str) -> Option<Self> {
+    pub fn of(image: &str) -> Option<Self> {
         if image.contains(char::REPLACEMENT_CHARACTER) {
             return None;
         }
@@ -317,12 +327,16 @@ pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[Card]) -> Result<()> 
     })
 }
 
-fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
+/// The text before and behind a mark.
+///
+/// # Errors
+/// If it is not there.
+pub fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
     text.split_once(mark).ok_or_else(|| io::Error::other(format!("the template has no {mark}")))
 }
 
 /// JSON for inside a script element: nothing in it can end the element or open a comment.
-fn embedded(json: &str) -> String {
+pub fn embedded(json: &str) -> String {
     // These stand in strings only.
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -371,7 +385,7 @@ mod tests {
     #[test]
     fn pictures_are_never_larger_than_needed_and_their_urls_are_encoded() {
         let folder = tempfile::tempdir().unwrap();
-        let pictures = GalleryPictures::new(folder.path()).unwrap();
+        let pictures = GalleryPictures::new(folder.path(), FOLDER).unwrap();
         let large = GalleryPictures::large(&RgbImage::new(3840, 1500));
         assert_eq!(large.dimensions(), (1920, 750));
         assert_eq!(GalleryPictures::large(&RgbImage::new(30, 20)).dimensions(), (30, 20));

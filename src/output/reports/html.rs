@@ -12,14 +12,14 @@ use yolo_cam::{
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, GalleryPictures, Look, RunFacts, Shown, heat::grey, write_gallery},
+    gallery::{Card, FOLDER, GalleryPictures, Look, RunFacts, Shown, heat::grey, write_gallery},
 };
 use crate::output::Explained;
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: NAME,
     summary: "report.html, a gallery; its pictures are in report-files/",
-    of_pictures: Some(|run| Ok(Box::new(Cards { pictures: GalleryPictures::new(run.folder)? }))),
+    of_pictures: Some(|run| Ok(Box::new(Cards { pictures: GalleryPictures::new(run.folder, FOLDER)? }))),
     of_run: Some(|run| {
         let facts = RunFacts {
             heading: run.heading.clone(),

@@ -1,7 +1,7 @@
 //! Reports of a run. A report is one file here and one line in [`REPORTS`]; `--report` takes their names.
 
 mod csv;
-mod gallery;
+pub mod gallery;
 mod html;
 mod json;
 mod txt;

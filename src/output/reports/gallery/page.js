@@ -1,15 +1,7 @@
-"use strict";
-// The page of a run: what all its parts share. Names come from files and models, so they only ever become text, never markup.
+// ---- The page of a run: what its parts share
 
-const byId = (id) => document.getElementById(id);
-const { heading, settings, look, command, colors, entries } = JSON.parse(byId("data").textContent);
-
-/** An element with properties and children. */
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
+const data = JSON.parse(byId("data").textContent);
+const { look, command, colors, entries } = data;
 
 const detections = entries.flatMap((entry) => entry.detections);
 /** What the model finds: boxes, or classes of whole pictures. */
@@ -17,25 +9,17 @@ const things = detections.every((detection) => detection.box_image) ? ["box", "b
 
 /** Whether maps were verified: what a map is worth is told only then. */
 const hasVerdicts = detections.some((detection) => detection.verify);
-const wordOf = { faithful: "faithful", blob: "no better than a blob", misleading: "misleading" };
 
-const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 const colorOf = (detection) => colors[detection.class_id % colors.length];
 
 /** The picture with its folder, and the layer if it has a result for each of several. */
 const title = (entry) => (entry.layer ? `${entry.image} (${entry.layer})` : entry.image);
 
-const parts = (entry) => entry.image.split(/[\\/]/);
-const pictures = new Set(entries.map((entry) => entry.image));
-const namesakes = new Map();
-for (const image of pictures) {
-  const name = parts({ image }).at(-1);
-  namesakes.set(name, (namesakes.get(name) ?? 0) + 1);
-}
+const short = shortNames(entries.map((entry) => entry.image));
 
-/** The file without its folders, but for the last where pictures have the same name. */
+/** The same without folders. */
 function name(entry) {
-  const shown = parts(entry).slice(namesakes.get(parts(entry).at(-1)) > 1 ? -2 : -1).join("/");
+  const shown = short.get(entry.image);
   return entry.layer ? `${shown} (${entry.layer})` : shown;
 }
 

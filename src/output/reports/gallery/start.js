@@ -3,6 +3,11 @@
 /** Controls of the large view. */
 const controls = ["wipe", "opacity", "threshold"].map(byId);
 
+/** The part of the picture that has heat, from the left. */
+function wipe() {
+  byId("heat-layer").style.clipPath = `inset(0 ${100 - Number(byId("wipe").value)}% 0 0)`;
+}
+
 function apply() {
   wipe();
   colorHeat();
@@ -66,15 +71,12 @@ document.addEventListener("keydown", (event) => {
 addEventListener("hashchange", recall);
 
 const failed = entries.filter((entry) => entry.error).length;
-byId("heading").textContent = [heading.model, heading.method, heading.date].join(" · ");
+showRun(data);
 byId("summary").textContent = [
   plural(entries.length, "picture", "pictures"),
   plural(detections.length, ...things),
   failed ? `${failed} failed` : "",
 ].filter(Boolean).join(", ");
-byId("settings").append(
-  ...settings.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]),
-);
 const counts = new Map();
 for (const { class: name } of detections) counts.set(name, (counts.get(name) ?? 0) + 1);
 byId("trust-filter").hidden = !hasVerdicts;

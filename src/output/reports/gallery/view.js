@@ -1,19 +1,15 @@
 // ---- The large view
 
-const view = byId("view");
-
 /** Index of the entry in view, or null. */
 let opened = null;
 
 /** What belongs to each box of the entry in view: its row, its outline and its label. */
 let marks = [];
 
-/** "faithful (+0.12, +0.08)": what a map is worth, and how far it is above the Gaussian under both fills. */
-function trustOf({ verify }) {
-  if (!verify) return "";
-  const gain = ({ own, gaussian }) => `${own >= gaussian ? "+" : "−"}${Math.abs(own - gaussian).toFixed(2)}`;
-  return `${wordOf[verify.word]} (${gain(verify.mean)}, ${gain(verify.tiles)})`;
-}
+/** Whose heat is shown: "all", "none", or the index of a box. */
+let heatOf = "all";
+
+const pictureInView = () => entries[opened];
 
 const labelOf = ({ class: name, confidence }) => `${name} ${confidence.toFixed(2)}`;
 
@@ -46,9 +42,7 @@ function row(detection, index) {
 function outline(detection, index) {
   // A class of the whole picture has no outline.
   const [x1, y1, x2, y2] = detection.box_image ?? [0, 0, 0, 0];
-  const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  const attributes = { x: x1, y: y1, width: x2 - x1, height: y2 - y1, stroke: colorOf(detection) };
-  for (const [name, value] of Object.entries(attributes)) rect.setAttribute(name, value);
+  const rect = draw("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, stroke: colorOf(detection) });
   rect.addEventListener("click", () => chooseOnPicture(index));
   return rect;
 }
@@ -103,6 +97,7 @@ function showBoxes(entry) {
     line: row(detection, index),
     outline: outline(detection, index),
     plate: label(detection, index),
+    corners: detection.box_image,
   }));
   const area = ({ outline }) => outline.getAttribute("width") * outline.getAttribute("height");
   const byArea = [...marks].sort((a, b) => area(b) - area(a));
@@ -112,19 +107,6 @@ function showBoxes(entry) {
   byId("view-table").hidden = entry.detections.length === 0;
   byId("view-caption").textContent =
     things[0] === "box" ? "Click a row, or a box in the picture, for its own heat." : "Click a row for its own heat.";
-}
-
-/** The command that explains this one picture again. */
-function showCommand(entry) {
-  const line = command && entry.input ? `${command} ${entry.input}` : "";
-  byId("command").textContent = line;
-  byId("command-note").textContent = !line
-    ? "A name is no text that a command could be shown with."
-    : entry.frame === undefined
-      ? "In the folder where the run was started. Results go into a folder of their own."
-      : `In the folder where the run was started. All frames of the file are explained; this is number ${entry.frame}.`;
-  byId("copy").hidden = !line;
-  byId("copy").textContent = "Copy";
 }
 
 /** Opens an entry with the heat of `whose`. */
@@ -148,7 +130,8 @@ function open(index, whose = "all") {
     byId("view-picture").alt = `${entry.image}: ${classesOf(entry) || problem(entry)[1]}`;
   }
   showBoxes(entry);
-  showCommand(entry);
+  const line = command && entry.input ? `${command} ${entry.input}` : "";
+  showCommand(line, entry.frame, "Results go into a folder of their own.");
   byId("view-note").textContent = entry.error ?? (entry.detections.length ? "" : `no ${things[1]}`);
   byId("view-note").className = entry.error ? "error" : "";
   if (!view.open) view.showModal();
@@ -162,37 +145,11 @@ function step(by) {
   if (opened !== null && next !== undefined && shown.includes(opened)) open(next, heatOf === "none" ? "none" : "all");
 }
 
-async function copyCommand() {
-  const text = byId("command").textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Where a page from the disk may not write to the clipboard, it may copy what is selected.
-    getSelection().selectAllChildren(byId("command"));
-    document.execCommand("copy");
-  }
-  byId("copy").textContent = "Copied";
-}
-
 view.addEventListener("close", () => {
   const card = cards[opened]?.firstElementChild;
   opened = null;
   remember();
   card?.focus();
 });
-view.addEventListener("click", (event) => {
-  if (event.target === view) view.close();
-});
-view.addEventListener("keydown", (event) => {
-  // On a slider the arrows move the slider.
-  if (event.target.type === "range" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (zoomedByKey(event)) event.preventDefault();
-  else if (event.key === "ArrowLeft") step(-1);
-  else if (event.key === "ArrowRight") step(1);
-});
-byId("previous").addEventListener("click", () => step(-1));
-byId("next").addEventListener("click", () => step(1));
-byId("close").addEventListener("click", () => view.close());
-byId("copy").addEventListener("click", copyCommand);
 byId("heat-all").addEventListener("click", () => choose("all"));
 byId("heat-none").addEventListener("click", () => choose("none"));

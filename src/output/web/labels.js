@@ -10,17 +10,16 @@ function spots([x1, y1, x2, y2], { width, height }) {
 }
 
 /**
- * Puts each label at its box, so that it hides no label of a more confident box as long as there is room, and is as large
- * however the picture is zoomed. `scale`: pixels of the screen for each pixel of the picture.
+ * Puts each label at its box, so that it hides no label of an earlier one (a more confident box) as long as there is room, and
+ * is as large however the picture is zoomed. `scale`: pixels of the screen for each pixel of the picture.
  */
-function placeLabels(entry, scale) {
+function placeLabels(picture, scale) {
   const sizes = marks.map(({ plate }) => ({ width: plate.offsetWidth, height: plate.offsetHeight }));
   const taken = [];
-  for (const [index, { plate }] of marks.entries()) {
-    const corners = entry.detections[index].box_image;
+  for (const [index, { plate, corners }] of marks.entries()) {
     const size = sizes[index];
     if (!corners || size.width === 0) continue;
-    const [width, height] = [entry.width * scale, entry.height * scale];
+    const [width, height] = [picture.width * scale, picture.height * scale];
     const isInside = ([x, y]) => x >= 0 && x + size.width <= width && y >= 0 && y + size.height <= height;
     const isFree = ([x, y]) => taken.every(([left, top, right, bottom]) =>
       x >= right + GAP || left >= x + size.width + GAP || y >= bottom + GAP || top >= y + size.height + GAP);

@@ -5,9 +5,6 @@
 
 const heat = byId("view-heat");
 
-/** Whose heat is shown: "all", "none", or the index of a box. */
-let heatOf = "all";
-
 /** The colours of the colormap, and from heat to opacity: none below the threshold, and above it what fades with the heat. */
 function colorHeat() {
   const [opacity, threshold] = [Number(byId("opacity").value), Number(byId("threshold").value)];
@@ -23,20 +20,20 @@ function colorHeat() {
 /** Maps that are wanted now; those of an earlier choice come too late. */
 let asked = 0;
 
-/** Draws the largest of the maps of some boxes of an entry. */
-function drawHeat(entry, boxes) {
+/** Draws the largest of the maps of some boxes of a picture. */
+function drawHeat(picture, boxes) {
   asked += 1;
   const mine = asked;
   const urls = boxes.map((box) => box.map).filter(Boolean);
   heat.hidden = true;
-  if (!entry.files) return;
-  const [x1, y1, x2, y2] = entry.files.heat_area;
+  if (!picture.files) return;
+  const [x1, y1, x2, y2] = picture.files.heat_area;
   const share = (length, whole) => `${(length / whole) * 100}%`;
   Object.assign(heat.style, {
-    left: share(x1, entry.width),
-    top: share(y1, entry.height),
-    width: share(x2 - x1, entry.width),
-    height: share(y2 - y1, entry.height),
+    left: share(x1, picture.width),
+    top: share(y1, picture.height),
+    width: share(x2 - x1, picture.width),
+    height: share(y2 - y1, picture.height),
   });
   const context = heat.getContext("2d");
   for (const url of urls) {
@@ -53,11 +50,6 @@ function drawHeat(entry, boxes) {
     });
     map.src = url;
   }
-}
-
-/** The part of the picture that has heat, from the left. */
-function wipe() {
-  byId("heat-layer").style.clipPath = `inset(0 ${100 - Number(byId("wipe").value)}% 0 0)`;
 }
 
 for (const [id, value] of Object.entries({ opacity: look.opacity, threshold: look.threshold })) {

@@ -1,19 +1,19 @@
-//! What was measured, line by line: a run that was stopped goes on from there.
+//! What is known of each picture, line by line: a run that was stopped goes on from there.
 
 use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, BufRead, BufReader},
+    marker::PhantomData,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use yolo_cam::files::folder_of;
 
-use super::measure::PictureFigures;
 use crate::output::LineFile;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -27,27 +27,28 @@ struct Header {
 }
 
 /// A file of records, a line each.
-pub struct Journal {
+pub struct Records<R> {
     path: PathBuf,
     settings: Map<String, Value>,
     /// None before the first record.
     file: Option<LineFile>,
+    record: PhantomData<fn(&R)>,
 }
 
-impl Journal {
+impl<R: Serialize + DeserializeOwned> Records<R> {
     /// Begins a new file, which takes the place of an older one with its first record: a run that comes to nothing takes
     /// nothing away.
     pub fn begin(path: &Path, settings: &Map<String, Value>) -> Result<Self> {
         // Better told now than after the first picture.
         folder_of(path).and_then(tempfile::tempfile_in).with_context(|| format!("{path:?} cannot be written"))?;
-        Ok(Self { path: path.to_owned(), settings: settings.clone(), file: None })
+        Ok(Self { path: path.to_owned(), settings: settings.clone(), file: None, record: PhantomData })
     }
 
     /// Goes on with a file, if there is one, and returns its records, and how many lines were left out as damaged.
     ///
     /// # Errors
     /// If it was made with other settings, or by another version: figures would not be comparable.
-    pub fn resume(path: &Path, settings: &Map<String, Value>) -> Result<(Self, Vec<PictureFigures>, usize)> {
+    pub fn resume(path: &Path, settings: &Map<String, Value>) -> Result<(Self, Vec<R>, usize)> {
         let (records, damaged) = match File::open(path) {
             Ok(file) => read(BufReader::new(file), settings).with_context(|| format!("{path:?}"))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -60,7 +61,12 @@ impl Journal {
             _ => replaced(path, settings, &records),
         };
         let file = Some(file.with_context(|| format!("{path:?} cannot be written"))?);
-        Ok((Self { path: path.to_owned(), settings: settings.clone(), file }, records, damaged))
+        Ok((Self { path: path.to_owned(), settings: settings.clone(), file, record: PhantomData }, records, damaged))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// All that the figures depend on.
@@ -69,34 +75,34 @@ impl Journal {
     }
 
     /// Adds a record.
-    pub fn add(&mut self, record: &PictureFigures) -> Result<()> {
+    pub fn add(&mut self, record: &R) -> Result<()> {
         self.try_add(record).with_context(|| format!("{:?} cannot be written", self.path))
     }
 
-    fn try_add(&mut self, record: &PictureFigures) -> io::Result<()> {
+    fn try_add(&mut self, record: &R) -> io::Result<()> {
         let file = match &mut self.file {
             Some(file) => file,
-            none => none.insert(replaced(&self.path, &self.settings, &[])?),
+            none => none.insert(replaced::<R>(&self.path, &self.settings, &[])?),
         };
         file.add(record)
     }
 }
 
 /// Writes the file anew, and opens it for more.
-fn replaced(path: &Path, settings: &Map<String, Value>, records: &[PictureFigures]) -> io::Result<LineFile> {
+fn replaced<R: Serialize>(path: &Path, settings: &Map<String, Value>, records: &[R]) -> io::Result<LineFile> {
     let header = Header { yolo_cam: VERSION.to_owned(), settings: settings.clone() };
     LineFile::replace(path, [Line::Header(&header)].into_iter().chain(records.iter().map(Line::Record)))
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Line<'a> {
+enum Line<'a, R> {
     Header(&'a Header),
-    Record(&'a PictureFigures),
+    Record(&'a R),
 }
 
 /// The records, and how many lines are none.
-fn read(mut file: impl BufRead, settings: &Map<String, Value>) -> Result<(Vec<PictureFigures>, usize)> {
+fn read<R: DeserializeOwned>(mut file: impl BufRead, settings: &Map<String, Value>) -> Result<(Vec<R>, usize)> {
     let mut next = || -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         Ok((file.read_until(b'\n', &mut line)? > 0).then_some(line))
@@ -129,21 +135,18 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use yolo_cam::eval::{Cost, Explainer};
 
-    fn record(image: &str) -> PictureFigures {
-        let explainer = Explainer::Method { name: "gradcam".into(), layers: "auto".into() };
-        let cost = Cost { explanation: 0.5, forward: 0.25 };
-        PictureFigures {
-            image: image.into(),
-            explainer,
-            cases: Vec::new(),
-            has_labels: None,
-            cost,
-            randomized: Vec::new(),
-            class_checks: Vec::new(),
-            missing: 0,
-        }
+    /// A record, as a command may have it.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Figures {
+        image: String,
+        share: f64,
+    }
+
+    type Journal = Records<Figures>;
+
+    fn record(image: &str) -> Figures {
+        Figures { image: image.into(), share: 0.25 }
     }
 
     fn settings(steps: u32) -> Map<String, Value> {
@@ -162,7 +165,7 @@ mod tests {
         let (mut journal, records, damaged) = Journal::resume(&path, &settings(5)).unwrap();
         assert_eq!(damaged, 1);
         assert_eq!(records.iter().map(|record| record.image.as_str()).collect::<Vec<_>>(), ["a.jpg"]);
-        assert_eq!(records[0].cost, record("a.jpg").cost);
+        assert_eq!(records[0], record("a.jpg"));
         journal.add(&record("b.jpg")).unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole, "as if it had never been stopped");
     }

@@ -13,7 +13,7 @@ const within = (start, picture, room) =>
 
 /** Puts the picture in its place; its size on the stage follows from the picture's own. */
 function arrange() {
-  const { width, height } = entries[opened] ?? {};
+  const { width, height } = pictureInView() ?? {};
   if (!width || !stage.clientWidth) return;
   const fit = Math.min(stage.clientWidth / width, stage.clientHeight / height);
   const [w, h] = [width * fit, height * fit];
@@ -22,7 +22,7 @@ function arrange() {
   scene.style.width = `${w}px`;
   scene.style.height = `${h}px`;
   scene.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.zoom})`;
-  placeLabels(entries[opened], fit * place.zoom);
+  placeLabels({ width, height }, fit * place.zoom);
   stage.classList.toggle("zoomed", place.zoom > 1);
   byId("zoom").textContent = `${Math.round(place.zoom * 100)} %`;
 }

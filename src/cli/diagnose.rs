@@ -1,0 +1,110 @@
+//! Why a detector is wrong: `diagnose`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::{
+    data_yaml::{Split, dataset},
+    maps::{MapArgs, MapChoice},
+    shared::{
+        DetectionArgs, DetectionChoice, MessageArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice, Verbosity,
+        each_once,
+    },
+    values::{diagnosis_report, verify_steps},
+};
+use crate::output::diagnosis::DiagnosisReportSpec;
+
+#[derive(Debug, Args)]
+pub struct DiagnoseArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO [default: for each picture a text file where
+    /// YOLO looks for it: the folder 'images' in its path replaced by 'labels', or else beside it]
+    #[arg(long, value_name = "PATH", help_heading = "Input and output")]
+    labels: Option<PathBuf>,
+    /// A data.yaml, which says where the pictures are and what the classes of the labels are called
+    #[arg(long, value_name = "FILE", help_heading = "Input and output")]
+    data: Option<PathBuf>,
+    /// Which of the pictures that --data names
+    #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Input and output")]
+    split: Split,
+    /// What is written
+    #[arg(long, value_name = "KIND,...", value_parser = diagnosis_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
+    report: Vec<&'static DiagnosisReportSpec>,
+    /// Go on where an earlier run into the same folder was stopped
+    #[arg(long, help_heading = "Input and output")]
+    skip_existing: bool,
+    /// How many pictures are worked on at once [default: as suits the cores, 4 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input and output")]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    maps: MapArgs,
+    /// Also measure what each map is worth; see 'yolo-cam --help'
+    #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "12", value_parser = verify_steps, help_heading = "Explanation")]
+    verify: Option<u16>,
+    #[command(flatten)]
+    detection: DetectionArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+#[derive(Debug)]
+pub struct DiagnoseCommand {
+    pub model: ModelChoice,
+    pub pictures: PictureChoice,
+    /// `None`: where YOLO looks for them.
+    pub labels: Option<PathBuf>,
+    /// Names of the labels' classes, where a file of the dataset says them.
+    pub label_names: Option<Vec<String>>,
+    /// Each once.
+    pub reports: Vec<&'static DiagnosisReportSpec>,
+    pub skip_existing: bool,
+    /// `None`: as suits the cores.
+    pub jobs: Option<u16>,
+    pub maps: MapChoice,
+    /// With how many changed pictures for each map and fill maps are measured, if they are.
+    pub verify: Option<u16>,
+    pub detection: DetectionChoice,
+    pub verbosity: Verbosity,
+}
+
+impl DiagnoseArgs {
+    pub fn validated(self) -> Result<DiagnoseCommand> {
+        let maps = self.maps.validated(self.verify.is_some())?;
+        let detection = DetectionChoice::from(self.detection);
+        if detection.top.is_some() {
+            bail!("--top leaves out detections, which would look like errors; take --conf-thres or --max-det");
+        }
+        let (model, words) = self.model.validated()?;
+        let names_pictures = !words.inputs.is_empty() || self.pictures.names_pictures();
+        let mut pictures = self.pictures.validated(words)?;
+        let reports = each_once(self.report, |report| report.name);
+        let mut label_names = None;
+        if let Some(file) = &self.data {
+            let (of_split, names) = dataset(file, self.split)?;
+            label_names = Some(names);
+            if !names_pictures {
+                pictures.inputs = of_split;
+                // As its own package does.
+                pictures.recursive = true;
+            }
+        }
+        Ok(DiagnoseCommand {
+            model,
+            pictures,
+            labels: self.labels,
+            label_names,
+            reports,
+            skip_existing: self.skip_existing,
+            jobs: self.jobs,
+            maps,
+            verify: self.verify,
+            detection,
+            verbosity: self.messages.into(),
+        })
+    }
+}

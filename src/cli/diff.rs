@@ -1,0 +1,95 @@
+//! Two detectors: `diff`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use super::{
+    maps::{MapArgs, MapChoice},
+    shared::{
+        DetectionArgs, DetectionChoice, MessageArgs, ModelChoice, PictureArgs, PictureChoice, RuntimeArgs, Verbosity,
+        each_once,
+    },
+    values::difference_report,
+    words::Words,
+};
+use crate::output::difference::DifferenceReportSpec;
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The old model
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+    /// The new model, of any family. Classes are the same that have the same name
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+    /// Another training of the old model, with another seed: how far its evidence is from that of the old one is noise [default: noise is
+    /// how far the evidence of the old model's second-best prediction of the same object is from that of its best]
+    #[arg(long, value_name = "MODEL", help_heading = "Model")]
+    noise: Option<PathBuf>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    #[command(flatten)]
+    pictures: PictureArgs,
+    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO. With labels it is told which errors are fixed,
+    /// and which are new
+    #[arg(long, value_name = "PATH", help_heading = "Input and output")]
+    labels: Option<PathBuf>,
+    /// What is written
+    #[arg(long, value_name = "KIND,...", value_parser = difference_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
+    report: Vec<&'static DifferenceReportSpec>,
+    /// Go on where an earlier run into the same folder was stopped
+    #[arg(long, help_heading = "Input and output")]
+    skip_existing: bool,
+    /// How many pictures are worked on at once [default: as suits the cores, 4 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input and output")]
+    jobs: Option<u16>,
+    #[command(flatten)]
+    maps: MapArgs,
+    #[command(flatten)]
+    detection: DetectionArgs,
+    #[command(flatten)]
+    messages: MessageArgs,
+}
+
+#[derive(Debug)]
+pub struct DiffCommand {
+    pub old: ModelChoice,
+    pub new: ModelChoice,
+    /// Another training of the old one.
+    pub noise: Option<ModelChoice>,
+    pub pictures: PictureChoice,
+    pub labels: Option<PathBuf>,
+    /// Each once.
+    pub reports: Vec<&'static DifferenceReportSpec>,
+    pub skip_existing: bool,
+    /// `None`: as suits the cores.
+    pub jobs: Option<u16>,
+    pub maps: MapChoice,
+    pub detection: DetectionChoice,
+    pub verbosity: Verbosity,
+}
+
+impl DiffArgs {
+    pub fn validated(self) -> Result<DiffCommand> {
+        let detection = DetectionChoice::from(self.detection);
+        if detection.top.is_some() {
+            bail!("--top leaves out detections, which would look lost; take --conf-thres or --max-det");
+        }
+        let choice = |path: PathBuf| self.runtime.choice(Some(path));
+        Ok(DiffCommand {
+            old: choice(self.old)?,
+            new: choice(self.new)?,
+            noise: self.noise.map(choice).transpose()?,
+            pictures: self.pictures.validated(Words::default())?,
+            labels: self.labels,
+            reports: each_once(self.report, |report| report.name),
+            skip_existing: self.skip_existing,
+            jobs: self.jobs,
+            maps: self.maps.validated(false)?,
+            detection,
+            verbosity: self.messages.into(),
+        })
+    }
+}

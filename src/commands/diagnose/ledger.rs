@@ -1,0 +1,140 @@
+//! Keeps what is known of each picture, and reports it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use yolo_cam::{diagnose::ErrorKind, text::printable};
+
+use super::super::{
+    recorded::{End, Record, write_all},
+    stdout::{print, write_table},
+};
+use crate::{
+    cli::DiagnoseCommand,
+    exit::Exit,
+    output::{
+        PictureId,
+        diagnosis::{Case, Findings, LEAST_CONFIDENCE, PictureRecord, RunFacts, Summary, Summing, told},
+    },
+};
+
+impl Record for PictureRecord {
+    fn image(&self) -> &str {
+        &self.image
+    }
+
+    fn picture(&self) -> &PictureId {
+        &self.picture
+    }
+
+    fn label_text(&self) -> Option<&str> {
+        self.label_text.as_deref()
+    }
+
+    /// `3 correct, 1 wrong class, 2 missed`
+    fn in_short(&self) -> String {
+        counted(&self.cases)
+    }
+}
+
+pub struct DiagnoseLedger<'a> {
+    command: &'a DiagnoseCommand,
+    names: &'a [String],
+    run: &'a RunFacts,
+    summing: Summing,
+    /// What the reports need of each picture: all but the boxes, of which there may be hundreds.
+    records: Vec<PictureRecord>,
+}
+
+impl<'a> DiagnoseLedger<'a> {
+    /// `names`: of the classes.
+    pub fn new(command: &'a DiagnoseCommand, names: &'a [String], run: &'a RunFacts) -> Self {
+        Self { command, names, run, summing: Summing::default(), records: Vec::new() }
+    }
+
+    pub fn keep(&mut self, mut record: PictureRecord) {
+        self.summing.add(&record);
+        record.found = Vec::new();
+        self.records.push(record);
+    }
+
+    /// Writes the reports, and tells the result.
+    pub fn close(&self, end: &End<PictureRecord>, reports: &[PathBuf]) -> Exit {
+        let summary = self.summing.summary(self.command.maps.method_options.seed);
+        if summary.unlabelled > 0 {
+            say!(
+                "note: {} of {} pictures have no label file, and count as empty, as where YOLO trains",
+                summary.unlabelled,
+                summary.pictures
+            );
+        }
+        let findings = Findings {
+            run: self.run,
+            summary: &summary,
+            names: self.names,
+            failed: &end.failed,
+            settings: end.journal.settings(),
+            records: end.journal.path(),
+        };
+        let sinks = self.command.reports.iter().zip(reports);
+        let sinks = sinks.map(|(report, path)| (report.open)(path.clone(), &findings));
+        end.close(self.records.is_empty(), self.command.verbosity, reports, || {
+            [write_all(sinks, &self.records), self.show(&summary)]
+        })
+    }
+
+    /// The figures to stdout.
+    fn show(&self, summary: &Summary) -> Result<()> {
+        let percent = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1}", value * 100.0));
+        let count = |error: ErrorKind| {
+            self.records.iter().flat_map(|record| &record.cases).filter(|case| case.error == Some(error)).count()
+        };
+        let least = self.run.least_confidence;
+        let mut table = vec![["ERROR", "AP50 LOST", "CASES", "HEAT ON THE OBJECT [95 %]"].map(str::to_owned)];
+        let on_object = |kind: &str| {
+            let group = summary.groups.iter().find(|group| group.class_id.is_none() && group.kind == kind);
+            group.and_then(|group| group.object).map_or("-".to_owned(), |mean| {
+                format!("{:.0} % [{:.0}, {:.0}]", mean.mean * 100.0, mean.low * 100.0, mean.high * 100.0)
+            })
+        };
+        let correct = self.records.iter().flat_map(|record| &record.cases).filter(|case| case.error.is_none()).count();
+        table.push(["none (correct)".to_owned(), String::new(), correct.to_string(), on_object("correct")]);
+        for cost in &summary.errors.kinds {
+            table.push([
+                cost.kind.summary().to_owned(),
+                format!("{:.1}", cost.delta_ap * 100.0),
+                count(cost.kind).to_string(),
+                on_object(cost.kind.name()),
+            ]);
+        }
+        print(|out| {
+            use std::io::Write;
+            writeln!(
+                out,
+                "AP {}, AP50 {}, AP75 {}: {} objects in {} pictures, boxes from confidence {LEAST_CONFIDENCE} on",
+                percent(summary.precision.ap),
+                percent(summary.precision.ap50),
+                percent(summary.precision.ap75),
+                summary.objects,
+                summary.pictures
+            )?;
+            writeln!(out, "cases: boxes above confidence {least}, and what they miss\n")?;
+            write_table(out, &table)?;
+            if !summary.suspicions.is_empty() {
+                writeln!(out, "\nLook at these first:")?;
+            }
+            summary.suspicions.iter().try_for_each(|one| writeln!(out, "  {}", printable(&told(one, self.names))))
+        })?;
+        Ok(())
+    }
+}
+
+/// `3 correct, 1 wrong class, 2 missed`
+fn counted(cases: &[Case]) -> String {
+    let count = |error: Option<ErrorKind>| cases.iter().filter(|case| case.error == error).count();
+    let correct = count(None);
+    let errors = ErrorKind::ALL.into_iter().map(|kind| (count(Some(kind)), kind.summary()));
+    let told = [(correct, "correct")].into_iter().chain(errors).filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
+    if told.is_empty() { "nothing there, and nothing found".to_owned() } else { told.join(", ") }
+}

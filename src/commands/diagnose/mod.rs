@@ -1,0 +1,178 @@
+//! `yolo-cam diagnose`: why a detector is wrong.
+
+mod ledger;
+mod worker;
+
+use std::{iter, path::PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+use yolo_cam::{
+    Model,
+    eval::{Crew, VerifyOptions},
+    families::{Aspect, Branch},
+    labels::Labels,
+};
+
+use self::{
+    ledger::DiagnoseLedger,
+    worker::{Task, Worker},
+};
+use super::{
+    labels::open_labels,
+    model::warn_of_target,
+    options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command},
+    recorded::Start,
+    session::{MOST_WORKERS, Session, tell_memory, threads},
+};
+use crate::{
+    cli::DiagnoseCommand,
+    exit::Exit,
+    inputs::{Items, Picture},
+    output::{
+        Namer,
+        diagnosis::{FOLDER, RunFacts},
+        quoted,
+        reports::gallery::GalleryPictures,
+    },
+    weights,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use, an unusable model or labels, or settings that differ from those of the run that is to go on.
+pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
+    let precision = command.maps.method_options.precision;
+    let session = Session::open(&command.model, &command.pictures, &command.detection, precision, command.verbosity)?;
+    let model = &session.model;
+    ensure!(
+        model.head().has(Aspect::Box),
+        "diagnose holds boxes against labels, and this {} model predicts none; take a detector",
+        model.head().family()
+    );
+    let options = case_options(&command.maps, &command.detection, model)?;
+    let labels = open_labels(command.labels.as_deref(), command.label_names.as_deref(), model.names())?;
+    let method = options.method_of(model);
+    warn_of_target(command.maps.target, iter::once(command.maps.method), model);
+    let output_dir = &command.pictures.output_dir;
+    let _lock = session.begin()?;
+    let is_talkative = session.is_talkative();
+    if is_talkative {
+        session.tell_choices(method, command.maps.target_layers.as_deref(), &options.detect);
+    }
+    let reports: Vec<PathBuf> = command.reports.iter().map(|report| output_dir.join(report.file)).collect();
+    let start = Start::new(
+        output_dir.join("diagnose.jsonl"),
+        &settings(command, model)?,
+        command.skip_existing,
+        reports.clone(),
+        command.verbosity,
+    )?;
+    let items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
+    let total = items.total();
+    let workers = match command.jobs {
+        Some(jobs) => jobs.into(),
+        None if method.runs_again() || command.verify.is_some() => 1,
+        None => threads().min(MOST_WORKERS),
+    };
+    let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let run = facts(command, model, &options, &labels)?;
+    let has_page = command.reports.iter().any(|report| report.has_pictures);
+    let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
+    let verify = command.verify.map(|steps| {
+        VerifyOptions::default()
+            .with_steps(steps.into())
+            .with_batch(command.maps.method_options.batch)
+            .with_precision(precision)
+            .with_seed(command.maps.method_options.seed)
+    });
+    let task = Task {
+        options: &options,
+        labels: &labels,
+        unnamed_is_empty: labels.is_yolo(),
+        verify,
+        pictures: pictures.as_ref(),
+    };
+    let crew = crew(model, workers, task)?;
+    let mut ledger = DiagnoseLedger::new(command, model.names(), &run);
+    let workers = crew.into_iter().map(|mut worker| {
+        move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
+    });
+    let end = start.run(items, Some(&labels), workers.collect(), |record| ledger.keep(record));
+    let exit = ledger.close(&end, &reports);
+    tell_memory(command.verbosity);
+    Ok(exit)
+}
+
+/// All that a record depends on, but for the picture.
+fn settings(command: &DiagnoseCommand, model: &Model) -> Result<Map<String, Value>> {
+    let DiagnoseCommand { detection, maps, .. } = command;
+    let detect = detect_options(detection, model);
+    let settings = json!({
+        "model_sha256": weights::sha256(model.path())?,
+        "branch": command.model.branch.map(Branch::name),
+        "names": command.pictures.names,
+        "labels": command.labels.as_deref().map(labels_sha256).transpose()?,
+        "label_names": command.label_names,
+        "method": maps.method.of(model, maps.target_layers.is_some()).name,
+        "layers": maps.target_layers,
+        "fuse": maps.fuse.name(),
+        "target": maps.target.of(model).name,
+        "settings_of_the_method": format!("{:?}", maps.method_options.with_batch(1)),
+        "verify": command.verify,
+        "img_size": model.input_side(detection.img_size),
+        "conf_thres": detect.conf_threshold,
+        "iou_thres": detect.iou_threshold,
+        "max_det": detect.max_det,
+        "classes": detection.classes,
+        "agnostic_nms": detection.agnostic_nms,
+        "has_page": command.reports.iter().any(|report| report.has_pictures),
+    });
+    settings.as_object().cloned().context("settings are a map")
+}
+
+/// What reports say of the run.
+fn facts(
+    command: &DiagnoseCommand,
+    model: &Model,
+    options: &yolo_cam::ExplainOptions,
+    labels: &Labels,
+) -> Result<RunFacts> {
+    let method = options.method_of(model);
+    let path = model.path().display().to_string();
+    let layers = layer_paths(command.maps.target_layers.as_deref(), model)?;
+    let own = [
+        ("model", path.clone()),
+        ("labels", command.labels.as_ref().map_or("beside the pictures".to_owned(), |path| path.display().to_string())),
+        ("method", method.name.to_owned()),
+        ("layers", layers.clone()),
+        ("target", command.maps.target.of(model).name.to_owned()),
+        ("longest side of the input", format!("{} pixels", model.input_side(command.detection.img_size))),
+        ("least confidence of a case", options.detect.conf_threshold.unwrap_or_default().to_string()),
+    ];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    let flags = command.maps.flags(method, &layers, &command.detection);
+    Ok(RunFacts {
+        heading: heading(model, method),
+        settings: program_and_command().into_iter().chain(own).collect(),
+        command: format!("yolo-cam --model-path {} {flags}", quoted(&path)),
+        model: path,
+        least_confidence: options.detect.conf_threshold.unwrap_or_default(),
+        category_ids: (0..model.names().len())
+            .map(|class| labels.category_id(class).cloned().unwrap_or_else(|| Value::from(class)))
+            .collect(),
+    })
+}
+
+/// `count` workers, which share the model's weights and the threads.
+fn crew<'a>(model: &Model, count: usize, task: Task<'a>) -> Result<Vec<Worker<'a>>> {
+    let threads = (threads() / count).max(1);
+    let worker = |_| {
+        // On a GPU one is enough.
+        let handles = if model.device().is_cuda() { 1 } else { threads };
+        let crew = task.verify.map(|_| Crew::new(model, handles)).transpose()?;
+        Ok(Worker { model: model.share()?, threads: Some(threads as i32), crew, task })
+    };
+    (0..count).map(worker).collect()
+}

@@ -1,0 +1,142 @@
+//! Keeps what is known of each picture, and reports it.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use anyhow::Result;
+use yolo_cam::{eval::Mean, text::printable};
+
+use super::super::{
+    recorded::{End, Record, write_all},
+    stdout::{print, write_table},
+};
+use crate::{
+    cli::DiffCommand,
+    exit::Exit,
+    output::{
+        PictureId,
+        difference::{Change, Findings, PictureDifference, RunFacts, Summary, Summing},
+    },
+};
+
+impl Record for PictureDifference {
+    fn image(&self) -> &str {
+        &self.image
+    }
+
+    fn picture(&self) -> &PictureId {
+        &self.picture
+    }
+
+    fn label_text(&self) -> Option<&str> {
+        self.label_text.as_deref()
+    }
+
+    /// `3 kept, 1 gained`
+    fn in_short(&self) -> String {
+        counted(self)
+    }
+}
+
+pub struct DiffLedger<'a> {
+    command: &'a DiffCommand,
+    names: &'a [String],
+    run: &'a RunFacts,
+    summing: Summing,
+    records: Vec<PictureDifference>,
+}
+
+impl<'a> DiffLedger<'a> {
+    /// `names`: of the classes of both models.
+    pub fn new(command: &'a DiffCommand, names: &'a [String], run: &'a RunFacts) -> Self {
+        Self { command, names, run, summing: Summing::default(), records: Vec::new() }
+    }
+
+    pub fn keep(&mut self, record: PictureDifference) {
+        self.summing.add(&record);
+        self.records.push(record);
+    }
+
+    /// Writes the reports, and tells the result.
+    pub fn close(&self, end: &End<PictureDifference>, reports: &[PathBuf]) -> Exit {
+        let summary = self.summing.summary(self.command.maps.method_options.seed);
+        let findings = Findings {
+            run: self.run,
+            summary: &summary,
+            names: self.names,
+            failed: &end.failed,
+            settings: end.journal.settings(),
+        };
+        let sinks = self.command.reports.iter().zip(reports);
+        let sinks = sinks.map(|(report, path)| (report.open)(path.clone(), &findings));
+        end.close(self.records.is_empty(), self.command.verbosity, reports, || {
+            [write_all(sinks, &self.records), self.show(&summary)]
+        })
+    }
+
+    /// The figures to stdout.
+    fn show(&self, summary: &Summary) -> Result<()> {
+        print(|out| {
+            let [old, new] = &self.run.models;
+            writeln!(out, "{} -> {}, {} pictures\n", printable(old), printable(new), summary.pictures)?;
+            self.show_groups(out, summary)
+        })?;
+        Ok(())
+    }
+
+    fn show_groups(&self, out: &mut impl Write, summary: &Summary) -> io::Result<()> {
+        let share = |mean: Option<Mean>| {
+            mean.map_or("-".to_owned(), |mean| {
+                format!("{:.0} % [{:.0}, {:.0}]", mean.mean * 100.0, mean.low * 100.0, mean.high * 100.0)
+            })
+        };
+        let number = |mean: Option<Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.2}", mean.mean));
+        let percent = |mean: Option<Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.0} %", mean.mean * 100.0));
+        let mut heads = vec!["CLASS", "LOST", "GAINED", "KEPT"];
+        if self.run.has_labels {
+            heads.extend(["NEW ERRORS", "FIXED"]);
+        }
+        heads.extend(["HEAT MOVED [95 %]", "NOISE", "RANK CORR.", "NOISE", "ON THE OBJECT"]);
+        let mut table = vec![heads.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        for group in &summary.groups {
+            let name = group.class_id.map_or("all", |class| self.names[class].as_str());
+            let mut row =
+                vec![printable(name), group.lost.to_string(), group.gained.to_string(), group.kept.to_string()];
+            if self.run.has_labels {
+                row.extend([group.broken.to_string(), group.fixed.to_string()]);
+            }
+            row.extend([
+                share(group.moved),
+                share(group.noise_moved),
+                number(group.correlation),
+                number(group.noise_correlation),
+                format!("{} -> {}", percent(group.object_old), percent(group.object_new)),
+            ]);
+            table.push(row);
+        }
+        write_table(out, &table)?;
+        writeln!(out, "\nnoise: {}", self.run.noise)?;
+        for group in summary.groups.iter().filter(|group| group.has_drifted()) {
+            if let Some(class) = group.class_id {
+                let (old, new) = (percent(group.object_old), percent(group.object_new));
+                writeln!(
+                    out,
+                    "the evidence for {} moved more than noise does: its heat on the object was {old}, and is {new}",
+                    printable(&self.names[class])
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `3 kept, 1 gained`
+fn counted(record: &PictureDifference) -> String {
+    let count = |change: Change| record.things.iter().filter(|thing| thing.change == change).count();
+    let counts = Change::ALL.into_iter().map(|change| (count(change), change.name()));
+    let told: Vec<String> =
+        counts.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if told.is_empty() { "nothing found".to_owned() } else { told.join(", ") }
+}

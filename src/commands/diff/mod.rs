@@ -1,0 +1,209 @@
+//! `yolo-cam diff`: what changes when one detector takes the place of another.
+
+mod ledger;
+mod worker;
+
+use std::{iter, path::PathBuf, time::SystemTime};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+use yolo_cam::{
+    Model,
+    families::{Aspect, Branch},
+};
+
+use self::{
+    ledger::DiffLedger,
+    worker::{Detector, Task, Worker},
+};
+use super::{
+    labels::open_labels,
+    model::{check_size, load_model, note_size, warn_of_target},
+    options::{case_options, detect_options, labels_sha256, layer_paths, program_and_command},
+    recorded::Start,
+    session::{MOST_WORKERS, Session, tell_memory, threads},
+};
+use crate::{
+    cli::{DiffCommand, ModelChoice, Verbosity},
+    exit::Exit,
+    inputs::{Items, Picture},
+    output::{
+        Namer,
+        difference::{FOLDER, RunFacts},
+        quoted,
+        reports::gallery::GalleryPictures,
+        utc,
+    },
+    weights,
+};
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong use, an unusable model or labels, or settings that differ from those of the run that is to go on.
+pub fn diff(command: &DiffCommand) -> Result<Exit> {
+    let precision = command.maps.method_options.precision;
+    let session = Session::open(&command.old, &command.pictures, &command.detection, precision, command.verbosity)?;
+    let new = load_other(command, &command.new)?;
+    let other = command.noise.as_ref().map(|choice| load_other(command, choice)).transpose()?;
+    let models: Vec<&Model> = [Some(&session.model), Some(&new), other.as_ref()].into_iter().flatten().collect();
+    for model in &models {
+        ensure!(
+            model.head().has(Aspect::Box),
+            "diff compares boxes, and the {} model {:?} predicts none; take detectors",
+            model.head().family(),
+            model.path()
+        );
+        warn_of_target(command.maps.target, iter::once(command.maps.method), model);
+    }
+    let names = all_names(&models);
+    let labels = command.labels.as_ref().map(|path| open_labels(Some(path), None, &names)).transpose()?;
+    let output_dir = &command.pictures.output_dir;
+    let _lock = session.begin()?;
+    let run = facts(command, &models, &names)?;
+    let reports: Vec<PathBuf> = command.reports.iter().map(|report| output_dir.join(report.file)).collect();
+    let start = Start::new(
+        output_dir.join("diff.jsonl"),
+        &settings(command, &models)?,
+        command.skip_existing,
+        reports.clone(),
+        command.verbosity,
+    )?;
+    let items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
+    let total = items.total();
+    let workers = match command.jobs {
+        Some(jobs) => jobs.into(),
+        None if command.maps.method.runs_again() => 1,
+        None => threads().min(MOST_WORKERS),
+    };
+    let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let has_page = command.reports.iter().any(|report| report.has_pictures);
+    let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
+    let task = Task { labels: labels.as_ref(), pictures: pictures.as_ref() };
+    let crew = crew(command, &models, &names, workers, task)?;
+    let mut ledger = DiffLedger::new(command, &names, &run);
+    let workers = crew.into_iter().map(|mut worker| {
+        move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
+    });
+    let end = start.run(items, labels.as_ref(), workers.collect(), |record| ledger.keep(record));
+    let exit = ledger.close(&end, &reports);
+    tell_memory(command.verbosity);
+    Ok(exit)
+}
+
+/// Another model than the session's.
+fn load_other(command: &DiffCommand, choice: &ModelChoice) -> Result<Model> {
+    let quiet = command.verbosity < Verbosity::Normal;
+    let mut model = load_model(choice, quiet)?;
+    if let Some(names) = &command.pictures.names {
+        model.set_names(names.clone())?;
+    }
+    check_size(command.detection.img_size, &model, quiet)?;
+    if !quiet {
+        note_size(command.detection.img_size, &model);
+    }
+    Ok(model)
+}
+
+/// The classes of all models, each name once: those of the first, then what others add.
+fn all_names(models: &[&Model]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in models.iter().flat_map(|model| model.names()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// All that a record depends on, but for the picture.
+fn settings(command: &DiffCommand, models: &[&Model]) -> Result<Map<String, Value>> {
+    let DiffCommand { detection, maps, .. } = command;
+    let digests = models.iter().map(|model| weights::sha256(model.path())).collect::<Result<Vec<_>>>()?;
+    let detect: Vec<_> = models.iter().map(|model| detect_options(detection, model)).collect();
+    let settings = json!({
+        "models_sha256": digests,
+        "branch": command.old.branch.map(Branch::name),
+        "names": command.pictures.names,
+        "labels": command.labels.as_deref().map(labels_sha256).transpose()?,
+        "method": maps.method.name,
+        "layers": maps.target_layers,
+        "fuse": maps.fuse.name(),
+        "target": maps.target.name,
+        "settings_of_the_method": format!("{:?}", maps.method_options.with_batch(1)),
+        "img_size": models.iter().map(|model| model.input_side(detection.img_size)).collect::<Vec<_>>(),
+        "conf_thres": detect.iter().map(|detect| detect.conf_threshold).collect::<Vec<_>>(),
+        "iou_thres": detect.iter().map(|detect| detect.iou_threshold).collect::<Vec<_>>(),
+        "max_det": detect.iter().map(|detect| detect.max_det).collect::<Vec<_>>(),
+        "classes": detection.classes,
+        "agnostic_nms": detection.agnostic_nms,
+        "has_page": command.reports.iter().any(|report| report.has_pictures),
+    });
+    settings.as_object().cloned().context("settings are a map")
+}
+
+/// What reports say of the run.
+fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<RunFacts> {
+    let maps = &command.maps;
+    let path = |model: &Model| model.path().display().to_string();
+    let line = |model: &Model| -> Result<String> {
+        let layers = layer_paths(maps.target_layers.as_deref(), model)?;
+        let method = maps.method.of(model, maps.target_layers.is_some());
+        let flags = maps.flags(method, &layers, &command.detection);
+        Ok(format!("yolo-cam --model-path {} {flags}", quoted(&path(model))))
+    };
+    let own = |model: &Model| {
+        names.iter().map(|name| model.names().iter().position(|own| own == name)).collect::<Vec<Option<usize>>>()
+    };
+    let (old, new) = (models[0], models[1]);
+    let labels = command.labels.as_ref().map_or("none".to_owned(), |path| path.display().to_string());
+    let settings = [
+        ("old model", path(old)),
+        ("new model", path(new)),
+        ("labels", labels),
+        ("method", maps.method.name.to_owned()),
+        ("target", maps.target.name.to_owned()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    Ok(RunFacts {
+        models: [path(old), path(new)],
+        date: utc(SystemTime::now()),
+        settings: program_and_command().into_iter().chain(settings).collect(),
+        commands: [line(old)?, line(new)?],
+        own_classes: [own(old), own(new)],
+        noise: match command.noise {
+            Some(_) => "from the old model to another training of it",
+            None => "within the old model, from its best prediction of an object to its second-best",
+        },
+        has_labels: command.labels.is_some(),
+    })
+}
+
+/// `count` workers, which share the models' weights and the threads.
+fn crew<'a>(
+    command: &DiffCommand,
+    models: &[&Model],
+    names: &[String],
+    count: usize,
+    task: Task<'a>,
+) -> Result<Vec<Worker<'a>>> {
+    let threads = (threads() / count).max(1) as i32;
+    let detector = |model: &Model| -> Result<Detector> {
+        let class = |name: &String| names.iter().position(|other| other == name).unwrap_or_default();
+        Ok(Detector {
+            options: case_options(&command.maps, &command.detection, model)?,
+            classes: model.names().iter().map(class).collect(),
+            model: model.share()?,
+        })
+    };
+    let worker = |_| {
+        Ok(Worker {
+            old: detector(models[0])?,
+            new: detector(models[1])?,
+            other: models.get(2).map(|model| detector(model)).transpose()?,
+            threads: Some(threads),
+            task,
+        })
+    };
+    (0..count).map(worker).collect()
+}

@@ -1,0 +1,41 @@
+//! Labels as commands open them, with a word on what of them is left out.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use yolo_cam::labels::Labels;
+
+use crate::{inputs::Content, weights};
+
+/// How many unknown classes are named.
+const MOST_NAMED: usize = 3;
+
+/// The labels at `path`; `None`: where YOLO looks for them. `own`: what a dataset calls their classes; `names`: the model's.
+pub fn open_labels(path: Option<&Path>, own: Option<&[String]>, names: &[String]) -> Result<Labels> {
+    let labels = match path {
+        Some(path) => Labels::open(path, names)?,
+        None => Labels::beside(names),
+    };
+    let labels = match own {
+        None => labels,
+        Some(own) => labels.with_names(own, names).map_err(|problem| anyhow!("--data has {problem}"))?,
+    };
+    if let Some(odd) = labels.odd() {
+        say!("warning: labels {:?}: {odd}", path.unwrap_or(Path::new("")));
+    }
+    if let [_, ..] = labels.unknown() {
+        let unknown = labels.unknown();
+        let more = if unknown.len() > MOST_NAMED { ", ..." } else { "" };
+        let shown = unknown.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
+        say!("warning: classes that the model lacks are left out of the labels: {shown}{more}");
+    }
+    Ok(labels)
+}
+
+/// The digest of the text with the labels of a picture, if it has one of its own that can be read: who needs one that can't, tells of it.
+pub fn text_digest(labels: &Labels, content: &Content) -> Option<String> {
+    match content {
+        Content::File(path) => weights::sha256(&labels.text_of(path)?).ok(),
+        Content::Remote(_) | Content::Frame(_) => None,
+    }
+}

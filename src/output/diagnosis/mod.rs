@@ -1,0 +1,86 @@
+//! What `diagnose` leaves: a record of each picture, what all of them come to, and reports of it. A report is one file here and one line in
+//! [`REPORTS`]; `--report` takes their names.
+
+mod coco;
+mod csv;
+mod fiftyone;
+mod html;
+mod json;
+mod page;
+mod record;
+mod summary;
+mod words;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value};
+
+pub use self::{
+    record::{Case, FoundBox, LEAST_CONFIDENCE, PictureRecord},
+    summary::{Summary, Summing},
+    words::told,
+};
+use super::{Sink, reports::Heading};
+
+/// Folder of the page's pictures, beside the page.
+pub const FOLDER: &str = "diagnose-files";
+
+/// All reports.
+pub static REPORTS: &[&DiagnosisReportSpec] = &[&html::SPEC, &json::SPEC, &csv::SPEC, &coco::SPEC, &fiftyone::SPEC];
+
+/// A report.
+pub struct DiagnosisReportSpec {
+    /// As `--report` takes it.
+    pub name: &'static str,
+    /// What is written, in a line.
+    pub summary: &'static str,
+    /// In the folder of results.
+    pub file: &'static str,
+    /// Whether it needs the pictures of the page.
+    pub has_pictures: bool,
+    /// Begins the file.
+    pub open: for<'a> fn(PathBuf, &'a Findings<'a>) -> Box<dyn Sink<PictureRecord> + 'a>,
+}
+
+impl fmt::Debug for DiagnosisReportSpec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
+/// The report with this name.
+pub fn named(name: &str) -> Option<&'static DiagnosisReportSpec> {
+    REPORTS.iter().copied().find(|report| report.name == name)
+}
+
+/// What reports say of the run itself.
+pub struct RunFacts {
+    /// Path of the model.
+    pub model: String,
+    pub heading: Heading,
+    /// Names and values, as the page shows them.
+    pub settings: Vec<(String, String)>,
+    /// The command line that explains a picture in the same way, up to the picture.
+    pub command: String,
+    /// Cases are what is found with more confidence than this.
+    pub least_confidence: f32,
+    /// What a result file of COCO's calls the classes.
+    pub category_ids: Vec<Value>,
+}
+
+/// What came out of a run. The records of the pictures, which sinks take, are without the boxes that were found.
+pub struct Findings<'a> {
+    pub run: &'a RunFacts,
+    pub summary: &'a Summary,
+    /// Of the classes.
+    pub names: &'a [String],
+    /// Pictures and errors.
+    pub failed: &'a [(String, String)],
+    /// All that the figures depend on.
+    pub settings: &'a Map<String, Value>,
+    /// The journal, which has all boxes.
+    pub records: &'a Path,
+}

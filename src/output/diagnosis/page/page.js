@@ -1,0 +1,84 @@
+// ---- The page of a diagnosis: what its parts share. An entry is a case: a detection, right or wrong, or a missed object.
+
+const data = JSON.parse(byId("data").textContent);
+const { look, command, classes, kinds, summary, pictures, cases } = data;
+
+/** The kinds in words, by name. */
+const kindWords = new Map(kinds);
+
+/** What the kinds mean. */
+const meanings = {
+  correct: "The box is on an object of its class (IoU at least 0.5).",
+  class: "The box is on an object (IoU at least 0.5), but of another class.",
+  localization: "The class is right, but the box is not well enough on the object (IoU 0.1 to 0.5).",
+  both: "The box is near an object, but neither on it nor of its class.",
+  duplicate: "Another box, more confident, has found the object already.",
+  background: "No object is there (IoU at most 0.1 with all).",
+  missed: "No box found this object, and no box of a wrong class or place stands for it.",
+};
+
+/** Where the shares of heat lie: as the style sheet names their colours, in words, and in more words. */
+const places = [
+  ["object", "on the object", "on the object"],
+  ["others", "on others", "on other labelled objects"],
+  ["around", "around it", "around it, in a box twice as wide and as high"],
+  ["far", "farther away", "farther away"],
+];
+
+const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)} %`;
+const className = (id) => classes[id] ?? `class ${id}`;
+const pictureOf = (entry) => pictures[entry.picture];
+const shortName = shortNames(pictures.map((picture) => picture.image));
+const isError = (entry) => entry.kind !== "correct";
+
+/** The label that an entry is about, if there is one. */
+const labelOf = (entry) => pictureOf(entry).labels[entry.label ?? -1];
+
+/** "disc found as square", or just its class. */
+function classesOf(entry) {
+  const name = className(entry.class_id);
+  return entry.kind === "class" && labelOf(entry) ? `${className(labelOf(entry).class_id)} found as ${name}` : name;
+}
+
+const told = (entry) => `${kindWords.get(entry.kind)}: ${classesOf(entry)}`;
+
+/** "0.83", and more digits of what would be 0.00. */
+function confidenceOf({ confidence }) {
+  if (confidence === null) return "";
+  if (confidence < 0.0001) return "< 0.0001";
+  return confidence.toFixed(confidence < 0.01 ? 4 : 2);
+}
+
+const sideWords = { left: "left of", right: "right of", above: "above", below: "below" };
+
+/** "left of the object": where the hottest part of a map lies. */
+function focusOf({ class_id: own, evidence: { focus } }) {
+  if (focus === "object") return "at the object";
+  if (focus.beside) return `${sideWords[focus.beside]} the object`;
+  return focus.other === own ? `at another ${className(own)}` : `at ${className(focus.other)}`;
+}
+
+/** A bar of shares, which are told in words beside it. */
+function sharesBar(shares) {
+  const bar = make("div", { className: "shares" });
+  bar.setAttribute("aria-hidden", true);
+  // A part that cannot be seen would still leave a gap.
+  for (const [place] of places.filter(([place]) => shares[place] >= 0.002)) {
+    const part = make("span", { className: `place ${place}` });
+    part.style.flexGrow = shares[place];
+    bar.append(part);
+  }
+  return bar;
+}
+
+/** The colour of a place, and text. */
+const keyed = (place, ...text) => make("li", {}, make("span", { className: `swatch place ${place}` }), ...text);
+
+/** How many cases there are of each kind, and of each class, that of the detection or that of the label. */
+const ofKind = new Map();
+const casesOf = new Map();
+const tally = (counts, key) => counts.set(key, (counts.get(key) ?? 0) + 1);
+for (const entry of cases) {
+  tally(ofKind, entry.kind);
+  for (const id of new Set([entry.class_id, labelOf(entry)?.class_id ?? entry.class_id])) tally(casesOf, id);
+}

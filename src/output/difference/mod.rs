@@ -1,0 +1,80 @@
+//! What `diff` leaves: a record of each picture, what all of them come to, and reports of it. A report is one file here and one line in
+//! [`REPORTS`]; `--report` takes their names.
+
+mod csv;
+mod html;
+mod json;
+mod page;
+mod record;
+mod summary;
+
+use std::{fmt, path::PathBuf};
+
+use serde_json::{Map, Value};
+
+pub use self::{
+    record::{Change, Outcome, PictureDifference, Side, Thing},
+    summary::{Summary, Summing},
+};
+use super::Sink;
+
+/// Folder of the page's pictures, beside the page.
+pub const FOLDER: &str = "diff-files";
+
+/// All reports.
+pub static REPORTS: &[&DifferenceReportSpec] = &[&html::SPEC, &json::SPEC, &csv::SPEC];
+
+/// A report.
+pub struct DifferenceReportSpec {
+    /// As `--report` takes it.
+    pub name: &'static str,
+    /// What is written, in a line.
+    pub summary: &'static str,
+    /// In the folder of results.
+    pub file: &'static str,
+    /// Whether it needs the pictures of the page.
+    pub has_pictures: bool,
+    /// Begins the file.
+    pub open: for<'a> fn(PathBuf, &'a Findings<'a>) -> Box<dyn Sink<PictureDifference> + 'a>,
+}
+
+impl fmt::Debug for DifferenceReportSpec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
+/// The report with this name.
+pub fn named(name: &str) -> Option<&'static DifferenceReportSpec> {
+    REPORTS.iter().copied().find(|report| report.name == name)
+}
+
+/// What reports say of the run itself.
+pub struct RunFacts {
+    /// Paths of the old model and the new.
+    pub models: [String; 2],
+    /// When it was made.
+    pub date: String,
+    /// Names and values, as the page shows them.
+    pub settings: Vec<(String, String)>,
+    /// The command lines that explain a picture in the same way by either model, up to the picture.
+    pub commands: [String; 2],
+    /// The class of each model of each class of both, if it has it.
+    pub own_classes: [Vec<Option<usize>>; 2],
+    /// What noise is here, in words.
+    pub noise: &'static str,
+    /// Whether there are labels.
+    pub has_labels: bool,
+}
+
+/// What came out of a run.
+pub struct Findings<'a> {
+    pub run: &'a RunFacts,
+    pub summary: &'a Summary,
+    /// Of the classes of both models.
+    pub names: &'a [String],
+    /// Pictures and errors.
+    pub failed: &'a [(String, String)],
+    /// All that the figures depend on.
+    pub settings: &'a Map<String, Value>,
+}

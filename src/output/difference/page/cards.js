@@ -1,0 +1,47 @@
+// ---- The cards: a picture twice, as the old model sees it and as the new one does
+
+const list = byId("pairs");
+
+/** How a side's box is drawn: as found, or as nothing but the best prediction there. */
+const lineOf = (side) => (side.is_found ? "found" : "best");
+
+function preview(entry, side) {
+  const { files, width, height } = pictureOf(entry);
+  if (!files) return make("span", { className: "blank", textContent: "no picture" });
+  const image = draw("image", { href: files.thumbnail, width, height, preserveAspectRatio: "none" });
+  const svg = draw("svg", { "aria-hidden": true }, image);
+  if (side.box) svg.append(...lines(side.box, lineOf(side)));
+  return svg;
+}
+
+/** "heat moved 30 %, noise 6 %" */
+function movedWords({ drift, noise, old, new: other }) {
+  if (!drift) return old.reason || other.reason ? "no signal to compare" : "no maps to compare";
+  return [`heat moved ${percent(drift.moved)}`, noise && `noise ${percent(noise.moved)}`].filter(Boolean).join(", ");
+}
+
+function card(spot) {
+  const entry = entries[shown[spot]];
+  const text = (className, textContent, title = textContent) => make("span", { className, textContent, title });
+  const half = (name) =>
+    make("span", { className: "half" }, preview(entry, entry[name]), text("side", `${name}: ${sideWords(entry[name])}`));
+  const { image } = pictureOf(entry);
+  const button = make(
+    "button",
+    { type: "button", className: "card" },
+    make("span", { className: "halves" }, ...sides.map(half)),
+    text(entry.outcome === "broken" ? "change wrong" : "change", changeWords(entry)),
+    text("moved", movedWords(entry)),
+    text("facts", shortName.get(image), image),
+  );
+  button.addEventListener("click", () => open(shown[spot]));
+  return button;
+}
+
+/** Both sides show the same part of the picture. */
+function fit(item, spot) {
+  const entry = entries[shown[spot]];
+  for (const svg of item.querySelectorAll("svg")) {
+    svg.setAttribute("viewBox", crop(pictureOf(entry), boxesOf(entry), grid.ratio).join(" "));
+  }
+}

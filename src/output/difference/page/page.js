@@ -1,0 +1,49 @@
+// ---- The page of a difference: what its parts share. An entry is a pair: what each of two models made of the same thing.
+
+const data = JSON.parse(byId("data").textContent);
+const { look, commands, classes, models, summary, pictures, things: entries } = data;
+const nouns = ["pair", "pairs"];
+
+const sides = ["old", "new"];
+
+/** The kinds of errors in words, by name. */
+const kindWords = new Map(data.kinds);
+
+const outcomeWords = { broken: "new error", fixed: "fixed", wrong: "wrong in both", right: "right in both" };
+
+const pictureOf = (entry) => pictures[entry.picture];
+const shortName = shortNames(pictures.map((picture) => picture.image));
+
+/** The class that a pair counts for: that of the old box, or that of the new one where the old model found none. */
+const classOf = ({ old, new: other }) => (old.is_found ? old.class_id : other.class_id);
+
+/** The label that a pair is about, if there is one: its class and box. */
+const labelOf = (entry) => pictureOf(entry).labels[entry.label ?? -1];
+
+/** The boxes of a pair, with that of its label. */
+const boxesOf = (entry) => [labelOf(entry)?.[1], entry.old.box, entry.new.box].filter(Boolean);
+
+/** "lost, fixed" */
+const changeWords = ({ change, outcome }) => [change, outcomeWords[outcome]].filter(Boolean).join(", ");
+
+/** "disc 0.41", and what is to be said of it. */
+function sideWords(side) {
+  const found = side.class_id === null ? "" : `${className(side.class_id)} ${confidenceOf(side)}`;
+  return [found, side.is_found ? kindWords.get(side.error) : "not found"].filter(Boolean).join(", ");
+}
+
+/** "kept, new error: disc → square" */
+function told(entry) {
+  const names = sides.map((side) => entry[side]).filter((side) => side.is_found).map((side) => className(side.class_id));
+  return `${changeWords(entry)}: ${[...new Set(names)].join(" → ")}`;
+}
+
+/** "-0.30" with a minus that is as wide as digits. */
+const signed = (value) => value.toFixed(2).replace(/^-(?=0\.00$)/, "").replace("-", "−");
+
+/** Names of the models, as short as they differ. */
+function modelNames() {
+  const short = shortNames(models);
+  const names = models.map((path) => short.get(path));
+  return names[0] === names[1] ? models : names;
+}
