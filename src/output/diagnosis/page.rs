@@ -1,27 +1,23 @@
 //! `diagnose.html` as one file: data, styles and scripts.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use serde::Serialize;
 use yolo_cam::{
     Result,
     diagnose::{ErrorKind, Evidence, Suspicion},
     eval::Verdict,
-    files::write_atomically,
     geometry::BBox,
     render::RenderOptions,
 };
 
 use super::{Case, Findings, PictureRecord, Summary, record::kind_name, told};
 use crate::output::{
-    BASE_STYLE,
     reports::{
         Heading,
-        gallery::{CardFiles, Input, Look, embedded, split},
+        gallery::{CardFiles, Input, Look},
     },
+    write_page,
 };
 
 const PAGE: &str = include_str!("page/page.html");
@@ -185,15 +181,7 @@ impl<'a> DiagnosisPage<'a> {
             cases: &self.cases,
             failed,
         };
-        write_atomically(path, |out| {
-            let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
-            // The template is split before the data come in: names in these may look like a mark.
-            let (head, rest) = split(PAGE, "{{STYLE}}")?;
-            let (body, rest) = split(rest, "{{DATA}}")?;
-            let (middle, tail) = split(rest, "{{SCRIPT}}")?;
-            let parts = [&[head, BASE_STYLE, STYLE, body, &data, middle][..], &SCRIPTS, &[tail]].concat();
-            parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))
-        })
+        write_page(path, (PAGE, STYLE, &SCRIPTS), &data)
     }
 }
 

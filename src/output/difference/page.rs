@@ -1,29 +1,40 @@
 //! `diff.html` as one file: data, styles and scripts.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::path::Path;
 
 use serde::Serialize;
 use yolo_cam::{
     Result,
     diagnose::{Drift, ErrorKind, Evidence},
-    files::write_atomically,
     geometry::BBox,
     render::RenderOptions,
 };
 
 use super::{Findings, PictureDifference, Side, Summary, Thing};
 use crate::output::{
-    BASE_STYLE,
-    reports::gallery::{CardFiles, Input, Look, embedded, split},
+    reports::gallery::{CardFiles, Input, Look},
+    write_page,
 };
 
 const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = include_str!("page/style.css");
+const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("page/style.css"));
 /// In the order in which they run.
-const SCRIPTS: [&str; 1] = [include_str!("page/page.js")];
+const SCRIPTS: [&str; 14] = [
+    include_str!("../web/base.js"),
+    include_str!("page/page.js"),
+    include_str!("../web/evidence.js"),
+    include_str!("page/figures.js"),
+    include_str!("page/filters.js"),
+    include_str!("../web/asking.js"),
+    include_str!("../web/crop.js"),
+    include_str!("page/cards.js"),
+    include_str!("../web/deal.js"),
+    include_str!("page/panes.js"),
+    include_str!("../web/labels.js"),
+    include_str!("../web/heat.js"),
+    include_str!("page/view.js"),
+    include_str!("page/start.js"),
+];
 
 /// Collects what the page shows.
 pub struct DifferencePage<'a> {
@@ -157,15 +168,7 @@ impl<'a> DifferencePage<'a> {
             things: &self.things,
             failed,
         };
-        write_atomically(path, |out| {
-            let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
-            // The template is split before the data come in: names in these may look like a mark.
-            let (head, rest) = split(PAGE, "{{STYLE}}")?;
-            let (body, rest) = split(rest, "{{DATA}}")?;
-            let (middle, tail) = split(rest, "{{SCRIPT}}")?;
-            let parts = [&[head, BASE_STYLE, STYLE, body, &data, middle][..], &SCRIPTS, &[tail]].concat();
-            parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))
-        })
+        write_page(path, (PAGE, STYLE, &SCRIPTS), &data)
     }
 }
 

@@ -4,7 +4,6 @@ pub mod heat;
 
 use std::{
     fs,
-    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,6 @@ use yolo_cam::{
     Error, Result,
     eval::Verdict,
     explain::Normalize,
-    files::write_atomically,
     geometry::BBox,
     picture::shrunk,
     render::{Blend, RenderOptions, class_color},
@@ -22,7 +20,7 @@ use yolo_cam::{
 };
 
 use super::Heading;
-use crate::output::{BASE_STYLE, quoted, url_path};
+use crate::output::{quoted, url_path, write_page};
 
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("gallery/style.css"));
@@ -316,34 +314,13 @@ pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[Card]) -> Result<()> 
     };
     let entry = |card| PageEntry { card, input: Input::of(&card.image) };
     let data = Data { run, colors: (0..COLORS).map(color).collect(), entries: cards.iter().map(entry).collect() };
-    write_atomically(path, |out| {
-        let data = embedded(&serde_json::to_string(&data).map_err(io::Error::other)?);
-        // The template is split before the data come in: names in these may look like a mark.
-        let (head, rest) = split(PAGE, "{{STYLE}}")?;
-        let (body, rest) = split(rest, "{{DATA}}")?;
-        let (middle, tail) = split(rest, "{{SCRIPT}}")?;
-        let parts = [&[head, BASE_STYLE, STYLE, body, &data, middle][..], &SCRIPTS, &[tail]].concat();
-        parts.iter().try_for_each(|part| out.write_all(part.as_bytes()))
-    })
-}
-
-/// The text before and behind a mark.
-///
-/// # Errors
-/// If it is not there.
-pub fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
-    text.split_once(mark).ok_or_else(|| io::Error::other(format!("the template has no {mark}")))
-}
-
-/// JSON for inside a script element: nothing in it can end the element or open a comment.
-pub fn embedded(json: &str) -> String {
-    // These stand in strings only.
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    write_page(path, (PAGE, STYLE, &SCRIPTS), &data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::BASE_STYLE;
 
     /// A run whose facts are all `text`.
     fn run(text: &str) -> RunFacts {

@@ -23,8 +23,11 @@ function movedWords({ drift, noise, old, new: other }) {
 function card(spot) {
   const entry = entries[shown[spot]];
   const text = (className, textContent, title = textContent) => make("span", { className, textContent, title });
-  const half = (name) =>
-    make("span", { className: "half" }, preview(entry, entry[name]), text("side", `${name}: ${sideWords(entry[name])}`));
+  const half = (name) => {
+    const side = entry[name];
+    const words = [text("side", `${name}: ${boxWords(side)}`), text("facts", stateWords(side))];
+    return make("span", { className: "half" }, preview(entry, side), ...words);
+  };
   const { image } = pictureOf(entry);
   const button = make(
     "button",

@@ -26,11 +26,11 @@ const boxesOf = (entry) => [labelOf(entry)?.[1], entry.old.box, entry.new.box].f
 /** "lost, fixed" */
 const changeWords = ({ change, outcome }) => [change, outcomeWords[outcome]].filter(Boolean).join(", ");
 
-/** "disc 0.41", and what is to be said of it. */
-function sideWords(side) {
-  const found = side.class_id === null ? "" : `${className(side.class_id)} ${confidenceOf(side)}`;
-  return [found, side.is_found ? kindWords.get(side.error) : "not found"].filter(Boolean).join(", ");
-}
+/** "disc 0.41": a prediction, found or not. */
+const boxWords = (side) => (side.class_id === null ? "no prediction" : `${className(side.class_id)} ${confidenceOf(side)}`);
+
+/** "not found", or what is wrong with it. */
+const stateWords = (side) => (side.is_found ? kindWords.get(side.error) ?? "found" : "not found");
 
 /** "kept, new error: disc → square" */
 function told(entry) {

@@ -15,7 +15,7 @@ function mark(corners, className, text) {
 /** The box of a side, the label of the pair, and faintly the other objects of the picture. */
 function marksOf(entry, side) {
   const own = labelOf(entry);
-  const found = side.box && mark(side.box, lineOf(side), `${className(side.class_id)} ${confidenceOf(side)}`);
+  const found = side.box && mark(side.box, lineOf(side), boxWords(side));
   const label = own && mark(own[1], "label", `label: ${className(own[0])}`);
   const others = pictureOf(entry).labels.filter((label) => label !== own);
   return [found, label, ...others.map(([id, box]) => mark(box, "label dim", `label: ${className(id)}`))].filter(Boolean);
@@ -25,7 +25,7 @@ function showPane(entry, name) {
   const [pane, side] = [panes[name], entry[name]];
   const { files, width, height, image } = pictureOf(entry);
   if (files) pane.picture.src = files.picture;
-  pane.picture.alt = `${image}, ${name} model: ${sideWords(side)}`;
+  pane.picture.alt = `${image}, ${name} model: ${boxWords(side)}, ${stateWords(side)}`;
   pane.marks = marksOf(entry, side);
   pane.boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
   pane.boxes.replaceChildren(...[...pane.marks].reverse().flatMap((mark) => mark.outline));
@@ -95,12 +95,13 @@ function showFacts(entry) {
     if (place) cell.prepend(make("span", { className: `swatch place ${place}` }));
     return cell;
   };
-  const cell = (content, colSpan = 1) => make("td", { colSpan }, content);
   const whole = pairFacts(entry).filter(([, value]) => value);
   const split = factsOf(entry).filter(([, values]) => values.some(Boolean));
+  byId("pair-facts").replaceChildren(
+    ...whole.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]),
+  );
   byId("fact-rows").replaceChildren(
-    ...whole.map(([name, value]) => make("tr", {}, head(name), cell(value, 2))),
-    ...split.map(([name, values, place]) => make("tr", {}, head(name, place), ...values.map((value) => cell(value)))),
+    ...split.map(([name, values, place]) => make("tr", {}, head(name, place), ...values.map((value) => make("td", {}, value)))),
   );
 }
 
