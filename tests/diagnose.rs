@@ -324,6 +324,7 @@ fn a_picture_whose_labels_changed_is_diagnosed_again_and_one_that_is_no_longer_m
     picture(folder.path(), "b.png", &[(0, 0)]);
     let label = "0 0.5625 0.4375 0.125 0.125\n";
     fs::write(folder.path().join("a.txt"), label).expect("it is written");
+    fs::write(folder.path().join("b.txt"), "").expect("it is written");
     let run = |img_path: &str| {
         let mut command =
             diagnose("tests/data/three.pt", folder.path().join(img_path).to_str().expect("text"), &output);
@@ -354,6 +355,11 @@ fn what_cannot_be_diagnosed_is_told_in_a_line() {
         command.args(flags);
         command
     };
+    told(
+        diagnose("tests/data/three.pt", "images", &output),
+        2,
+        "no labels: \"labels/cat-dog.txt\" is not there, nor is one",
+    );
     told(with(&["--top", "3"]), 2, "--top leaves out detections");
     told(with(&["--labels", "nowhere"]), 2, "nowhere");
     told(with(&["--labels", "README.md"]), 2, "is no COCO file");
@@ -362,4 +368,16 @@ fn what_cannot_be_diagnosed_is_told_in_a_line() {
     told(with(&["--fuse", "none"]), 2, "--fuse none");
     told(diagnose("tests/data/families/tiny/11-cls.pt", "images", &output), 2, "take a detector");
     told(diagnose("tests/data/three.pt", "nowhere.jpg", &output), 1, "nowhere.jpg");
+}
+
+#[test]
+fn each_map_can_be_measured_too() {
+    let output = temp();
+    let mut command = diagnose("tests/data/shortcut/clean.pt", "tests/data/shortcut/images", &output);
+    command.args(["--img-size", "128", "--verify", "2", "--report", "json,csv"]).assert().success();
+    let found = report(&output.path().join("diagnose.json"));
+    for case in found["cases"].as_array().expect("a list") {
+        let word = case["verify"]["word"].as_str().expect("it has one");
+        assert!(["faithful", "blob", "misleading"].contains(&word), "{case}");
+    }
 }

@@ -1,11 +1,14 @@
 //! Labels as commands open them, with a word on what of them is left out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use yolo_cam::labels::Labels;
 
-use crate::{inputs::Content, weights};
+use crate::{
+    inputs::{Content, Source, Unusable},
+    weights,
+};
 
 /// How many unknown classes are named.
 const MOST_NAMED: usize = 3;
@@ -30,6 +33,23 @@ pub fn open_labels(path: Option<&Path>, own: Option<&[String]>, names: &[String]
         say!("warning: classes that the model lacks are left out of the labels: {shown}{more}");
     }
     Ok(labels)
+}
+
+/// Refuses a run of which nobody labelled any picture: it would call all that is found wrong.
+///
+/// # Errors
+/// If the labels are YOLO's texts, and none of the pictures has one.
+pub fn expect_some(labels: &Labels, sources: &[Result<Source, Unusable>]) -> Result<()> {
+    // That a picture is missing is another matter.
+    let pictures = sources.iter().flatten().filter(|source| source.path.exists());
+    let texts: Vec<PathBuf> = pictures.filter_map(|source| labels.text_of(&source.path)).collect();
+    match texts.first() {
+        Some(first) if !texts.iter().any(|text| text.exists()) => {
+            let others = if texts.len() > 1 { ", nor is one for any other picture" } else { "" };
+            bail!("no labels: {first:?} is not there{others}; give --labels FOLDER or --labels FILE.json")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The digest of the text with the labels of a picture, if it has one of its own that can be read: who needs one that can't, tells of it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, Focus};
+use super::{ErrorKind, Focus, Side};
 
 /// What is known of one case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Observation {
     pub error: Option<ErrorKind>,
     /// Where its map looks.
     pub focus: Focus,
+    /// Beyond which side of the object most of the other heat lies.
+    pub side: Side,
 }
 
 /// Something odd about many cases of a class.
@@ -27,6 +29,8 @@ pub struct Suspicion {
     pub error: Option<ErrorKind>,
     /// Where they look.
     pub focus: Focus,
+    /// On which side of the object that is for most of them, if for so many.
+    pub side: Option<Side>,
     /// How many look there.
     pub count: usize,
     /// Of how many.
@@ -67,6 +71,9 @@ const LEAST_CASES: usize = 5;
 /// Correct detections are suspicious if this share of them looks at one and the same place beside the object.
 const LEAST_SHARE: f64 = 0.5;
 
+/// What is said of a side goes for this share of the cases.
+const LEAST_SIDED: f64 = 2.0 / 3.0;
+
 /// Errors are suspicious if so great a difference is less likely than this.
 const LEAST_LIKELY: f64 = 0.01;
 
@@ -75,11 +82,18 @@ const LEAST_LIKELY: f64 = 0.01;
 struct Looks {
     all: usize,
     at: BTreeMap<Focus, usize>,
+    sides: BTreeMap<(Focus, Side), usize>,
 }
 
 impl Looks {
     fn count(&self, focus: Focus) -> usize {
         self.at.get(&focus).copied().unwrap_or(0)
+    }
+
+    /// On which side most of those lie that look at `focus`.
+    fn side(&self, focus: Focus) -> Option<Side> {
+        let count = |side: &Side| self.sides.get(&(focus, *side)).copied().unwrap_or(0);
+        Side::ALL.into_iter().find(|side| count(side) as f64 >= LEAST_SIDED * self.count(focus) as f64)
     }
 }
 
@@ -91,6 +105,7 @@ pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
         let looks = all.entry((case.class_id, case.error)).or_default();
         looks.all += 1;
         *looks.at.entry(case.focus).or_default() += 1;
+        *looks.sides.entry((case.focus, case.side)).or_default() += 1;
     }
     let mut found = Vec::new();
     for (&(class_id, error), looks) in all.iter().filter(|(_, looks)| looks.all >= LEAST_CASES) {
@@ -111,7 +126,8 @@ pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
                     (count > 0).then_some(SameFocus { error: kind, count, of: looks.all })
                 });
                 let errors = errors.collect();
-                found.push(Suspicion { class_id, error, focus, count, of, correct, of_correct, errors, p });
+                let side = looks.side(focus);
+                found.push(Suspicion { class_id, error, focus, side, count, of, correct, of_correct, errors, p });
             }
         }
     }
@@ -134,14 +150,12 @@ fn log_factorial(n: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::Side;
-
     const SIGN: Focus = Focus::Other(7);
 
     /// So many cases, of which some look at a place.
     fn cases(error: Option<ErrorKind>, focus: Focus, count: usize, of: usize) -> Vec<Observation> {
         let focus = |index| if index < count { focus } else { Focus::Object };
-        (0..of).map(|index| Observation { class_id: 2, error, focus: focus(index) }).collect()
+        (0..of).map(|index| Observation { class_id: 2, error, focus: focus(index), side: Side::Below }).collect()
     }
 
     #[test]
@@ -158,6 +172,7 @@ mod tests {
         let found = suspicions(&[errors.clone(), cases(None, SIGN, 1, 40)].concat());
         let [only] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((only.count, only.of, only.correct, only.of_correct), (14, 20, 1, 40));
+        assert_eq!(only.side, Some(Side::Below));
         assert!(only.is_about(&errors[0]) && !only.is_about(&errors[19]));
         let alike = [errors, cases(None, SIGN, 20, 41)].concat();
         assert!(suspicions(&alike).is_empty(), "correct ones look there too, though not most of them");

@@ -42,7 +42,7 @@ pub struct DiagnoseLedger<'a> {
     names: &'a [String],
     run: &'a RunFacts,
     summing: Summing,
-    /// What the reports need of each picture: all but the boxes, of which there may be hundreds.
+    /// What the reports need of each picture: all but the boxes, of which there may be hundreds, and the portraits.
     records: Vec<PictureRecord>,
 }
 
@@ -55,6 +55,7 @@ impl<'a> DiagnoseLedger<'a> {
     pub fn keep(&mut self, mut record: PictureRecord) {
         self.summing.add(&record);
         record.found = Vec::new();
+        record.cases.iter_mut().for_each(|case| case.portrait = None);
         self.records.push(record);
     }
 

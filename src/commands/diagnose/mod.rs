@@ -19,7 +19,7 @@ use self::{
     worker::{Task, Worker},
 };
 use super::{
-    labels::open_labels,
+    labels::{expect_some, open_labels},
     model::warn_of_target,
     options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command},
     recorded::Start,
@@ -53,6 +53,8 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
     );
     let options = case_options(&command.maps, &command.detection, model)?;
     let labels = open_labels(command.labels.as_deref(), command.label_names.as_deref(), model.names())?;
+    let sources = session.sources();
+    expect_some(&labels, &sources)?;
     let method = options.method_of(model);
     warn_of_target(command.maps.target, iter::once(command.maps.method), model);
     let output_dir = &command.pictures.output_dir;
@@ -69,7 +71,7 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
         reports.clone(),
         command.verbosity,
     )?;
-    let items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
+    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
     let total = items.total();
     let workers = match command.jobs {
         Some(jobs) => jobs.into(),

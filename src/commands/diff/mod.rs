@@ -17,7 +17,7 @@ use self::{
     worker::{Detector, Task, Worker},
 };
 use super::{
-    labels::open_labels,
+    labels::{expect_some, open_labels},
     model::{check_size, load_model, note_size, warn_of_target},
     options::{case_options, detect_options, labels_sha256, layer_paths, program_and_command},
     recorded::Start,
@@ -58,6 +58,8 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
     }
     let names = all_names(&models);
     let labels = command.labels.as_ref().map(|path| open_labels(Some(path), None, &names)).transpose()?;
+    let sources = session.sources();
+    labels.as_ref().map_or(Ok(()), |labels| expect_some(labels, &sources))?;
     let output_dir = &command.pictures.output_dir;
     let _lock = session.begin()?;
     let run = facts(command, &models, &names)?;
@@ -69,7 +71,7 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
         reports.clone(),
         command.verbosity,
     )?;
-    let items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
+    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
     let total = items.total();
     let workers = match command.jobs {
         Some(jobs) => jobs.into(),

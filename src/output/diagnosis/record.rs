@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::Path};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value;
 use yolo_cam::{
-    diagnose::{ErrorKind, Evidence, Focus, Observation, PortraitSample, ScoredBox},
+    diagnose::{ErrorKind, Evidence, Observation, PortraitSample, ScoredBox},
     eval::Verdict,
     geometry::BBox,
     labels::Label,
@@ -117,8 +117,9 @@ pub struct Case {
 impl Case {
     /// As [`yolo_cam::diagnose::suspicions`] takes it; `None` without a map.
     pub fn observation(&self) -> Option<Observation> {
-        let focus: Focus = self.evidence.as_ref()?.focus;
-        Some(Observation { class_id: self.class_id, error: self.error, focus })
+        let evidence = self.evidence.as_ref()?;
+        let (focus, side) = (evidence.focus, evidence.side());
+        Some(Observation { class_id: self.class_id, error: self.error, focus, side })
     }
 }
 

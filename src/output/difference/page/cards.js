@@ -25,8 +25,9 @@ function card(spot) {
   const text = (className, textContent, title = textContent) => make("span", { className, textContent, title });
   const half = (name) => {
     const side = entry[name];
-    const words = [text("side", `${name}: ${boxWords(side)}`), text("facts", stateWords(side))];
-    return make("span", { className: "half" }, preview(entry, side), ...words);
+    // The confidence stays in view, however long the name is.
+    const words = make("span", { className: "side" }, text("name", `${name}: ${predicted(side)} `), confidenceOf(side));
+    return make("span", { className: "half" }, preview(entry, side), words, text("facts", stateWords(side)));
   };
   const { image } = pictureOf(entry);
   const button = make(

@@ -27,7 +27,8 @@ const boxesOf = (entry) => [labelOf(entry)?.[1], entry.old.box, entry.new.box].f
 const changeWords = ({ change, outcome }) => [change, outcomeWords[outcome]].filter(Boolean).join(", ");
 
 /** "disc 0.41": a prediction, found or not. */
-const boxWords = (side) => (side.class_id === null ? "no prediction" : `${className(side.class_id)} ${confidenceOf(side)}`);
+const predicted = (side) => (side.class_id === null ? "no prediction" : className(side.class_id));
+const boxWords = (side) => [predicted(side), confidenceOf(side)].filter(Boolean).join(" ");
 
 /** "not found", or what is wrong with it. */
 const stateWords = (side) => (side.is_found ? kindWords.get(side.error) ?? "found" : "not found");
@@ -41,9 +42,11 @@ function told(entry) {
 /** "-0.30" with a minus that is as wide as digits. */
 const signed = (value) => value.toFixed(2).replace(/^-(?=0\.00$)/, "").replace("-", "−");
 
-/** Names of the models, as short as they differ. */
+/** Names of the models, with as many folders as they need to differ. */
 function modelNames() {
-  const short = shortNames(models);
-  const names = models.map((path) => short.get(path));
-  return names[0] === names[1] ? models : names;
+  const parts = models.map((path) => path.split(/[\\/]/));
+  const most = Math.max(...parts.map((own) => own.length));
+  const named = (count) => parts.map((own) => own.slice(-count).join("/"));
+  const counts = Array.from({ length: most }, (_, index) => index + 1);
+  return named(counts.find((count) => new Set(named(count)).size > 1) ?? 1);
 }
