@@ -247,7 +247,7 @@ fn a_dataset_says_where_pictures_and_labels_are_and_what_they_are_called() {
     let run = command.assert().success();
     let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(told.contains("classes that the model lacks are left out of the labels: washer"), "{told}");
-    assert!(told.contains("1 of 2 pictures have no label file, and count as empty"), "{told}");
+    assert!(told.contains("of 2 pictures, 1 without a label file count as empty"), "{told}");
     let found = report(&output.path().join("diagnose.json"));
     assert_eq!((&found["objects"], &found["pictures"]), (&json!(1), &json!(2)));
     assert_eq!(found["cases"][0]["kind"], "correct");
@@ -306,7 +306,7 @@ fn a_run_that_was_stopped_goes_on_and_comes_to_the_same() {
     fs::write(&path, &journal[..cut]).expect("it is written");
     let again = run(&stopped, &["--skip-existing"]).success();
     let told = String::from_utf8_lossy(&again.get_output().stderr).into_owned();
-    assert!(told.contains("1 damaged lines") && told.contains("9 pictures were looked at already"), "{told}");
+    assert!(told.contains("1 damaged line of") && told.contains("9 pictures were looked at already"), "{told}");
     let stopped_folder = stopped;
     let [whole, stopped] =
         [&whole, &stopped_folder].map(|output| fs::read_to_string(output.path().join("diagnose.json")));

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 use serde::Deserialize;
+use yolo_cam::files::read_regular_text;
 
 use super::text_file;
 
@@ -132,24 +133,58 @@ impl Split {
     }
 }
 
-/// The pictures of a split and the names of the classes, as the file `path` has them.
-///
-/// # Errors
-/// If the file can't be read, or what it names is not there, in one line.
-pub fn dataset(path: &Path, split: Split) -> Result<(Vec<PathBuf>, Vec<String>)> {
-    let problem = |problem: String| anyhow!("--data: {path:?} {problem}");
-    let data = DataYaml::parse(&text_file::read(path, "--data:")?).map_err(problem)?;
-    let pictures = data.pictures(split, path.parent().unwrap_or(Path::new(""))).map_err(problem)?;
-    let names = data.into_names().map_err(problem)?;
-    if names.is_empty() {
-        bail!("--data: {path:?} has no names; {EXPECTED}");
+/// A file of a dataset that was read.
+pub struct Dataset {
+    file: PathBuf,
+    data: DataYaml,
+}
+
+impl Dataset {
+    /// # Errors
+    /// If the file can't be read, in one line.
+    pub fn open(file: &Path) -> Result<Self> {
+        let data = DataYaml::parse(&text_file::read(file, "--data:")?);
+        Ok(Self { file: file.to_owned(), data: data.map_err(|problem| anyhow!("--data: {file:?} {problem}"))? })
     }
-    // A text is a list of pictures.
-    let as_input = |place: PathBuf| match place.extension().is_some_and(|ending| ending == "txt") {
-        true => PathBuf::from(format!("@{}", place.display())),
-        false => place,
-    };
-    Ok((pictures.into_iter().map(as_input).collect(), names))
+
+    /// The pictures of a split, folders and files.
+    ///
+    /// # Errors
+    /// If what the file names is not there, in one line.
+    pub fn pictures(&self, split: Split) -> Result<Vec<PathBuf>> {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let places = self.data.pictures(split, folder);
+        let places = places.map_err(|problem| anyhow!("--data: {:?} {problem}", self.file))?;
+        let mut pictures = Vec::new();
+        for place in places {
+            // A text is a list of pictures.
+            match place.extension().is_some_and(|ending| ending == "txt") {
+                true => pictures.extend(listed(&place)?),
+                false => pictures.push(place),
+            }
+        }
+        Ok(pictures)
+    }
+
+    /// The names of the classes.
+    ///
+    /// # Errors
+    /// If the file has none, in one line.
+    pub fn into_names(self) -> Result<Vec<String>> {
+        let Self { file, data } = self;
+        match data.into_names() {
+            Ok(names) if names.is_empty() => bail!("--data: {file:?} has no names; {EXPECTED}"),
+            names => names.map_err(|problem| anyhow!("--data: {file:?} {problem}")),
+        }
+    }
+}
+
+/// The pictures that a list names. What begins with `./` is found from the folder of the list, as in the Ultralytics package.
+fn listed(list: &Path) -> Result<Vec<PathBuf>> {
+    let text = read_regular_text(list).map_err(|error| anyhow!("--data: list {list:?} cannot be read: {error}"))?;
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(|line| line.strip_prefix("./").map_or_else(|| line.into(), |below| folder.join(below))).collect())
 }
 
 #[cfg(test)]
@@ -165,11 +200,14 @@ mod tests {
         for place in ["set/images/val", "valid/images", "images/test"] {
             fs::create_dir_all(at(place)).unwrap();
         }
-        fs::write(at("list.txt"), "").unwrap();
+        fs::write(at("list.txt"), "./images/a.jpg\n\nelsewhere/b.jpg\n").unwrap();
         let file = at("data.yaml");
         let of = |text: &str, split| {
             fs::write(&file, text).unwrap();
-            dataset(&file, split)
+            let read = || -> Result<(Vec<PathBuf>, Vec<String>)> {
+                Ok((Dataset::open(&file)?.pictures(split)?, Dataset::open(&file)?.into_names()?))
+            };
+            read()
                 .map(|(pictures, names)| {
                     (
                         pictures
@@ -192,7 +230,7 @@ mod tests {
         );
         assert_eq!(
             of("path: elsewhere\ntest: [images/test, list.txt]\nnames: {0: a, 1: b}", Split::Test),
-            Ok((vec!["/images/test".to_owned(), format!("@/list.txt")], names.clone()))
+            Ok((["/images/test", "/images/a.jpg", "elsewhere/b.jpg"].map(str::to_owned).to_vec(), names.clone()))
         );
         assert!(of("train: x\nnames: [a]", Split::Val).unwrap_err().contains("names no pictures as val"));
         assert!(of("val: x\nnames: [a]", Split::Val).unwrap_err().contains("which is not there"));

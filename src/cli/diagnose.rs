@@ -1,12 +1,10 @@
 //! Why a detector is wrong: `diagnose`.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{
-    data_yaml::{Split, dataset},
+    labels::{LabelArgs, LabelChoice},
     maps::{MapArgs, MapChoice},
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice, Verbosity,
@@ -22,16 +20,8 @@ pub struct DiagnoseArgs {
     model: ModelArgs,
     #[command(flatten)]
     pictures: PictureArgs,
-    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO [default: for each picture a text file where
-    /// YOLO looks for it: the folder 'images' in its path replaced by 'labels', or else beside it]
-    #[arg(long, value_name = "PATH", help_heading = "Input and output")]
-    labels: Option<PathBuf>,
-    /// A data.yaml, which says where the pictures are and what the classes of the labels are called
-    #[arg(long, value_name = "FILE", help_heading = "Input and output")]
-    data: Option<PathBuf>,
-    /// Which of the pictures that --data names
-    #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Input and output")]
-    split: Split,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// What is written
     #[arg(long, value_name = "KIND,...", value_parser = diagnosis_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
     report: Vec<&'static DiagnosisReportSpec>,
@@ -56,10 +46,7 @@ pub struct DiagnoseArgs {
 pub struct DiagnoseCommand {
     pub model: ModelChoice,
     pub pictures: PictureChoice,
-    /// `None`: where YOLO looks for them.
-    pub labels: Option<PathBuf>,
-    /// Names of the labels' classes, where a file of the dataset says them.
-    pub label_names: Option<Vec<String>>,
+    pub labels: LabelChoice,
     /// Each once.
     pub reports: Vec<&'static DiagnosisReportSpec>,
     pub skip_existing: bool,
@@ -80,25 +67,12 @@ impl DiagnoseArgs {
             bail!("--top leaves out detections, which would look like errors; take --conf-thres or --max-det");
         }
         let (model, words) = self.model.validated()?;
-        let names_pictures = !words.inputs.is_empty() || self.pictures.names_pictures();
-        let mut pictures = self.pictures.validated(words)?;
-        let reports = each_once(self.report, |report| report.name);
-        let mut label_names = None;
-        if let Some(file) = &self.data {
-            let (of_split, names) = dataset(file, self.split)?;
-            label_names = Some(names);
-            if !names_pictures {
-                pictures.inputs = of_split;
-                // As its own package does.
-                pictures.recursive = true;
-            }
-        }
+        let (labels, pictures) = self.labels.validated(self.pictures, words)?;
         Ok(DiagnoseCommand {
             model,
             pictures,
-            labels: self.labels,
-            label_names,
-            reports,
+            labels,
+            reports: each_once(self.report, |report| report.name),
             skip_existing: self.skip_existing,
             jobs: self.jobs,
             maps,

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::{
+    labels::{LabelArgs, LabelChoice},
     maps::{MapArgs, MapChoice},
     shared::{
         DetectionArgs, DetectionChoice, MessageArgs, ModelChoice, PictureArgs, PictureChoice, RuntimeArgs, Verbosity,
@@ -24,18 +25,16 @@ pub struct DiffArgs {
     /// The new model, of any family. Classes are the same that have the same name
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Another training of the old model, with another seed: how far its evidence is from that of the old one is noise [default: noise is
-    /// how far the evidence of the old model's second-best prediction of the same object is from that of its best]
+    /// Another training of the old model, with another seed: the difference between its evidence and the old model's counts as noise
+    /// [default: the difference between the old model's best prediction of an object and its second-best]
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     noise: Option<PathBuf>,
     #[command(flatten)]
     runtime: RuntimeArgs,
     #[command(flatten)]
     pictures: PictureArgs,
-    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO. With labels it is told which errors are fixed,
-    /// and which are new
-    #[arg(long, value_name = "PATH", help_heading = "Input and output")]
-    labels: Option<PathBuf>,
+    #[command(flatten)]
+    labels: LabelArgs,
     /// What is written
     #[arg(long, value_name = "KIND,...", value_parser = difference_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
     report: Vec<&'static DifferenceReportSpec>,
@@ -60,7 +59,7 @@ pub struct DiffCommand {
     /// Another training of the old one.
     pub noise: Option<ModelChoice>,
     pub pictures: PictureChoice,
-    pub labels: Option<PathBuf>,
+    pub labels: LabelChoice,
     /// Each once.
     pub reports: Vec<&'static DifferenceReportSpec>,
     pub skip_existing: bool,
@@ -71,19 +70,27 @@ pub struct DiffCommand {
     pub verbosity: Verbosity,
 }
 
+impl DiffCommand {
+    /// Whether labels are wanted.
+    pub fn has_labels(&self) -> bool {
+        self.labels.path.is_some() || self.labels.names.is_some()
+    }
+}
+
 impl DiffArgs {
     pub fn validated(self) -> Result<DiffCommand> {
         let detection = DetectionChoice::from(self.detection);
         if detection.top.is_some() {
             bail!("--top leaves out detections, which would look lost; take --conf-thres or --max-det");
         }
+        let (labels, pictures) = self.labels.validated(self.pictures, Words::default())?;
         let choice = |path: PathBuf| self.runtime.choice(Some(path));
         Ok(DiffCommand {
             old: choice(self.old)?,
             new: choice(self.new)?,
             noise: self.noise.map(choice).transpose()?,
-            pictures: self.pictures.validated(Words::default())?,
-            labels: self.labels,
+            pictures,
+            labels,
             reports: each_once(self.report, |report| report.name),
             skip_existing: self.skip_existing,
             jobs: self.jobs,

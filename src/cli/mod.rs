@@ -8,6 +8,7 @@ mod diff;
 mod eval;
 mod explain;
 mod foreign;
+mod labels;
 mod maps;
 mod names;
 mod shape;

@@ -188,7 +188,7 @@ pub struct PictureChoice {
 }
 
 /// Which predictions become detections.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DetectionChoice {
     /// `None`, here and below: the family's own.
     pub img_size: Option<u32>,
@@ -286,6 +286,13 @@ impl PictureArgs {
             every: self.every,
             output_dir: self.output_dir.or(of_project).unwrap_or_else(|| DEFAULT_OUTPUT.into()),
         })
+    }
+}
+
+impl DetectionChoice {
+    /// The same for boxes of any class.
+    pub fn of_any_class(&self) -> Self {
+        Self { classes: None, ..self.clone() }
     }
 }
 

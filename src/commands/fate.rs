@@ -27,6 +27,19 @@ impl FateWords<'_> {
         }
     }
 
+    /// The same of the best prediction for an object that nothing has found: it may be a detection, of something else.
+    pub fn of_unfound(self, candidate: &Candidate) -> String {
+        match &candidate.fate {
+            Fate::Detected { index } => {
+                format!(
+                    "the best prediction there is detection {}, which is of another object or too far off",
+                    index + 1
+                )
+            }
+            _ => self.of(candidate),
+        }
+    }
+
     fn step(self, fate: &Fate) -> String {
         match fate {
             Fate::Detected { index } => format!("detected, number {}", index + 1),

@@ -26,6 +26,9 @@ pub fn open_labels(path: Option<&Path>, own: Option<&[String]>, names: &[String]
     if let Some(odd) = labels.odd() {
         say!("warning: labels {:?}: {odd}", path.unwrap_or(Path::new("")));
     }
+    if labels.is_by_order() {
+        say!("warning: no class of the labels has the name of one of the model's; they are taken in their order");
+    }
     if let [_, ..] = labels.unknown() {
         let unknown = labels.unknown();
         let more = if unknown.len() > MOST_NAMED { ", ..." } else { "" };

@@ -245,7 +245,7 @@ fn wanted_detections(command: &ExplainCommand, model: &Model) -> Result<DetectOp
 }
 
 /// The class that a user means by its number or name.
-fn class_id(class: &str, names: &[String]) -> Result<usize> {
+pub fn class_id(class: &str, names: &[String]) -> Result<usize> {
     if let Some(index) = names.iter().position(|name| name == class) {
         return Ok(index);
     }

@@ -84,12 +84,13 @@ impl<R: Record> Start<R> {
         }
         let (journal, earlier, damaged) = Records::<R>::resume(&path, settings)?;
         if damaged > 0 {
-            say!("warning: {damaged} damaged lines of {path:?} are left out; their pictures are looked at again");
+            let lines = if damaged == 1 { "line" } else { "lines" };
+            say!("warning: {damaged} damaged {lines} of {path:?} left out; their pictures are looked at again");
         }
         if verbosity >= Verbosity::Normal && !earlier.is_empty() {
             say!(
-                "note: {} pictures were looked at already; those that have changed, or their labels, are looked at again",
-                earlier.len()
+                "note: {} were looked at already; those whose file or labels changed are looked at again",
+                pictures(earlier.len())
             );
         }
         // The last line of a picture counts.
@@ -189,8 +190,8 @@ impl<R> End<R> {
         if is_empty {
             // What failed has its line already; this one closes the run.
             let kind = if self.failed.is_empty() { "error: " } else { "" };
-            let why = if self.is_interrupted { "; --skip-existing goes on" } else { "" };
-            say!("{kind}there is no picture to tell of{why}");
+            let why = if self.is_interrupted { "; go on with --skip-existing" } else { "" };
+            say!("{kind}no picture was finished{why}");
             return if self.is_interrupted { Exit::Interrupted } else { Exit::SomeFailed };
         }
         // The figures are shown whatever can't be written.
@@ -204,6 +205,11 @@ impl<R> End<R> {
         }
         if problems > 0 && exit == Exit::Fine { Exit::SomeFailed } else { exit }
     }
+}
+
+/// `1 picture`, `2 pictures`.
+pub fn pictures(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "picture" } else { "pictures" })
 }
 
 /// Gives all records to each of the sinks, and closes it. The error names those that can't be written.

@@ -89,7 +89,7 @@ impl ErrorTally {
     /// Takes in a picture: its labels, and all that was found in it, with however little confidence.
     pub fn add(&mut self, labels: &[Label], found: &[ScoredBox]) {
         let found: Vec<ScoredBox> = by_confidence(found).into_iter().map(|(_, found)| *found).take(MOST).collect();
-        let Judgement { found: verdicts, missed } = judge(labels, &found);
+        let Judgement { found: verdicts, missed, .. } = judge(labels, &found);
         for label in labels.iter().filter(|label| !label.is_crowd) {
             self.objects.entry(label.class_id).or_default().all += 1;
         }

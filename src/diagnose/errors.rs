@@ -81,8 +81,11 @@ pub struct Verdict {
 pub struct Judgement {
     /// Of each box, in the given order.
     pub found: Vec<Verdict>,
-    /// Indices of the labels of [missed](ErrorKind::Missed) objects.
+    /// Indices of the labels of [missed](ErrorKind::Missed) objects, as `tidecv` counts them: what lies in a crowd can stand for another
+    /// object.
     pub missed: Vec<usize>,
+    /// The same where what lies in a crowd stands for nothing.
+    pub overlooked: Vec<usize>,
 }
 
 /// Holds boxes against the labels of a picture. The most confident box chooses first: of the objects of its class that are left the one
@@ -104,14 +107,14 @@ pub fn judge(labels: &[Label], found: &[ScoredBox]) -> Judgement {
         None => wrong(found, labels, &objects, &finder),
     };
     let verdicts: Vec<Verdict> = found.iter().enumerate().map(verdict).collect();
-    let is_stood_for = |at: usize| {
-        let stands_for = |verdict: &Verdict| {
-            verdict.label == Some(at) && matches!(verdict.error, Some(ErrorKind::Class | ErrorKind::Localization))
-        };
-        verdicts.iter().any(stands_for)
+    let stands_for = |verdict: &Verdict, at: usize| {
+        verdict.label == Some(at) && matches!(verdict.error, Some(ErrorKind::Class | ErrorKind::Localization))
     };
-    let missed = objects.iter().copied().filter(|&at| finder[at].is_none() && !is_stood_for(at)).collect();
-    Judgement { found: verdicts, missed }
+    let unfound = || objects.iter().copied().filter(|&at| finder[at].is_none());
+    let missed = unfound().filter(|&at| !verdicts.iter().any(|verdict| stands_for(verdict, at))).collect();
+    let stands_outside = |verdict: &Verdict, at: usize| !verdict.is_ignored && stands_for(verdict, at);
+    let overlooked = unfound().filter(|&at| !verdicts.iter().any(|verdict| stands_outside(verdict, at))).collect();
+    Judgement { found: verdicts, missed, overlooked }
 }
 
 /// What is wrong with a box that found nothing. `finder`: of each label the box that found it.
@@ -157,7 +160,7 @@ mod tests {
     }
 
     fn kinds(labels: &[Label], all: &[ScoredBox]) -> (Vec<Option<ErrorKind>>, Vec<usize>) {
-        let Judgement { found, missed } = judge(labels, all);
+        let Judgement { found, missed, .. } = judge(labels, all);
         (found.iter().map(|verdict| verdict.error).collect(), missed)
     }
 
@@ -182,9 +185,12 @@ mod tests {
     #[test]
     fn what_lies_in_a_crowd_is_ignored() {
         let crowd = Label { is_crowd: true, ..Label::new(0, BBox { x2: 90.0, ..at(0.0) }) };
-        let Judgement { found, missed } = judge(&[crowd], &[found(0, 0.9, 5.0), found(1, 0.9, 5.0)]);
-        assert_eq!(found.iter().map(|verdict| verdict.is_ignored).collect::<Vec<_>>(), [true, false]);
+        let Judgement { found: verdicts, missed, .. } = judge(&[crowd], &[found(0, 0.9, 5.0), found(1, 0.9, 5.0)]);
+        assert_eq!(verdicts.iter().map(|verdict| verdict.is_ignored).collect::<Vec<_>>(), [true, false]);
         assert!(missed.is_empty());
+        // In the crowd there is an object of another class, and what was found there is one of the crowd.
+        let Judgement { missed, overlooked, .. } = judge(&[crowd, Label::new(1, at(5.0))], &[found(0, 0.9, 5.0)]);
+        assert_eq!((missed, overlooked), (vec![], vec![1]));
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //!     ScoredBox { class_id: 0, confidence: 0.8, b: at(4.0) },
 //!     ScoredBox { class_id: 0, confidence: 0.7, b: at(50.0) },
 //! ];
-//! let Judgement { found: verdicts, missed } = judge(&labels, &found);
+//! let Judgement { found: verdicts, missed, .. } = judge(&labels, &found);
 //! assert_eq!(verdicts.iter().map(|verdict| verdict.error).collect::<Vec<_>>(),
 //!     [None, Some(ErrorKind::Localization), Some(ErrorKind::Class)]);
 //! assert!(missed.is_empty(), "the second object has the wrong class");

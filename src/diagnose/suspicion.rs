@@ -65,7 +65,7 @@ impl Suspicion {
     }
 }
 
-/// Fewer cases say nothing.
+/// Fewer cases that look at one place say nothing.
 const LEAST_CASES: usize = 5;
 
 /// Correct detections are suspicious if this share of them looks at one and the same place beside the object.
@@ -74,8 +74,11 @@ const LEAST_SHARE: f64 = 0.5;
 /// What is said of a side goes for this share of the cases.
 const LEAST_SIDED: f64 = 2.0 / 3.0;
 
-/// Errors are suspicious if so great a difference is less likely than this.
+/// Errors are suspicious if so great a difference is less likely than this in any of all comparisons (Bonferroni).
 const LEAST_LIKELY: f64 = 0.01;
+
+/// And if they look there so many times as often as correct detections do: in a large run, small differences are certain too.
+const LEAST_RATIO: f64 = 2.0;
 
 /// Where the cases of a class and kind look.
 #[derive(Default)]
@@ -86,6 +89,12 @@ struct Looks {
 }
 
 impl Looks {
+    /// The places beside the object at which enough of them look.
+    fn beside(&self) -> impl Iterator<Item = (Focus, usize)> {
+        let is_enough = |&(focus, count): &(Focus, usize)| focus != Focus::Object && count >= LEAST_CASES;
+        self.at.iter().map(|(&focus, &count)| (focus, count)).filter(is_enough)
+    }
+
     fn count(&self, focus: Focus) -> usize {
         self.at.get(&focus).copied().unwrap_or(0)
     }
@@ -98,7 +107,7 @@ impl Looks {
 }
 
 /// What is suspicious about the cases of a run. Of each class, first where most of the correct detections look, if that is not at the
-/// object; then the errors that look at a place beside the object significantly more often than the correct detections do.
+/// object; then the errors that look at a place beside the object at least twice as often as the correct detections, and significantly so.
 pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
     let mut all: BTreeMap<(usize, Option<ErrorKind>), Looks> = BTreeMap::new();
     for case in cases {
@@ -108,16 +117,22 @@ pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
         *looks.sides.entry((case.focus, case.side)).or_default() += 1;
     }
     let mut found = Vec::new();
-    for (&(class_id, error), looks) in all.iter().filter(|(_, looks)| looks.all >= LEAST_CASES) {
+    let factorials = LogFactorials::up_to(cases.len());
+    let compared = all.iter().filter(|((_, error), _)| error.is_some());
+    let comparisons: usize = compared.map(|(_, looks)| looks.beside().count()).sum();
+    for (&(class_id, error), looks) in &all {
         let of = looks.all;
         let correct = all.get(&(class_id, None));
         let of_correct = correct.map_or(0, |looks| looks.all);
-        for (&focus, &count) in looks.at.iter().filter(|(focus, _)| **focus != Focus::Object) {
+        for (focus, count) in looks.beside() {
             let correct = correct.map_or(0, |looks| looks.count(focus));
-            let p = error.map(|_| by_chance((count, of), (correct, of_correct)));
+            let p = error.map(|_| factorials.by_chance((count, of), (correct, of_correct)));
             let is_suspicious = match p {
                 None => count as f64 >= LEAST_SHARE * of as f64,
-                Some(p) => p < LEAST_LIKELY,
+                Some(p) => {
+                    let is_often = (count * of_correct) as f64 >= LEAST_RATIO * (correct * of) as f64;
+                    is_often && p < LEAST_LIKELY / comparisons as f64
+                }
             };
             if is_suspicious {
                 let errors = ErrorKind::ALL.into_iter().filter(|_| error.is_none()).filter_map(|kind| {
@@ -134,17 +149,27 @@ pub fn suspicions(cases: &[Observation]) -> Vec<Suspicion> {
     found
 }
 
-/// How likely it is that at least `count` of `of` cases are among all `count + other` that have a property, if it has nothing to do with
-/// whose cases they are: one-sided, of a table of two rows (Fisher, Journal of the Royal Statistical Society 85, 1922).
-fn by_chance((count, of): (usize, usize), (other, of_others): (usize, usize)) -> f64 {
-    let (with, all) = (count + other, of + of_others);
-    let ways = |k: usize, n: usize| log_factorial(n) - log_factorial(k) - log_factorial(n - k);
-    let likely = |k: usize| (ways(k, of) + ways(with - k, of_others) - ways(with, all)).exp();
-    (count..=of.min(with)).map(likely).sum::<f64>().min(1.0)
-}
+/// The logarithms of the factorials of 0, 1, 2, …
+struct LogFactorials(Vec<f64>);
 
-fn log_factorial(n: usize) -> f64 {
-    (2..=n).map(|factor| (factor as f64).ln()).sum()
+impl LogFactorials {
+    fn up_to(most: usize) -> Self {
+        let mut sum = 0.0;
+        let next = |factor: usize| {
+            sum += (factor.max(1) as f64).ln();
+            sum
+        };
+        Self((0..=most).map(next).collect())
+    }
+
+    /// How likely it is that at least `count` of `of` cases are among all `count + other` that have a property, if it has nothing to do
+    /// with whose cases they are: one-sided, of a table of two rows (Fisher, Journal of the Royal Statistical Society 85, 1922).
+    fn by_chance(&self, (count, of): (usize, usize), (other, of_others): (usize, usize)) -> f64 {
+        let (with, all) = (count + other, of + of_others);
+        let ways = |k: usize, n: usize| self.0[n] - self.0[k] - self.0[n - k];
+        let likely = |k: usize| (ways(k, of) + ways(with - k, of_others) - ways(with, all)).exp();
+        (count..=of.min(with)).map(likely).sum::<f64>().min(1.0)
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +186,7 @@ mod tests {
     #[test]
     fn chances_are_those_of_fishers_exact_test() {
         // The tea-tasting lady, 3 of 4; and what R's fisher.test(matrix(c(14, 6, 1, 39), 2), alternative = "greater") gives.
+        let by_chance = |a, b| LogFactorials::up_to(60).by_chance(a, b);
         assert!((by_chance((3, 4), (1, 4)) - 17.0 / 70.0).abs() < 1e-12);
         assert!((by_chance((14, 20), (1, 40)) - 2.94376e-8).abs() < 1e-12, "{}", by_chance((14, 20), (1, 40)));
         assert!((by_chance((0, 4), (1, 4)) - 1.0).abs() < 1e-12);
@@ -176,7 +202,12 @@ mod tests {
         assert!(only.is_about(&errors[0]) && !only.is_about(&errors[19]));
         let alike = [errors, cases(None, SIGN, 20, 41)].concat();
         assert!(suspicions(&alike).is_empty(), "correct ones look there too, though not most of them");
-        assert!(suspicions(&cases(Some(ErrorKind::Background), SIGN, 4, 4)).is_empty(), "too few");
+        let few = [cases(Some(ErrorKind::Background), SIGN, 4, 4), cases(None, SIGN, 0, 600)].concat();
+        assert!(suspicions(&few).is_empty(), "too few look there");
+        let many = [cases(Some(ErrorKind::Background), SIGN, 1500, 5000), cases(None, SIGN, 2500, 10000)].concat();
+        assert!(suspicions(&many).is_empty(), "it is certain, and little");
+        let alone = cases(Some(ErrorKind::Background), SIGN, 20, 20);
+        assert!(suspicions(&alone).is_empty(), "there is nothing to compare them with");
     }
 
     #[test]

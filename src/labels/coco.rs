@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::{Files, Label, LabelledPicture, Labels, matched, unmatched};
+use super::{Files, Label, LabelledPicture, Labels, matched, share_a_name, unmatched};
 use crate::geometry::{BBox, Size};
 
 #[derive(Deserialize)]
@@ -158,6 +158,14 @@ impl Image {
 impl Annotation {
     /// The box, from the outline where there is only that. The error says what is there instead.
     fn bounds(&self) -> Result<BBox, String> {
+        let b = self.any_bounds()?;
+        match b.is_finite() && b.area() > 0.0 {
+            true => Ok(b),
+            false => Err(format!("has a box of {}x{} pixels", b.x2 - b.x1, b.y2 - b.y1)),
+        }
+    }
+
+    fn any_bounds(&self) -> Result<BBox, String> {
         let [x, y, width, height] = match (self.bbox.as_deref(), &self.segmentation) {
             (Some(&[x, y, width, height]), _) => [x, y, width, height],
             (Some([]) | None, Some(Segmentation::Polygons(parts))) if parts.iter().any(|part| part.len() >= 6) => {
@@ -210,7 +218,7 @@ impl Odd {
         let sound = |(index, entry)| match entry {
             Entry::Sound(entry) => Some((index, entry)),
             Entry::Odd(_) => {
-                self.add(|| format!("{name}[{index}] lacks what it should have, or has something else there"));
+                self.add(|| format!("{name}[{index}] lacks a field, or has one of the wrong type"));
                 None
             }
         };
@@ -239,7 +247,11 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
     })?;
     let mut odd = Odd::default();
     let categories = odd.sound(coco.categories, "categories").into_iter().map(|(_, category)| category);
-    let (classes, unknown) = classes(categories.collect(), names)?;
+    let categories = classes(categories.collect(), names)?;
+    let own: Vec<String> = categories.iter().map(|(category, _)| category.name.plain()).collect();
+    let matched: Vec<Option<usize>> = categories.iter().map(|(_, class)| *class).collect();
+    let classes: HashMap<Id, usize> =
+        categories.iter().filter_map(|(category, class)| Some((category.id.clone(), (*class)?))).collect();
     let images = odd.sound(coco.images, "images");
     let mut labels: HashMap<&Id, Vec<Label>> = images.iter().map(|(_, image)| (&image.id, Vec::new())).collect();
     for (index, annotation) in odd.sound(coco.annotations, "annotations") {
@@ -266,18 +278,25 @@ pub(super) fn read(text: &str, names: &[String]) -> Result<Labels, String> {
         });
     }
     let mut category_ids = vec![None; names.len()];
-    classes.iter().for_each(|(id, &class)| category_ids[class] = Some(id.value()));
-    Ok(Labels { files: Files::Coco(pictures), odd: odd.line(), unknown, category_ids })
+    for (category, class) in &categories {
+        // Of several with one name the first.
+        class.map(|class| category_ids[class].get_or_insert_with(|| category.id.value()));
+    }
+    Ok(Labels {
+        files: Files::Coco(pictures),
+        odd: odd.line(),
+        unknown: unmatched(&own, &matched),
+        is_by_order: !share_a_name(&own, names),
+        category_ids,
+    })
 }
 
-/// The class of each category, and the names of those that are none.
-fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<(HashMap<Id, usize>, Vec<String>), String> {
+/// The categories with the class of each, if it has one, in the order of their numbers.
+fn classes(mut categories: Vec<Category>, names: &[String]) -> Result<Vec<(Category, Option<usize>)>, String> {
     categories.sort_by(|a, b| a.id.cmp(&b.id));
     let own: Vec<String> = categories.iter().map(|category| category.name.plain()).collect();
     let matched = matched(&own, names).map_err(|problem| format!("has {problem}"))?;
-    let unknown = unmatched(&own, &matched);
-    let ids = categories.into_iter().map(|category| category.id);
-    Ok((ids.zip(matched).filter_map(|(id, class)| Some((id, class?))).collect(), unknown))
+    Ok(categories.into_iter().zip(matched).collect())
 }
 
 /// The text with `null` for `NaN`, `Infinity` and `-Infinity`, but for those within quotes.

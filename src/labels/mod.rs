@@ -19,7 +19,7 @@ mod yolo;
 use std::{
     collections::HashMap,
     ffi::OsStr,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,7 @@ pub struct Labels {
     files: Files,
     odd: Option<String>,
     unknown: Vec<String>,
+    is_by_order: bool,
     /// What COCO calls the model's classes; none of YOLO's.
     category_ids: Vec<Option<Value>>,
 }
@@ -116,7 +117,13 @@ impl Labels {
 
     fn yolo(folder: Option<PathBuf>, names: &[String]) -> Self {
         let classes = (0..names.len()).map(Some).collect();
-        Self { files: Files::Yolo { folder, classes }, odd: None, unknown: Vec::new(), category_ids: Vec::new() }
+        Self {
+            files: Files::Yolo { folder, classes },
+            odd: None,
+            unknown: Vec::new(),
+            is_by_order: false,
+            category_ids: Vec::new(),
+        }
     }
 
     /// The same labels where the classes of YOLO's files are called `own`, in their order, and the model's `names`: matched by name, or
@@ -128,6 +135,7 @@ impl Labels {
         if let Files::Yolo { classes, .. } = &mut self.files {
             *classes = matched(own, names)?;
             self.unknown = unmatched(own, classes);
+            self.is_by_order = !share_a_name(own, names);
         }
         Ok(self)
     }
@@ -135,6 +143,11 @@ impl Labels {
     /// In one line, what of the labels is left out because it says nothing that can be used; `None` if nothing is.
     pub fn odd(&self) -> Option<&str> {
         self.odd.as_deref()
+    }
+
+    /// Whether no name of the labels' classes is the model's, so that they are taken in their order.
+    pub fn is_by_order(&self) -> bool {
+        self.is_by_order
     }
 
     /// Classes that the model lacks. Their labels are left out.
@@ -163,12 +176,11 @@ impl Labels {
     /// The text of YOLO's with the labels of the picture, whether it is there or not; `None` if the labels are COCO's.
     pub fn text_of(&self, picture: &Path) -> Option<PathBuf> {
         let Files::Yolo { folder, .. } = &self.files else { return None };
-        let path = match folder {
-            Some(folder) => folder.join(Path::new(picture.file_name().unwrap_or_default())),
-            None => beside(picture),
-        };
         // Not the stem's extension: "a.b.jpg" has "a.b.txt".
-        Some(path.with_extension("txt"))
+        Some(match folder {
+            Some(folder) => below(folder, &picture.with_extension("txt")),
+            None => beside(picture).with_extension("txt"),
+        })
     }
 
     /// What a file of COCO's calls the picture; `None` if it has none such, or the labels are YOLO's.
@@ -199,15 +211,30 @@ fn labelled<'a>(
     let picture = coco::portable(&picture.to_string_lossy());
     let name = picture.file_name().unwrap_or_default().to_string_lossy();
     let found = pictures.get(name.as_ref())?;
+    // A picture that was turned may be told of with its sides changed.
+    let fits = |labelled: &LabelledPicture| {
+        let is_same =
+            |own: Size| [(size.width, size.height), (size.height, size.width)].contains(&(own.width, own.height));
+        labelled.size.is_none_or(is_same)
+    };
     // Several folders may have a picture of this name. The only one may lie elsewhere than when it was labelled; that it is the same
     // shows in its size.
-    let same = found.iter().find(|labelled| picture.ends_with(&labelled.path));
+    let same = found.iter().filter(|labelled| picture.ends_with(&labelled.path) && fits(labelled));
+    let same = same.max_by_key(|labelled| labelled.path.components().count());
     let is_bare = picture.parent().is_none_or(|folder| folder == Path::new(""));
     let only = || match found.as_slice() {
         [only] if is_bare || only.size == Some(size) => Some(only),
         _ => None,
     };
     same.or_else(only)
+}
+
+/// The file in a folder that has most of the folders of `file` above it: pictures in folders may have texts in like ones.
+fn below(folder: &Path, file: &Path) -> PathBuf {
+    let parts: Vec<Component> = file.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let candidates = (0..parts.len()).map(|first| folder.join(parts[first..].iter().collect::<PathBuf>()));
+    let bare = folder.join(file.file_name().unwrap_or_default());
+    candidates.into_iter().find(|path| path.is_file()).unwrap_or(bare)
 }
 
 /// Where YOLO's packages look for the text of a picture.
@@ -239,6 +266,11 @@ fn matched(own: &[String], names: &[String]) -> Result<Vec<Option<usize>>, Strin
         ));
     }
     Ok((0..own.len()).map(Some).collect())
+}
+
+/// Whether one of the names is the same.
+fn share_a_name(own: &[String], names: &[String]) -> bool {
+    own.iter().any(|own| names.contains(own))
 }
 
 /// Those of the names that have no class.

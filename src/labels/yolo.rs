@@ -34,7 +34,11 @@ pub(super) fn read(text: &str, classes: usize, size: Size) -> Result<Vec<Label>,
                     (least * scale, most * scale)
                 };
                 let ((x1, x2), (y1, y2)) = (bounds(0, width), bounds(1, height));
-                BBox { x1, y1, x2, y2 }
+                let b = BBox { x1, y1, x2, y2 };
+                match b.area() > 0.0 {
+                    true => b,
+                    false => return Err(shares()),
+                }
             }
             _ => return Err(shares()),
         };
@@ -80,6 +84,7 @@ mod tests {
             "nan 0 0 1 1",
             "0 320 240 100 100",
             "0 0.5 0.5 0 1",
+            "0 0.1 0.2 0.1 0.3 0.1 0.4",
             "0 0.5 0.5 -0.005 1",
         ] {
             let problem = read(&format!("0 0.5 0.5 1 1\n{line}"), 3, SIZE).unwrap_err();

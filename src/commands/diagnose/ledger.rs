@@ -6,7 +6,7 @@ use anyhow::Result;
 use yolo_cam::{diagnose::ErrorKind, text::printable};
 
 use super::super::{
-    recorded::{End, Record, write_all},
+    recorded::{End, Record, pictures, write_all},
     stdout::{print, write_table},
 };
 use crate::{
@@ -64,9 +64,9 @@ impl<'a> DiagnoseLedger<'a> {
         let summary = self.summing.summary(self.command.maps.method_options.seed);
         if summary.unlabelled > 0 {
             say!(
-                "note: {} of {} pictures have no label file, and count as empty, as where YOLO trains",
-                summary.unlabelled,
-                summary.pictures
+                "note: of {}, {} without a label file count as empty, as in YOLO's training",
+                pictures(summary.pictures),
+                summary.unlabelled
             );
         }
         let findings = Findings {
@@ -112,12 +112,13 @@ impl<'a> DiagnoseLedger<'a> {
             use std::io::Write;
             writeln!(
                 out,
-                "AP {}, AP50 {}, AP75 {}: {} objects in {} pictures, boxes from confidence {LEAST_CONFIDENCE} on",
+                "AP {}, AP50 {}, AP75 {}: {} objects in {}, boxes from confidence {} on",
                 percent(summary.precision.ap),
                 percent(summary.precision.ap50),
                 percent(summary.precision.ap75),
                 summary.objects,
-                summary.pictures
+                pictures(summary.pictures),
+                least.min(LEAST_CONFIDENCE)
             )?;
             writeln!(out, "cases: boxes above confidence {least}, and what they miss\n")?;
             write_table(out, &table)?;

@@ -52,7 +52,7 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
         model.head().family()
     );
     let options = case_options(&command.maps, &command.detection, model)?;
-    let labels = open_labels(command.labels.as_deref(), command.label_names.as_deref(), model.names())?;
+    let labels = open_labels(command.labels.path.as_deref(), command.labels.names.as_deref(), model.names())?;
     let sources = session.sources();
     expect_some(&labels, &sources)?;
     let method = options.method_of(model);
@@ -115,8 +115,9 @@ fn settings(command: &DiagnoseCommand, model: &Model) -> Result<Map<String, Valu
         "model_sha256": weights::sha256(model.path())?,
         "branch": command.model.branch.map(Branch::name),
         "names": command.pictures.names,
-        "labels": command.labels.as_deref().map(labels_sha256).transpose()?,
-        "label_names": command.label_names,
+        // Texts are looked at one by one.
+        "labels": command.labels.path.as_deref().filter(|path| path.is_file()).map(labels_sha256).transpose()?,
+        "label_names": command.labels.names,
         "method": maps.method.of(model, maps.target_layers.is_some()).name,
         "layers": maps.target_layers,
         "fuse": maps.fuse.name(),
@@ -146,7 +147,10 @@ fn facts(
     let layers = layer_paths(command.maps.target_layers.as_deref(), model)?;
     let own = [
         ("model", path.clone()),
-        ("labels", command.labels.as_ref().map_or("beside the pictures".to_owned(), |path| path.display().to_string())),
+        (
+            "labels",
+            command.labels.path.as_ref().map_or("beside the pictures".to_owned(), |path| path.display().to_string()),
+        ),
         ("method", method.name.to_owned()),
         ("layers", layers.clone()),
         ("target", command.maps.target.of(model).name.to_owned()),

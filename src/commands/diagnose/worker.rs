@@ -88,7 +88,11 @@ impl Worker<'_> {
         if own.is_none() && !unnamed_is_empty {
             bail!("{image:?} is not among the pictures of --labels; give the pictures that are labelled");
         }
-        let (is_labelled, labels) = (own.is_some(), own.unwrap_or_default());
+        let (is_labelled, mut labels) = (own.is_some(), own.unwrap_or_default());
+        if let Some(classes) = &options.detect.classes {
+            // What is not looked for is not missed.
+            labels.retain(|label| classes.contains(&label.class_id));
+        }
         let input = letterbox.tensor(self.model.device())?;
         let model = &self.model;
         let examined = Examined::new(model, &input, options)?;
@@ -172,9 +176,9 @@ fn drafts(
         spot: Spot::Box(seen.letterbox.map.to_input(&labels[at].b)),
         class_id: Some(labels[at].class_id),
     };
-    let queries: Vec<Query> = judgement.missed.iter().map(query).collect();
+    let queries: Vec<Query> = judgement.overlooked.iter().map(query).collect();
     let candidates = candidates_of_all(model, seen.outputs, &queries, &options.detect)?;
-    drafts.extend(judgement.missed.iter().zip(candidates).map(|(&at, candidates)| {
+    drafts.extend(judgement.overlooked.iter().zip(candidates).map(|(&at, candidates)| {
         let candidate = candidates.into_iter().next();
         Draft {
             error: Some(ErrorKind::Missed),
@@ -252,7 +256,7 @@ fn case(
         iou: draft.iou,
         candidate: entry.transpose()?,
         fate: (draft.error == Some(ErrorKind::Missed)).then(|| match candidate {
-            Some(candidate) => words.of(candidate),
+            Some(candidate) => words.of_unfound(candidate),
             None => "no prediction is about this place".to_owned(),
         }),
         contrast: draft.contrast,

@@ -9,7 +9,7 @@ use anyhow::Result;
 use yolo_cam::{eval::Mean, text::printable};
 
 use super::super::{
-    recorded::{End, Record, write_all},
+    recorded::{End, Record, pictures, write_all},
     stdout::{print, write_table},
 };
 use crate::{
@@ -62,6 +62,13 @@ impl<'a> DiffLedger<'a> {
     /// Writes the reports, and tells the result.
     pub fn close(&self, end: &End<PictureDifference>, reports: &[PathBuf]) -> Exit {
         let summary = self.summing.summary(self.command.maps.method_options.seed);
+        if summary.unlabelled > 0 {
+            say!(
+                "note: of {}, {} without a label file count as empty, as in YOLO's training",
+                pictures(summary.pictures),
+                summary.unlabelled
+            );
+        }
         let findings = Findings {
             run: self.run,
             summary: &summary,
@@ -80,7 +87,7 @@ impl<'a> DiffLedger<'a> {
     fn show(&self, summary: &Summary) -> Result<()> {
         print(|out| {
             let [old, new] = &self.run.models;
-            writeln!(out, "{} -> {}, {} pictures\n", printable(old), printable(new), summary.pictures)?;
+            writeln!(out, "{} -> {}, {}\n", printable(old), printable(new), pictures(summary.pictures))?;
             self.show_groups(out, summary)
         })?;
         Ok(())
@@ -118,6 +125,13 @@ impl<'a> DiffLedger<'a> {
         }
         write_table(out, &table)?;
         writeln!(out, "\nnoise: {}", self.run.noise)?;
+        let is_measured = summary.groups.iter().any(|group| group.noise_moved.is_some());
+        if !is_measured && summary.groups.iter().any(|group| group.moved.is_some()) {
+            writeln!(
+                out,
+                "noise could not be measured, as the old model has one prediction of each object; give --noise MODEL"
+            )?;
+        }
         for group in summary.groups.iter().filter(|group| group.has_drifted()) {
             if let Some(class) = group.class_id {
                 let (old, new) = (percent(group.object_old), percent(group.object_new));

@@ -19,7 +19,7 @@ use self::{
 use super::{
     labels::{expect_some, open_labels},
     model::{check_size, load_model, note_size, warn_of_target},
-    options::{case_options, detect_options, labels_sha256, layer_paths, program_and_command},
+    options::{case_options, class_id, detect_options, labels_sha256, layer_paths, program_and_command},
     recorded::Start,
     session::{MOST_WORKERS, Session, tell_memory, threads},
 };
@@ -57,7 +57,10 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
         warn_of_target(command.maps.target, iter::once(command.maps.method), model);
     }
     let names = all_names(&models);
-    let labels = command.labels.as_ref().map(|path| open_labels(Some(path), None, &names)).transpose()?;
+    let labels = command
+        .has_labels()
+        .then(|| open_labels(command.labels.path.as_deref(), command.labels.names.as_deref(), &names))
+        .transpose()?;
     let sources = session.sources();
     labels.as_ref().map_or(Ok(()), |labels| expect_some(labels, &sources))?;
     let output_dir = &command.pictures.output_dir;
@@ -107,15 +110,24 @@ fn load_other(command: &DiffCommand, choice: &ModelChoice) -> Result<Model> {
     Ok(model)
 }
 
-/// The classes of all models, each name once: those of the first, then what others add.
+/// The classes of all models: those of the first as they are, then the names that others add.
 fn all_names(models: &[&Model]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for name in models.iter().flat_map(|model| model.names()) {
+    let mut names = models[0].names().to_vec();
+    for name in models[1..].iter().flat_map(|model| model.names()) {
         if !names.contains(name) {
             names.push(name.clone());
         }
     }
     names
+}
+
+/// The class among all of each class of a model: by name, but for the first model, whose classes come first.
+fn classes_among(names: &[String], model: &Model, is_first: bool) -> Vec<usize> {
+    let class = |(own, name): (usize, &String)| match is_first {
+        true => own,
+        false => names.iter().position(|other| other == name).unwrap_or_default(),
+    };
+    model.names().iter().enumerate().map(class).collect()
 }
 
 /// All that a record depends on, but for the picture.
@@ -127,7 +139,10 @@ fn settings(command: &DiffCommand, models: &[&Model]) -> Result<Map<String, Valu
         "models_sha256": digests,
         "branch": command.old.branch.map(Branch::name),
         "names": command.pictures.names,
-        "labels": command.labels.as_deref().map(labels_sha256).transpose()?,
+        "has_labels": command.has_labels(),
+        // Texts are looked at one by one.
+        "labels": command.labels.path.as_deref().filter(|path| path.is_file()).map(labels_sha256).transpose()?,
+        "label_names": command.labels.names,
         "method": maps.method.name,
         "layers": maps.target_layers,
         "fuse": maps.fuse.name(),
@@ -154,11 +169,16 @@ fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<R
         let flags = maps.flags(method, &layers, &command.detection);
         Ok(format!("yolo-cam --model-path {} {flags}", quoted(&path(model))))
     };
-    let own = |model: &Model| {
-        names.iter().map(|name| model.names().iter().position(|own| own == name)).collect::<Vec<Option<usize>>>()
+    let own = |model: &Model, is_first: bool| {
+        let among = classes_among(names, model, is_first);
+        (0..names.len()).map(|class| among.iter().position(|other| *other == class)).collect::<Vec<Option<usize>>>()
     };
     let (old, new) = (models[0], models[1]);
-    let labels = command.labels.as_ref().map_or("none".to_owned(), |path| path.display().to_string());
+    let labels = match &command.labels.path {
+        Some(path) => path.display().to_string(),
+        None if command.has_labels() => "beside the pictures".to_owned(),
+        None => "none".to_owned(),
+    };
     let settings = [
         ("old model", path(old)),
         ("new model", path(new)),
@@ -172,12 +192,12 @@ fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<R
         date: utc(SystemTime::now()),
         settings: program_and_command().into_iter().chain(settings).collect(),
         commands: [line(old)?, line(new)?],
-        own_classes: [own(old), own(new)],
+        own_classes: [own(old, true), own(new, false)],
         noise: match command.noise {
             Some(_) => "from the old model to another training of it",
             None => "within the old model, from its best prediction of an object to its second-best",
         },
-        has_labels: command.labels.is_some(),
+        has_labels: command.has_labels(),
     })
 }
 
@@ -190,19 +210,28 @@ fn crew<'a>(
     task: Task<'a>,
 ) -> Result<Vec<Worker<'a>>> {
     let threads = (threads() / count).max(1) as i32;
-    let detector = |model: &Model| -> Result<Detector> {
-        let class = |name: &String| names.iter().position(|other| other == name).unwrap_or_default();
-        Ok(Detector {
-            options: case_options(&command.maps, &command.detection, model)?,
-            classes: model.names().iter().map(class).collect(),
-            model: model.share()?,
-        })
+    // Numbers are those of the first model, whatever they mean to another.
+    let wanted: Option<Vec<usize>> = command
+        .detection
+        .classes
+        .as_ref()
+        .map(|classes| classes.iter().map(|class| class_id(class, names)).collect())
+        .transpose()?;
+    let detector = |index: usize| -> Result<Detector> {
+        let model = models[index];
+        let classes = classes_among(names, model, index == 0);
+        let mut options = case_options(&command.maps, &command.detection.of_any_class(), model)?;
+        if let Some(wanted) = &wanted {
+            options.detect.classes = Some((0..classes.len()).filter(|&own| wanted.contains(&classes[own])).collect());
+        }
+        Ok(Detector { options, classes, model: model.share()? })
     };
     let worker = |_| {
         Ok(Worker {
-            old: detector(models[0])?,
-            new: detector(models[1])?,
-            other: models.get(2).map(|model| detector(model)).transpose()?,
+            old: detector(0)?,
+            new: detector(1)?,
+            other: models.get(2).map(|_| detector(2)).transpose()?,
+            wanted: wanted.clone(),
             threads: Some(threads),
             task,
         })

@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// Predictions of less confidence are no rivals of a detection.
+const LEAST_RIVAL: f32 = 0.05;
+
 /// From this overlap (IoU) on a prediction that suppression took is of the same thing.
 const NEAR: f32 = 0.7;
 
@@ -46,6 +49,8 @@ pub struct Task<'a> {
 pub struct Worker<'a> {
     pub old: Detector,
     pub new: Detector,
+    /// The classes that are wanted, among those of both; `None`: all.
+    pub wanted: Option<Vec<usize>>,
     /// Another training of the old one, which shows what is noise.
     pub other: Option<Detector>,
     /// Of libtorch; set in the thread that works.
@@ -91,7 +96,7 @@ impl Worker<'_> {
 
     fn compare(&self, picture: Picture, label_text: Option<String>, image: &str) -> Result<PictureDifference> {
         let loaded = picture.content.load()?;
-        let labels = self.labels_of(&loaded.picture, loaded.file, image)?;
+        let (is_labelled, labels) = self.labels_of(&loaded.picture, loaded.file, image)?.unzip();
         let detectors = [Some(&self.old), Some(&self.new), self.other.as_ref()];
         let letterbox = |detector: &Detector| -> yolo_cam::Result<(Letterbox, Tensor)> {
             let letterbox = Letterbox::of(&loaded.picture, &detector.model, detector.options.img_size)?;
@@ -147,14 +152,20 @@ impl Worker<'_> {
             label_text,
             width: size.width,
             height: size.height,
+            is_labelled,
             labels,
             files,
             things,
         })
     }
 
-    /// The labels of a picture; `None` if none are wanted. Where YOLO's have no text for it, it is empty.
-    fn labels_of(&self, picture: &RgbImage, file: Option<&std::path::Path>, image: &str) -> Result<Option<Vec<Label>>> {
+    /// Whether a picture is labelled, and its labels; `None` if none are wanted. Where YOLO's have no text for it, it is empty.
+    fn labels_of(
+        &self,
+        picture: &RgbImage,
+        file: Option<&std::path::Path>,
+        image: &str,
+    ) -> Result<Option<(bool, Vec<Label>)>> {
         let Some(labels) = self.task.labels else { return Ok(None) };
         let size = yolo_cam::geometry::Size { width: picture.width(), height: picture.height() };
         let own = match file {
@@ -164,7 +175,12 @@ impl Worker<'_> {
         if own.is_none() && !labels.is_yolo() {
             bail!("{image:?} is not among the pictures of --labels; give the pictures that are labelled");
         }
-        Ok(Some(own.unwrap_or_default()))
+        let (is_labelled, mut labels) = (own.is_some(), own.unwrap_or_default());
+        if let Some(wanted) = &self.wanted {
+            // What is not looked for is not missed.
+            labels.retain(|label| wanted.contains(&label.class_id));
+        }
+        Ok(Some((is_labelled, labels)))
     }
 }
 
@@ -222,7 +238,7 @@ impl<'a> Sight<'a> {
                 };
                 let words = FateWords { model, top: None };
                 let fate = match (&best, class_id) {
-                    (Some(best), _) => words.of(best),
+                    (Some(best), _) => words.of_unfound(best),
                     (None, Some(_)) => "no prediction is about this place".to_owned(),
                     (None, None) => "it has no such class".to_owned(),
                 };
@@ -282,44 +298,37 @@ impl Draft {
     }
 }
 
-/// What the detectors found: first those boxes of both that are about the same label, whatever class they give it; then those that
-/// overlap; then the others. Boxes in crowds are left out.
+/// What the detectors found. First boxes of both that have the same class and overlap; then boxes that are about the same label, whatever
+/// class they give it; then the others. Boxes in crowds are left out.
 fn drafts(old: &Sight, new: &Sight) -> Vec<Draft> {
-    let mut drafts: Vec<Draft> = Vec::new();
-    // Of each label the box that stands for it: the one that found it, or the most confident that should have.
-    let about = |sight: &Sight, at: usize| {
-        let is_about = |verdict: &Verdict| verdict.label == Some(at) && verdict.error != Some(ErrorKind::Duplicate);
-        let own = || sight.verdicts.iter().enumerate().filter(|(_, verdict)| is_about(verdict));
-        own().find(|(_, verdict)| verdict.error.is_none()).or_else(|| own().next()).map(|(index, _)| index)
-    };
-    let most = [old, new].iter().flat_map(|sight| &sight.verdicts).filter_map(|verdict| verdict.label).max();
-    for at in most.map_or(0..0, |most| 0..most + 1) {
-        let (old, new) = (about(old, at), about(new, at));
-        if old.is_some() || new.is_some() {
-            drafts.push(Draft { old, new, label: Some(at) });
-        }
-    }
-    let rest = |sight: &Sight, taken: &dyn Fn(usize) -> bool| {
-        let is_open = |&index: &usize| {
-            let is_ignored =
-                sight.verdicts.get(index).is_some_and(|verdict| verdict.is_ignored && verdict.error.is_some());
-            !is_ignored && !taken(index)
+    let open = |sight: &Sight| {
+        let is_in_crowd = |index: usize| {
+            sight.verdicts.get(index).is_some_and(|verdict| verdict.is_ignored && verdict.error.is_some())
         };
-        (0..sight.boxes.len()).filter(is_open).collect::<Vec<usize>>()
+        (0..sight.boxes.len()).filter(|&index| !is_in_crowd(index)).collect::<Vec<usize>>()
     };
-    let of_old = rest(old, &|index| drafts.iter().any(|draft| draft.old == Some(index)));
-    let of_new = rest(new, &|index| drafts.iter().any(|draft| draft.new == Some(index)));
+    let about = |sight: &Sight, index: usize| {
+        let verdict = sight.verdicts.get(index).filter(|verdict| verdict.error != Some(ErrorKind::Duplicate));
+        verdict.and_then(|verdict| verdict.label)
+    };
+    let (mut of_old, mut of_new) = (open(old), open(new));
     let boxes = |sight: &Sight, indices: &[usize]| indices.iter().map(|&index| sight.boxes[index]).collect::<Vec<_>>();
     let both = pairs(&boxes(old, &of_old), &boxes(new, &of_new));
-    let pair_of_old = |place: usize| both.iter().find(|(old, _)| *old == place).map(|&(_, new)| of_new[new]);
-    let is_single = |place: &usize| both.iter().all(|(_, new)| new != place);
-    drafts.extend(of_old.iter().enumerate().map(|(place, &index)| Draft {
-        old: Some(index),
-        new: pair_of_old(place),
-        label: None,
-    }));
-    let singles = (0..of_new.len()).filter(is_single);
-    drafts.extend(singles.map(|place| Draft { old: None, new: Some(of_new[place]), label: None }));
+    let both: Vec<(usize, usize)> = both.into_iter().map(|(a, b)| (of_old[a], of_new[b])).collect();
+    let mut drafts: Vec<Draft> = both
+        .iter()
+        .map(|&(a, b)| Draft { old: Some(a), new: Some(b), label: about(old, a).or(about(new, b)) })
+        .collect();
+    of_old.retain(|index| !both.iter().any(|(a, _)| a == index));
+    of_new.retain(|index| !both.iter().any(|(_, b)| b == index));
+    for index in of_old {
+        let label = about(old, index);
+        let partner = label.and_then(|at| of_new.iter().position(|&other| about(new, other) == Some(at)));
+        drafts.push(Draft { old: Some(index), new: partner.map(|place| of_new.remove(place)), label });
+    }
+    drafts.extend(of_new.into_iter().map(|index| Draft { old: None, new: Some(index), label: about(new, index) }));
+    // In the order of confidence, as a reader of one detector's boxes expects them.
+    drafts.sort_by_key(|draft| (draft.old.is_none(), draft.old, draft.new));
     drafts
 }
 
@@ -350,7 +359,9 @@ fn noise(old: &Sight, other: Option<&Sight>, drafts: &[Draft], labels: &[Label])
         }
         None => {
             let Detector { model, options, .. } = old.detector;
+            let least = options.detect.conf_threshold.unwrap_or_default().max(LEAST_RIVAL);
             let everything = options.detect.clone().with_iou_threshold(Some(1.0)).with_max_det(Some(usize::MAX));
+            let everything = everything.with_conf_threshold(Some(least));
             let all = detect(model, &old.outputs, &everything)?;
             let runner_up = |(index, own): (usize, &Detection)| {
                 let is_near = |other: &&Detection| {

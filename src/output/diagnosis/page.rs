@@ -21,21 +21,31 @@ use crate::output::{
 };
 
 const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("page/style.css"));
+const STYLE: &str =
+    concat!(include_str!("../web/view.css"), include_str!("../web/list.css"), include_str!("page/style.css"));
 /// In the order in which they run.
-const SCRIPTS: [&str; 13] = [
+const SCRIPTS: [&str; 22] = [
     include_str!("../web/base.js"),
     include_str!("page/page.js"),
+    include_str!("../web/evidence.js"),
     include_str!("page/figures.js"),
     include_str!("page/matrix.js"),
     include_str!("page/looks.js"),
     include_str!("page/filters.js"),
+    include_str!("../web/asking.js"),
+    include_str!("../web/form.js"),
+    include_str!("../web/boxes.js"),
+    include_str!("../web/crop.js"),
     include_str!("page/cards.js"),
+    include_str!("../web/deal.js"),
+    include_str!("../web/dialog.js"),
+    include_str!("../web/commands.js"),
     include_str!("../web/zoom.js"),
     include_str!("../web/labels.js"),
     include_str!("../web/heat.js"),
-    include_str!("../web/dialog.js"),
     include_str!("page/view.js"),
+    include_str!("../web/entry.js"),
+    include_str!("../web/state.js"),
     include_str!("page/start.js"),
 ];
 

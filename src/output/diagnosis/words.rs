@@ -37,11 +37,7 @@ pub fn told(suspicion: &Suspicion, names: &[String]) -> String {
         let also = if same.is_empty() { String::new() } else { format!("; so do {}", same.join(", ")) };
         return format!("{count} of {of} correct detections of {class} look {place}, not at it{also}");
     };
-    let compared = match of_correct {
-        0 => "no detection is correct".to_owned(),
-        _ => format!("{correct} of {of_correct} correct detections do"),
-    };
-    format!("{count} of {of} {} look {place}; {compared}", plural(*kind, class))
+    format!("{count} of {of} {} look {place}; {correct} of {of_correct} correct detections do", plural(*kind, class))
 }
 
 fn plural(kind: ErrorKind, class: &str) -> String {

@@ -23,6 +23,8 @@ pub struct PictureDifference {
     pub width: u32,
     /// In pixels.
     pub height: u32,
+    /// Whether somebody said what is in it; `None` if labels are not wanted.
+    pub is_labelled: Option<bool>,
     /// In pixels of the picture; none if labels are not wanted.
     pub labels: Vec<Label>,
     /// What the page shows of it; `None` without things.

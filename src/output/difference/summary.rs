@@ -10,10 +10,14 @@ use yolo_cam::{
 
 use super::record::{Change, Outcome, PictureDifference, Thing};
 
+/// Fewer boxes say nothing of their class.
+const LEAST_BOXES: usize = 5;
+
 /// Takes in one picture after the other.
 #[derive(Default)]
 pub struct Summing {
     pictures: usize,
+    unlabelled: usize,
     /// Of all classes (`None`), and of each.
     classes: BTreeMap<Option<usize>, Sums>,
 }
@@ -24,6 +28,8 @@ struct Sums {
     outcomes: BTreeMap<Outcome, usize>,
     drifts: Vec<Drift>,
     noises: Vec<Drift>,
+    /// Of those that have both: by how much more the heat moved than noise does.
+    beyond: Vec<f64>,
     /// Of kept boxes whose maps both say something: the shares of heat on the object.
     object: [Vec<f64>; 2],
 }
@@ -33,6 +39,8 @@ struct Sums {
 pub struct Summary {
     /// How many were looked at.
     pub pictures: usize,
+    /// How many of them nobody labelled, where labels are wanted: they count as empty.
+    pub unlabelled: usize,
     /// Of all classes, then of each.
     pub groups: Vec<Group>,
 }
@@ -60,6 +68,8 @@ pub struct Group {
     pub moved: Option<Mean>,
     /// The same of nothing but noise.
     pub noise_moved: Option<Mean>,
+    /// Of kept boxes that have both: by how much more heat moved than noise does.
+    pub beyond_noise: Option<Mean>,
     /// Of kept boxes: the share of the old heat on the object.
     pub object_old: Option<Mean>,
     /// The share of the new heat on the object.
@@ -67,15 +77,16 @@ pub struct Group {
 }
 
 impl Group {
-    /// Whether the evidence of kept boxes moved more than noise does: their intervals are apart.
+    /// Whether the evidence of kept boxes moved more than noise does: box by box, and of enough of them.
     pub fn has_drifted(&self) -> bool {
-        matches!((&self.moved, &self.noise_moved), (Some(moved), Some(noise)) if moved.low > noise.high)
+        self.beyond_noise.is_some_and(|beyond| beyond.count >= LEAST_BOXES && beyond.low > 0.0)
     }
 }
 
 impl Summing {
     pub fn add(&mut self, record: &PictureDifference) {
         self.pictures += 1;
+        self.unlabelled += usize::from(record.is_labelled == Some(false));
         for thing in &record.things {
             self.classes.entry(None).or_default().add(thing);
             let class = if thing.old.is_found { thing.old.class_id } else { thing.new.class_id };
@@ -86,7 +97,11 @@ impl Summing {
     /// `seed`: of bootstrap samples.
     pub fn summary(&self, seed: u64) -> Summary {
         let group = |(&class_id, sums): (&Option<usize>, &Sums)| sums.group(class_id, seed);
-        Summary { pictures: self.pictures, groups: self.classes.iter().map(group).collect() }
+        Summary {
+            pictures: self.pictures,
+            unlabelled: self.unlabelled,
+            groups: self.classes.iter().map(group).collect(),
+        }
     }
 }
 
@@ -101,6 +116,7 @@ impl Sums {
         }
         self.drifts.extend(thing.drift);
         self.noises.extend(thing.noise);
+        self.beyond.extend(thing.drift.zip(thing.noise).map(|(drift, noise)| drift.moved - noise.moved));
         if let (Some(old), Some(new)) = (&thing.old.evidence, &thing.new.evidence) {
             self.object[0].push(old.object);
             self.object[1].push(new.object);
@@ -126,6 +142,7 @@ impl Sums {
             noise_correlation: correlation(&self.noises),
             moved: moved(&self.drifts),
             noise_moved: moved(&self.noises),
+            beyond_noise: bootstrap(&self.beyond, seed),
             object_old: bootstrap(&self.object[0], seed),
             object_new: bootstrap(&self.object[1], seed),
         }

@@ -25,15 +25,18 @@ use crate::output::{quoted, url_path, write_page};
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("gallery/style.css"));
 /// In the order in which they run.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("../web/base.js"),
     include_str!("gallery/page.js"),
     include_str!("gallery/cards.js"),
+    include_str!("../web/form.js"),
+    include_str!("../web/dialog.js"),
+    include_str!("../web/commands.js"),
     include_str!("../web/zoom.js"),
     include_str!("../web/labels.js"),
     include_str!("../web/heat.js"),
-    include_str!("../web/dialog.js"),
     include_str!("gallery/view.js"),
+    include_str!("../web/state.js"),
     include_str!("gallery/start.js"),
 ];
 

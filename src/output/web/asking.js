@@ -51,6 +51,14 @@ function set(input, value) {
   if (input.selectedIndex === -1) input.value = defaults[input.id];
 }
 
+/** The filters that are set, and the order if it is not the usual one. */
+const listed = () => [...addressOf(filled()), ...(sort.value === defaults.sort ? [] : [["sort", sort.value]])];
+
+/** Sets filters and order as the address has them. */
+function recallList(state) {
+  for (const input of [...filters, sort]) set(input, state.get(input.id));
+}
+
 /** Shows just these entries. */
 function askFor(wish) {
   for (const input of filters) set(input, wish[input.id]);
@@ -60,21 +68,3 @@ function askFor(wish) {
   listTitle.scrollIntoView();
   listTitle.focus({ preventScroll: true });
 }
-
-/** After what was changed by hand. */
-function changed() {
-  update();
-  remember();
-}
-
-byId("filters").addEventListener("submit", (event) => event.preventDefault());
-byId("filters").addEventListener("input", changed);
-// The values change only after this event.
-byId("filters").addEventListener("reset", () => setTimeout(changed));
-document.addEventListener("keydown", (event) => {
-  const isTyping = /^(INPUT|SELECT)$/.test(event.target.tagName);
-  if (event.key === "/" && !isTyping && !view.open) {
-    event.preventDefault();
-    byId("search").focus();
-  }
-});

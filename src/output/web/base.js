@@ -42,9 +42,18 @@ function shortNames(paths) {
 }
 
 /** What the run is called, and its settings. */
-function showRun({ heading, settings }) {
-  byId("heading").textContent = [heading.model, heading.method, heading.date].join(" · ");
+function showRun(heading, settings) {
+  byId("heading").textContent = heading.join(" · ");
   byId("settings").append(
     ...settings.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]),
+  );
+}
+
+/** The pictures that failed, and why. */
+function showFailures(failed) {
+  byId("failures").hidden = failed.length === 0;
+  byId("failed-count").textContent = `${plural(failed.length, "picture", "pictures")} failed`;
+  byId("failed").append(
+    ...failed.map(([image, textContent]) => make("li", {}, `${image}: `, make("span", { className: "error", textContent }))),
   );
 }

@@ -1,4 +1,6 @@
-// ---- The part of a picture that a card shows, and boxes in it
+// ---- The part of a picture that a card shows
+//
+// The page has `entries`, and `pictureOf` and `boxesOf` them; `shown`, and the `grid` of their cards.
 
 /** How much larger than the boxes on a card the part of the picture is that it shows, and must be. */
 const CROP_MARGIN = 2;
@@ -23,8 +25,10 @@ function crop({ width, height }, boxes, ratio) {
   return [begin((x1 + x2) / 2, w, width), begin((y1 + y2) / 2, h, height), w, h];
 }
 
-/** A box as lines that stand out from any picture: light ones on dark ones. */
-function lines([x1, y1, x2, y2], className) {
-  const rect = (className) => draw("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: className });
-  return [rect("under"), rect(className)];
+/** Fits what a card shows into the room for it: all its pictures show the same part. */
+function fit(item, spot) {
+  const entry = entries[shown[spot]];
+  for (const svg of item.querySelectorAll("svg")) {
+    svg.setAttribute("viewBox", crop(pictureOf(entry), boxesOf(entry), grid.ratio).join(" "));
+  }
 }

@@ -1,6 +1,11 @@
-// ---- The large view as a dialog: its keys and buttons, and the command that it shows
+// ---- The large view as a dialog: its keys and buttons, and where what is in view is in the list
+//
+// The page has `entries` and which of them are `shown`; `open(index)`, which shows one of them; and `step(by)`, which shows another.
 
 const view = byId("view");
+
+/** Index of the entry in view, or null. */
+let opened = null;
 
 view.addEventListener("click", (event) => {
   if (event.target === view) view.close();
@@ -16,28 +21,17 @@ byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 byId("close").addEventListener("click", () => view.close());
 
-/** Shows a command line, if there is one, and where its results go. `frame`: which one of its file the picture is, if so. */
-function showCommand(line, frame, results) {
-  byId("command").textContent = line;
-  byId("command-note").textContent = !line
-    ? "A name is no text that a command could be shown with."
-    : frame === undefined
-      ? `In the folder where the run was started. ${results}`
-      : `In the folder where the run was started. All frames of the file are explained; this is number ${frame}.`;
-  byId("copy").hidden = !line;
-  byId("copy").textContent = "Copy";
+/** Says what is in view: its name, what is to be told of it, and where it is in the list. */
+function showName(name, facts) {
+  const spot = shown.indexOf(opened);
+  byId("view-name").textContent = name;
+  byId("view-place").textContent = [...facts, spot >= 0 ? `${spot + 1} of ${shown.length}` : ""].filter(Boolean).join(", ");
+  byId("previous").disabled = spot <= 0;
+  byId("next").disabled = spot < 0 || spot === shown.length - 1;
 }
 
-async function copyCommand() {
-  const text = byId("command").textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Where a page from the disk may not write to the clipboard, it may copy what is selected.
-    getSelection().selectAllChildren(byId("command"));
-    document.execCommand("copy");
-  }
-  byId("copy").textContent = "Copied";
+/** The entry that is so many places on from that in view, if there is one. */
+function beside(by) {
+  const spot = shown.indexOf(opened);
+  return spot < 0 ? undefined : shown[spot + by];
 }
-
-byId("copy").addEventListener("click", copyCommand);

@@ -28,6 +28,12 @@ function focusOf({ class_id: own, evidence: { focus } }) {
 /** The shares of all places: others as one. */
 const sharesOf = (evidence) => ({ ...evidence, others: evidence.others.reduce((sum, [, share]) => sum + share, 0) });
 
+/** " (dog 30 %, cat 2 %)": which other objects have heat, if any has much. */
+function othersWords({ others }) {
+  const words = others.filter(([, share]) => share >= 0.005).map(([id, share]) => `${className(id)} ${percent(share)}`);
+  return words.length ? ` (${words.join(", ")})` : "";
+}
+
 /** A bar of shares, which are told in words beside it. */
 function sharesBar(shares) {
   const bar = make("div", { className: "shares" });

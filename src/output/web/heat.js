@@ -3,8 +3,6 @@
 // A canvas holds the grey map of a box, or the largest of several; an SVG filter colours it. A page from the disk may not read
 // pixels of pictures, and need not: it draws them, and the filter does the rest.
 
-const heat = byId("view-heat");
-
 /** The colours of the colormap, and from heat to opacity: none below the threshold, and above it what fades with the heat. */
 function colorHeat() {
   const [opacity, threshold] = [Number(byId("opacity").value), Number(byId("threshold").value)];
@@ -17,15 +15,12 @@ function colorHeat() {
   byId("threshold-value").textContent = threshold.toFixed(2);
 }
 
-/** Maps that are wanted now; those of an earlier choice come too late. */
-let asked = 0;
-
-/** Draws the largest of the maps of some boxes of a picture. */
-function drawHeat(picture, boxes) {
-  asked += 1;
-  const mine = asked;
+/** Draws the largest of the maps of some boxes of a picture over it; maps of an earlier choice come too late. */
+function drawHeat({ heat }, picture, boxes) {
   const urls = boxes.map((box) => box.map).filter(Boolean);
+  const wanted = urls.join(" ");
   heat.hidden = true;
+  heat.dataset.map = wanted;
   if (!picture.files) return;
   const [x1, y1, x2, y2] = picture.files.heat_area;
   const share = (length, whole) => `${(length / whole) * 100}%`;
@@ -39,7 +34,7 @@ function drawHeat(picture, boxes) {
   for (const url of urls) {
     const map = new Image();
     map.addEventListener("load", () => {
-      if (mine !== asked) return;
+      if (heat.dataset.map !== wanted) return;
       if (heat.hidden) {
         // All maps of a picture have the same size; this clears the canvas, too.
         [heat.width, heat.height] = [map.naturalWidth, map.naturalHeight];

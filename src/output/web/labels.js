@@ -13,7 +13,7 @@ function spots([x1, y1, x2, y2], { width, height }) {
  * Puts each label at its box, so that it hides no label of an earlier one (a more confident box) as long as there is room, and
  * is as large however the picture is zoomed. `scale`: pixels of the screen for each pixel of the picture.
  */
-function placeLabels(picture, scale) {
+function placeLabels(marks, picture, scale) {
   const sizes = marks.map(({ plate }) => ({ width: plate.offsetWidth, height: plate.offsetHeight }));
   const taken = [];
   for (const [index, { plate, corners }] of marks.entries()) {

@@ -7,27 +7,13 @@ function showFigures() {
   const { precision, objects, pictures: seen, unlabelled } = summary;
   const figures = [
     ["AP", apText(precision.ap)], ["AP50", apText(precision.ap50)], ["AP75", apText(precision.ap75)],
-    ["objects", objects], ["pictures", seen], ["cases", cases.length],
+    ["objects", objects], ["pictures", seen], ["cases", entries.length],
   ];
   byId("figures").append(
     ...figures.map(([name, textContent]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent }))),
   );
   byId("unlabelled").hidden = unlabelled === 0;
   byId("unlabelled").textContent = `${plural(unlabelled, "picture has", "pictures have")} no labels and counted as empty.`;
-  byId("failures").hidden = data.failed.length === 0;
-  byId("failed-count").textContent = `${plural(data.failed.length, "picture", "pictures")} failed`;
-  byId("failed").append(
-    ...data.failed.map(([image, textContent]) => make("li", {}, `${image}: `, make("span", { className: "error", textContent }))),
-  );
-}
-
-/** A button that asks for cases; pressed while just these are asked for. */
-function asking(wish, properties, ...content) {
-  const button = make("button", { type: "button", ...properties }, ...content);
-  button.dataset.asks = new URLSearchParams(wish);
-  button.setAttribute("aria-pressed", false);
-  button.addEventListener("click", () => askFor(button.ariaPressed === "true" ? {} : wish));
-  return button;
 }
 
 /** How many suspicions are shown at once. */

@@ -1,7 +1,8 @@
 // ---- The page of a diagnosis: what its parts share. An entry is a case: a detection, right or wrong, or a missed object.
 
 const data = JSON.parse(byId("data").textContent);
-const { look, command, classes, kinds, summary, pictures, cases } = data;
+const { look, command, classes, kinds, summary, pictures, cases: entries } = data;
+const nouns = ["case", "cases"];
 
 /** The kinds in words, by name. */
 const kindWords = new Map(kinds);
@@ -17,22 +18,15 @@ const meanings = {
   missed: "No box found this object, and no box of a wrong class or place stands for it.",
 };
 
-/** Where the shares of heat lie: as the style sheet names their colours, in words, and in more words. */
-const places = [
-  ["object", "on the object", "on the object"],
-  ["others", "on others", "on other labelled objects"],
-  ["around", "around it", "around it, in a box twice as wide and as high"],
-  ["far", "farther away", "farther away"],
-];
-
-const percent = (share, digits = 0) => `${(share * 100).toFixed(digits)} %`;
-const className = (id) => classes[id] ?? `class ${id}`;
 const pictureOf = (entry) => pictures[entry.picture];
 const shortName = shortNames(pictures.map((picture) => picture.image));
 const isError = (entry) => entry.kind !== "correct";
 
 /** The label that an entry is about, if there is one. */
 const labelOf = (entry) => pictureOf(entry).labels[entry.label ?? -1];
+
+/** The boxes of an entry: its label's, then its prediction's. */
+const boxesOf = (entry) => [labelOf(entry)?.box, entry.box].filter(Boolean);
 
 /** "disc found as square", or just its class. */
 function classesOf(entry) {
@@ -42,35 +36,6 @@ function classesOf(entry) {
 
 const told = (entry) => `${kindWords.get(entry.kind)}: ${classesOf(entry)}`;
 
-/** "0.83", and more digits of what would be 0.00. */
-function confidenceOf({ confidence }) {
-  if (confidence === null) return "";
-  if (confidence < 0.0001) return "< 0.0001";
-  return confidence.toFixed(confidence < 0.01 ? 4 : 2);
-}
-
-const sideWords = { left: "left of", right: "right of", above: "above", below: "below" };
-
-/** "left of the object": where the hottest part of a map lies. */
-function focusOf({ class_id: own, evidence: { focus } }) {
-  if (focus === "object") return "at the object";
-  if (focus.beside) return `${sideWords[focus.beside]} the object`;
-  return focus.other === own ? `at another ${className(own)}` : `at ${className(focus.other)}`;
-}
-
-/** A bar of shares, which are told in words beside it. */
-function sharesBar(shares) {
-  const bar = make("div", { className: "shares" });
-  bar.setAttribute("aria-hidden", true);
-  // A part that cannot be seen would still leave a gap.
-  for (const [place] of places.filter(([place]) => shares[place] >= 0.002)) {
-    const part = make("span", { className: `place ${place}` });
-    part.style.flexGrow = shares[place];
-    bar.append(part);
-  }
-  return bar;
-}
-
 /** The colour of a place, and text. */
 const keyed = (place, ...text) => make("li", {}, make("span", { className: `swatch place ${place}` }), ...text);
 
@@ -78,7 +43,7 @@ const keyed = (place, ...text) => make("li", {}, make("span", { className: `swat
 const ofKind = new Map();
 const casesOf = new Map();
 const tally = (counts, key) => counts.set(key, (counts.get(key) ?? 0) + 1);
-for (const entry of cases) {
+for (const entry of entries) {
   tally(ofKind, entry.kind);
   for (const id of new Set([entry.class_id, labelOf(entry)?.class_id ?? entry.class_id])) tally(casesOf, id);
 }

@@ -1,17 +1,8 @@
 // ---- A case, large
 
-/** Index of the case in view, or null. */
-let opened = null;
+const [pane] = panes;
 
-/** The labels on the picture, the first of which matter most. */
-let marks = [];
-
-const pictureInView = () => (opened === null ? undefined : pictureOf(cases[opened]));
-
-/** A box of the picture: its lines and its label. */
-function mark(corners, className, text) {
-  return { corners, outline: lines(corners, className), plate: make("span", { className, textContent: text }) };
-}
+const pictureInView = () => (opened === null ? undefined : pictureOf(entries[opened]));
 
 /** The boxes of a case, and faintly the other objects of the picture. */
 function marksOf(entry) {
@@ -22,14 +13,6 @@ function marksOf(entry) {
   const label = own && mark(own.box, "label", nameOf(own));
   const others = labels.filter((label) => label !== own);
   return [found, label, ...others.map((other) => mark(other.box, "label dim", nameOf(other)))].filter(Boolean);
-}
-
-function showBoxes(entry) {
-  const { width, height } = pictureOf(entry);
-  marks = marksOf(entry);
-  byId("view-boxes").setAttribute("viewBox", `0 0 ${width} ${height}`);
-  byId("view-boxes").replaceChildren(...[...marks].reverse().flatMap((mark) => mark.outline));
-  byId("view-labels").replaceChildren(...marks.map((mark) => mark.plate));
 }
 
 /** What the heat is for. */
@@ -65,11 +48,9 @@ function factsOf(entry) {
 }
 
 /** Shares of heat as a bar and in numbers, those of other objects by class. */
-function sharesOf({ evidence }) {
-  const others = evidence.others.map(([id, share]) => [className(id), share]);
-  const shares = { ...evidence, others: others.reduce((sum, [, share]) => sum + share, 0) };
-  const classes = others.filter(([, share]) => share >= 0.005).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
-  const more = (place) => (place === "others" && classes ? ` (${classes})` : "");
+function toldShares({ evidence }) {
+  const shares = sharesOf(evidence);
+  const more = (place) => (place === "others" ? othersWords(evidence) : "");
   const line = ([place, words]) => keyed(place, `${words} `, make("b", { textContent: percent(shares[place]) }), more(place));
   return [sharesBar(shares), make("ul", { className: "numbers" }, ...places.map(line))];
 }
@@ -79,49 +60,33 @@ function showFacts(entry) {
     ...factsOf(entry).flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]),
   );
   byId("shares-title").hidden = !entry.evidence;
-  byId("view-shares").replaceChildren(...(entry.evidence ? sharesOf(entry) : []));
+  byId("view-shares").replaceChildren(...(entry.evidence ? toldShares(entry) : []));
   const { input, frame } = pictureOf(entry);
   const line = input ? [command, "--img-path", input, entry.flags, "--output-dir again"].filter(Boolean).join(" ") : "";
-  showCommand(line, frame, "The result goes into the folder “again”.");
+  showCommand(line, commandWords(line, frame, "The result goes into the folder “again”."));
 }
 
 function showPicture(entry) {
   const { files, image } = pictureOf(entry);
   byId("view-figure").hidden = !files;
   byId("heat-tools").hidden = !files || !entry.map;
-  if (files) byId("view-picture").src = files.picture;
-  byId("view-picture").alt = `${image}: ${told(entry)}`;
-  drawHeat(pictureOf(entry), [entry]);
+  if (files) pane.picture.src = files.picture;
+  pane.picture.alt = `${image}: ${told(entry)}`;
+  showMarks(pane, pictureOf(entry), marksOf(entry));
+  drawHeat(pane, pictureOf(entry), [entry]);
 }
 
 function open(index) {
-  const entry = cases[index];
+  const entry = entries[index];
   const { image, width, height } = pictureOf(entry);
   opened = index;
-  byId("view-name").textContent = entry.kind === "missed" ? told(entry) : `${told(entry)} ${confidenceOf(entry)}`;
-  const spot = shown.indexOf(index);
-  const facts = [image, `${width}×${height} pixels`, spot >= 0 ? `${spot + 1} of ${shown.length}` : ""];
-  byId("view-place").textContent = facts.filter(Boolean).join(", ");
-  byId("previous").disabled = spot <= 0;
-  byId("next").disabled = spot < 0 || spot === shown.length - 1;
+  const name = entry.kind === "missed" ? told(entry) : `${told(entry)} ${confidenceOf(entry)}`;
+  showName(name, [image, `${width}×${height} pixels`]);
   showPicture(entry);
-  showBoxes(entry);
   showFacts(entry);
   if (!view.open) view.showModal();
   showAll();
   remember();
 }
 
-/** The case so many places on. */
-function step(by) {
-  const spot = shown.indexOf(opened);
-  const next = shown[spot + by];
-  if (spot >= 0 && next !== undefined) open(next);
-}
-
-view.addEventListener("close", () => {
-  const spot = shown.indexOf(opened);
-  opened = null;
-  remember();
-  if (spot >= 0) goTo(spot);
-});
+copiedByButton();

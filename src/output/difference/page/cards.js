@@ -5,15 +5,6 @@ const list = byId("pairs");
 /** How a side's box is drawn: as found, or as nothing but the best prediction there. */
 const lineOf = (side) => (side.is_found ? "found" : "best");
 
-function preview(entry, side) {
-  const { files, width, height } = pictureOf(entry);
-  if (!files) return make("span", { className: "blank", textContent: "no picture" });
-  const image = draw("image", { href: files.thumbnail, width, height, preserveAspectRatio: "none" });
-  const svg = draw("svg", { "aria-hidden": true }, image);
-  if (side.box) svg.append(...lines(side.box, lineOf(side)));
-  return svg;
-}
-
 /** "heat moved 30 %, noise 6 %" */
 function movedWords({ drift, noise, old, new: other }) {
   if (!drift) return old.reason || other.reason ? "no signal to compare" : "no maps to compare";
@@ -27,7 +18,8 @@ function card(spot) {
     const side = entry[name];
     // The confidence stays in view, however long the name is.
     const words = make("span", { className: "side" }, text("name", `${name}: ${predicted(side)} `), confidenceOf(side));
-    return make("span", { className: "half" }, preview(entry, side), words, text("facts", stateWords(side)));
+    const picture = preview(pictureOf(entry), [[side.box, lineOf(side)]]);
+    return make("span", { className: "half" }, picture, words, text("facts", stateWords(side)));
   };
   const { image } = pictureOf(entry);
   const button = make(
@@ -40,12 +32,4 @@ function card(spot) {
   );
   button.addEventListener("click", () => open(shown[spot]));
   return button;
-}
-
-/** Both sides show the same part of the picture. */
-function fit(item, spot) {
-  const entry = entries[shown[spot]];
-  for (const svg of item.querySelectorAll("svg")) {
-    svg.setAttribute("viewBox", crop(pictureOf(entry), boxesOf(entry), grid.ratio).join(" "));
-  }
 }

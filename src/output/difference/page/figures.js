@@ -1,19 +1,11 @@
 // ---- What the run comes to: counts, and how far evidence moved, by class
 
-function showRun() {
+function showModels() {
   const names = modelNames();
   const arrow = names.join(" → ");
   document.title = `${arrow} · yolo-cam diff`;
-  byId("heading").textContent = [arrow, data.date, plural(summary.pictures, "picture", "pictures")].join(" · ");
+  showRun([arrow, data.date, plural(summary.pictures, "picture", "pictures")], data.settings);
   for (const [index, side] of sides.entries()) byId(`${side}-model`).textContent = names[index];
-  byId("settings").append(
-    ...data.settings.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]),
-  );
-  byId("failures").hidden = data.failed.length === 0;
-  byId("failed-count").textContent = `${plural(data.failed.length, "picture", "pictures")} failed`;
-  byId("failed").append(
-    ...data.failed.map(([image, textContent]) => make("li", {}, `${image}: `, make("span", { className: "error", textContent }))),
-  );
   byId("noise").textContent = `Noise: ${data.noise}.`;
 }
 

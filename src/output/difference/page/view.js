@@ -1,16 +1,6 @@
 // ---- A pair, large
 
-const view = byId("view");
-
-/** Index of the pair in view, or null. */
-let opened = null;
-
 const pictureInView = () => (opened === null ? undefined : pictureOf(entries[opened]));
-
-/** A box of the picture: its lines and its label. */
-function mark(corners, className, text) {
-  return { corners, outline: lines(corners, className), plate: make("span", { className, textContent: text }) };
-}
 
 /** The box of a side, the label of the pair, and faintly the other objects of the picture. */
 function marksOf(entry, side) {
@@ -21,16 +11,13 @@ function marksOf(entry, side) {
   return [found, label, ...others.map(([id, box]) => mark(box, "label dim", `label: ${className(id)}`))].filter(Boolean);
 }
 
-function showPane(entry, name) {
-  const [pane, side] = [panes[name], entry[name]];
-  const { files, width, height, image } = pictureOf(entry);
+function showPane(pane, entry, name) {
+  const side = entry[name];
+  const { files, image } = pictureOf(entry);
   if (files) pane.picture.src = files.picture;
   pane.picture.alt = `${image}, ${name} model: ${boxWords(side)}, ${stateWords(side)}`;
-  pane.marks = marksOf(entry, side);
-  pane.boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  pane.boxes.replaceChildren(...[...pane.marks].reverse().flatMap((mark) => mark.outline));
-  pane.plates.replaceChildren(...pane.marks.map((mark) => mark.plate));
-  drawSide(pane, pictureOf(entry), side.map);
+  showMarks(pane, pictureOf(entry), marksOf(entry, side));
+  drawHeat(pane, pictureOf(entry), [side]);
 }
 
 function foundWords(side) {
@@ -53,9 +40,7 @@ function confidenceWords(side) {
 /** A share of heat; of others also by class. */
 function shareWords({ evidence }, place) {
   if (!evidence) return "";
-  const classes = evidence.others.filter(([, share]) => share >= 0.005).map(([id, share]) => `${className(id)} ${percent(share)}`);
-  const more = place === "others" && classes.length ? ` (${classes.join(", ")})` : "";
-  return `${percent(sharesOf(evidence)[place])}${more}`;
+  return `${percent(sharesOf(evidence)[place])}${place === "others" ? othersWords(evidence) : ""}`;
 }
 
 /** Names and what is to be said of both sides, text or an element. */
@@ -77,7 +62,7 @@ function factsOf(entry) {
 /** What is said of the pair as a whole. */
 function pairFacts(entry) {
   const { drift, noise } = entry;
-  const beside = (name, text) => {
+  const withNoise = (name, text) => {
     const words = noise ? text(noise) : "";
     return [name, [text(drift), words && `noise ${words}`].filter(Boolean).join(", ")];
   };
@@ -85,7 +70,7 @@ function pairFacts(entry) {
   return [
     ["change", changeWords(entry)],
     ["label", labelOf(entry) ? className(labelOf(entry)[0]) : ""],
-    ...(drift ? [beside("heat moved", (drift) => percent(drift.moved)), beside("rank correlation", correlation)] : []),
+    ...(drift ? [withNoise("heat moved", (drift) => percent(drift.moved)), withNoise("rank correlation", correlation)] : []),
   ];
 }
 
@@ -106,46 +91,25 @@ function showFacts(entry) {
 }
 
 /** The command that makes a side's map again. */
-function showCommand(entry, name, command) {
+function showAgain(entry, name, command) {
   const { input, frame } = pictureOf(entry);
   const { flags } = entry[name];
-  const folder = `again-${name}`;
-  const line = input && flags ? `${command} --img-path ${input} ${flags} --output-dir ${folder}` : "";
-  byId(`${name}-command`).textContent = line;
-  byId(`${name}-command-note`).textContent = line
-    ? frame === undefined ? "" : `All frames of the file are explained; this is number ${frame}.`
-    : input ? "There is no box to explain." : "A name is no text that a command could be shown with.";
-  byId(`${name}-copy`).hidden = !line;
-  byId(`${name}-copy`).textContent = "Copy";
-}
-
-async function copyCommand(name) {
-  const text = byId(`${name}-command`).textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Where a page from the disk may not write to the clipboard, it may copy what is selected.
-    getSelection().selectAllChildren(byId(`${name}-command`));
-    document.execCommand("copy");
-  }
-  byId(`${name}-copy`).textContent = "Copied";
+  const line = input && flags ? `${command} --img-path ${input} ${flags} --output-dir again-${name}` : "";
+  const why = input ? "There is no box to explain." : NO_NAME;
+  const note = frame === undefined ? "" : frameWords(frame);
+  showCommand(line, line ? note : why, `${name}-`);
 }
 
 function open(index) {
   const entry = entries[index];
   const { image, width, height, files } = pictureOf(entry);
   opened = index;
-  byId("view-name").textContent = told(entry);
-  const spot = shown.indexOf(index);
-  const facts = [image, `${width}×${height} pixels`, spot >= 0 ? `${spot + 1} of ${shown.length}` : ""];
-  byId("view-place").textContent = facts.filter(Boolean).join(", ");
-  byId("previous").disabled = spot <= 0;
-  byId("next").disabled = spot < 0 || spot === shown.length - 1;
+  showName(told(entry), [image, `${width}×${height} pixels`]);
   byId("view-figure").hidden = !files;
   byId("heat-tools").hidden = !files || !sides.some((side) => entry[side].map);
   for (const [at, name] of sides.entries()) {
-    showPane(entry, name);
-    showCommand(entry, name, commands[at]);
+    showPane(panes[at], entry, name);
+    showAgain(entry, name, commands[at]);
   }
   showFacts(entry);
   if (!view.open) view.showModal();
@@ -153,30 +117,4 @@ function open(index) {
   remember();
 }
 
-/** The pair so many places on. */
-function step(by) {
-  const spot = shown.indexOf(opened);
-  const next = shown[spot + by];
-  if (spot >= 0 && next !== undefined) open(next);
-}
-
-view.addEventListener("close", () => {
-  const spot = shown.indexOf(opened);
-  opened = null;
-  remember();
-  if (spot >= 0) goTo(spot);
-});
-view.addEventListener("click", (event) => {
-  if (event.target === view) view.close();
-});
-view.addEventListener("keydown", (event) => {
-  // On a slider the arrows move the slider.
-  if (event.target.type === "range" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (zoomedByKey(event)) event.preventDefault();
-  else if (event.key === "ArrowLeft") step(-1);
-  else if (event.key === "ArrowRight") step(1);
-});
-byId("previous").addEventListener("click", () => step(-1));
-byId("next").addEventListener("click", () => step(1));
-byId("close").addEventListener("click", () => view.close());
-for (const name of sides) byId(`${name}-copy`).addEventListener("click", () => copyCommand(name));
+for (const side of sides) copiedByButton(`${side}-`);

@@ -1,10 +1,6 @@
 // ---- The large view
 
-/** Index of the entry in view, or null. */
-let opened = null;
-
-/** What belongs to each box of the entry in view: its row, its outline and its label. */
-let marks = [];
+const [pane] = panes;
 
 /** Whose heat is shown: "all", "none", or the index of a box. */
 let heatOf = "all";
@@ -33,7 +29,7 @@ function row(detection, index) {
     layers,
   );
   line.addEventListener("click", () => choose(heatOf === index ? "all" : index));
-  const point = (isPointedAt) => () => marks[index].outline.classList.toggle("pointed", isPointedAt);
+  const point = (isPointedAt) => () => pane.marks[index].outline.classList.toggle("pointed", isPointedAt);
   for (const event of ["mouseenter", "focusin"]) line.addEventListener(event, point(true));
   for (const event of ["mouseleave", "focusout"]) line.addEventListener(event, point(false));
   return line;
@@ -61,10 +57,10 @@ function choose(whose) {
   const entry = entries[opened];
   const isOne = typeof heatOf === "number";
   const lit = isOne ? [entry.detections[heatOf]] : heatOf === "all" ? wanted(entry) : [];
-  drawHeat(entry, lit);
+  drawHeat(pane, entry, lit);
   byId("heat-all").setAttribute("aria-pressed", heatOf === "all");
   byId("heat-none").setAttribute("aria-pressed", heatOf === "none");
-  for (const [index, { line, outline, plate }] of marks.entries()) {
+  for (const [index, { line, outline, plate }] of pane.marks.entries()) {
     const detection = entry.detections[index];
     const isChosen = index === heatOf;
     const isDim = isOne ? !isChosen : !isWanted(detection);
@@ -92,18 +88,18 @@ function chooseOnPicture(index) {
 
 /** Shows the boxes of an entry. Small ones lie above large ones, so that each can be clicked. */
 function showBoxes(entry) {
-  byId("view-boxes").setAttribute("viewBox", `0 0 ${entry.width} ${entry.height}`);
-  marks = entry.detections.map((detection, index) => ({
+  pane.boxes.setAttribute("viewBox", `0 0 ${entry.width} ${entry.height}`);
+  pane.marks = entry.detections.map((detection, index) => ({
     line: row(detection, index),
     outline: outline(detection, index),
     plate: label(detection, index),
     corners: detection.box_image,
   }));
   const area = ({ outline }) => outline.getAttribute("width") * outline.getAttribute("height");
-  const byArea = [...marks].sort((a, b) => area(b) - area(a));
-  byId("view-boxes").replaceChildren(...byArea.map((mark) => mark.outline));
-  byId("view-labels").replaceChildren(...marks.map((mark) => mark.plate));
-  byId("view-rows").replaceChildren(...marks.map((mark) => mark.line));
+  const byArea = [...pane.marks].sort((a, b) => area(b) - area(a));
+  pane.boxes.replaceChildren(...byArea.map((mark) => mark.outline));
+  pane.plates.replaceChildren(...pane.marks.map((mark) => mark.plate));
+  byId("view-rows").replaceChildren(...pane.marks.map((mark) => mark.line));
   byId("view-table").hidden = entry.detections.length === 0;
   byId("view-caption").textContent =
     things[0] === "box" ? "Click a row, or a box in the picture, for its own heat." : "Click a row for its own heat.";
@@ -113,25 +109,17 @@ function showBoxes(entry) {
 function open(index, whose = "all") {
   const entry = entries[index];
   opened = index;
-  byId("view-name").textContent = name(entry);
-  const spot = shown.indexOf(index);
-  const facts = [
-    title(entry) === name(entry) ? "" : title(entry),
-    entry.width ? `${entry.width}×${entry.height} pixels` : "",
-    spot >= 0 ? `${spot + 1} of ${shown.length}` : "",
-  ];
-  byId("view-place").textContent = facts.filter(Boolean).join(", ");
-  byId("previous").disabled = spot <= 0;
-  byId("next").disabled = spot < 0 || spot === shown.length - 1;
+  const facts = [title(entry) === name(entry) ? "" : title(entry), entry.width ? `${entry.width}×${entry.height} pixels` : ""];
+  showName(name(entry), facts);
   byId("view-figure").hidden = !entry.files;
   byId("heat-tools").hidden = !entry.files || entry.detections.length === 0;
   if (entry.files) {
-    byId("view-picture").src = entry.files.picture;
-    byId("view-picture").alt = `${entry.image}: ${classesOf(entry) || problem(entry)[1]}`;
+    pane.picture.src = entry.files.picture;
+    pane.picture.alt = `${entry.image}: ${classesOf(entry) || problem(entry)[1]}`;
   }
   showBoxes(entry);
   const line = command && entry.input ? `${command} ${entry.input}` : "";
-  showCommand(line, entry.frame, "Results go into a folder of their own.");
+  showCommand(line, commandWords(line, entry.frame, "Results go into a folder of their own."));
   byId("view-note").textContent = entry.error ?? (entry.detections.length ? "" : `no ${things[1]}`);
   byId("view-note").className = entry.error ? "error" : "";
   if (!view.open) view.showModal();
@@ -141,8 +129,8 @@ function open(index, whose = "all") {
 
 /** The entry so many places on; the choice between all boxes and none stays. */
 function step(by) {
-  const next = shown[shown.indexOf(opened) + by];
-  if (opened !== null && next !== undefined && shown.includes(opened)) open(next, heatOf === "none" ? "none" : "all");
+  const next = beside(by);
+  if (next !== undefined) open(next, heatOf === "none" ? "none" : "all");
 }
 
 view.addEventListener("close", () => {
@@ -153,3 +141,21 @@ view.addEventListener("close", () => {
 });
 byId("heat-all").addEventListener("click", () => choose("all"));
 byId("heat-none").addEventListener("click", () => choose("none"));
+copiedByButton();
+
+/** Controls of the large view, and what is on in it at first. */
+const controls = ["wipe", "opacity", "threshold"].map(byId);
+const switches = { labels: look.has_labels };
+
+/** The part of the picture that has heat, from the left. */
+function wipe() {
+  pane.layer.style.clipPath = `inset(0 ${100 - Number(byId("wipe").value)}% 0 0)`;
+}
+
+function apply() {
+  wipe();
+  colorHeat();
+  pane.plates.hidden = !byId("labels").checked;
+  // Labels that were hidden had no size.
+  arrange();
+}
