@@ -109,7 +109,7 @@ pub fn find(path: &Path, search: Lookup) -> Result<PathBuf> {
     }
     let missing = || format!("model file {path:?} not found, nor {places:?}");
     let Some(official) = official else {
-        bail!("{}; give --model-path a YOLO checkpoint or TorchScript file", missing());
+        bail!("{}; give the path of a YOLO checkpoint or TorchScript file", missing());
     };
     let url = official.url();
     let advice = || format!("get it elsewhere, or take another model{}", bundled_advice());

@@ -246,8 +246,8 @@ fn a_dataset_says_where_pictures_and_labels_are_and_what_they_are_called() {
     command.args(["json,coco", "--data"]).arg(at("data.yaml")).arg("--output-dir").arg(output.path());
     let run = command.assert().success();
     let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    assert!(told.contains("classes that the model lacks are left out of the labels: washer"), "{told}");
-    assert!(told.contains("of 2 pictures, 1 without a label file count as empty"), "{told}");
+    assert!(told.contains("ignoring labels of classes that the model does not have: washer"), "{told}");
+    assert!(told.contains("note: 1 of 2 pictures has no label file and counts as empty"), "{told}");
     let found = report(&output.path().join("diagnose.json"));
     assert_eq!((&found["objects"], &found["pictures"]), (&json!(1), &json!(2)));
     assert_eq!(found["cases"][0]["kind"], "correct");
@@ -358,7 +358,7 @@ fn what_cannot_be_diagnosed_is_told_in_a_line() {
     told(
         diagnose("tests/data/three.pt", "images", &output),
         2,
-        "no labels: \"labels/cat-dog.txt\" is not there, nor is one",
+        "no labels found: \"labels/cat-dog.txt\" does not exist, and neither does one",
     );
     told(with(&["--top", "3"]), 2, "--top leaves out detections");
     told(with(&["--labels", "nowhere"]), 2, "nowhere");

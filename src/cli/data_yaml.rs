@@ -91,7 +91,7 @@ impl DataYaml {
             Split::Test => &self.test,
         };
         let places = match places {
-            None => return Err(format!("names no pictures as {}: another --split may be there", split.name())),
+            None => return Err(format!("names no pictures as {}; try another --split", split.name())),
             Some(Places::One(place)) => vec![place.clone()],
             Some(Places::Several(places)) => places.clone(),
         };

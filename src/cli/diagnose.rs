@@ -10,9 +10,9 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, ModelArgs, ModelChoice, PictureArgs, PictureChoice, Verbosity,
         each_once,
     },
-    values::{diagnosis_report, verify_steps},
+    values::{record_report, verify_steps},
 };
-use crate::output::diagnosis::DiagnosisReportSpec;
+use crate::output::{RecordReport, diagnosis::Diagnosis};
 
 #[derive(Debug, Args)]
 pub struct DiagnoseArgs {
@@ -23,8 +23,8 @@ pub struct DiagnoseArgs {
     #[command(flatten)]
     labels: LabelArgs,
     /// What is written
-    #[arg(long, value_name = "KIND,...", value_parser = diagnosis_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
-    report: Vec<&'static DiagnosisReportSpec>,
+    #[arg(long, value_name = "KIND,...", value_parser = record_report::<Diagnosis>(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
+    report: Vec<&'static RecordReport<Diagnosis>>,
     /// Go on where an earlier run into the same folder was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
@@ -48,7 +48,7 @@ pub struct DiagnoseCommand {
     pub pictures: PictureChoice,
     pub labels: LabelChoice,
     /// Each once.
-    pub reports: Vec<&'static DiagnosisReportSpec>,
+    pub reports: Vec<&'static RecordReport<Diagnosis>>,
     pub skip_existing: bool,
     /// `None`: as suits the cores.
     pub jobs: Option<u16>,

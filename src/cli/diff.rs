@@ -12,10 +12,10 @@ use super::{
         DetectionArgs, DetectionChoice, MessageArgs, ModelChoice, PictureArgs, PictureChoice, RuntimeArgs, Verbosity,
         each_once,
     },
-    values::difference_report,
+    values::record_report,
     words::Words,
 };
-use crate::output::difference::DifferenceReportSpec;
+use crate::output::{RecordReport, difference::Difference};
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
@@ -36,8 +36,8 @@ pub struct DiffArgs {
     #[command(flatten)]
     labels: LabelArgs,
     /// What is written
-    #[arg(long, value_name = "KIND,...", value_parser = difference_report(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
-    report: Vec<&'static DifferenceReportSpec>,
+    #[arg(long, value_name = "KIND,...", value_parser = record_report::<Difference>(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
+    report: Vec<&'static RecordReport<Difference>>,
     /// Go on where an earlier run into the same folder was stopped
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
@@ -61,7 +61,7 @@ pub struct DiffCommand {
     pub pictures: PictureChoice,
     pub labels: LabelChoice,
     /// Each once.
-    pub reports: Vec<&'static DifferenceReportSpec>,
+    pub reports: Vec<&'static RecordReport<Difference>>,
     pub skip_existing: bool,
     /// `None`: as suits the cores.
     pub jobs: Option<u16>,

@@ -11,8 +11,7 @@ use tch::Device;
 use yolo_cam::{Fuse, Method, Target, detect::Spot, geometry::BBox};
 
 use crate::output::{
-    diagnosis::{self, DiagnosisReportSpec},
-    difference::{self, DifferenceReportSpec},
+    RecordReport, RecordedRun,
     layouts::{self, LAYOUTS, LayoutSpec},
     reports::{self, REPORTS, ReportSpec},
 };
@@ -89,16 +88,13 @@ pub fn layout() -> impl TypedValueParser<Value = &'static LayoutSpec> {
     PossibleValuesParser::new(values).map(|name| layouts::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
-/// Takes the name of a report of `diagnose`.
-pub fn diagnosis_report() -> impl TypedValueParser<Value = &'static DiagnosisReportSpec> {
-    let values = diagnosis::REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
-    PossibleValuesParser::new(values).map(|name| diagnosis::named(&name.to_lowercase()).expect("clap takes no other"))
-}
-
-/// Takes the name of a report of `diff`.
-pub fn difference_report() -> impl TypedValueParser<Value = &'static DifferenceReportSpec> {
-    let values = difference::REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
-    PossibleValuesParser::new(values).map(|name| difference::named(&name.to_lowercase()).expect("clap takes no other"))
+/// Takes the name of a report of a run that keeps records.
+pub fn record_report<R: RecordedRun>() -> impl TypedValueParser<Value = &'static RecordReport<R>> {
+    let values = R::REPORTS.iter().map(|report| PossibleValue::new(report.name).help(report.summary));
+    PossibleValuesParser::new(values).map(|name| {
+        let is_meant = |report: &&&RecordReport<R>| report.name == name.to_lowercase();
+        R::REPORTS.iter().find(is_meant).copied().expect("clap takes no other")
+    })
 }
 
 /// Takes the name of a report in the list.

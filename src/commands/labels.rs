@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use yolo_cam::labels::Labels;
+use yolo_cam::{
+    geometry::Size,
+    labels::{Label, Labels},
+};
 
+use super::noun::pictures;
 use crate::{
     inputs::{Content, Source, Unusable},
     weights,
@@ -27,13 +31,13 @@ pub fn open_labels(path: Option<&Path>, own: Option<&[String]>, names: &[String]
         say!("warning: labels {:?}: {odd}", path.unwrap_or(Path::new("")));
     }
     if labels.is_by_order() {
-        say!("warning: no class of the labels has the name of one of the model's; they are taken in their order");
+        say!("warning: no class of the labels has the same name as one of the model; classes are matched by number");
     }
     if let [_, ..] = labels.unknown() {
         let unknown = labels.unknown();
         let more = if unknown.len() > MOST_NAMED { ", ..." } else { "" };
         let shown = unknown.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
-        say!("warning: classes that the model lacks are left out of the labels: {shown}{more}");
+        say!("warning: ignoring labels of classes that the model does not have: {shown}{more}");
     }
     Ok(labels)
 }
@@ -48,8 +52,8 @@ pub fn expect_some(labels: &Labels, sources: &[Result<Source, Unusable>]) -> Res
     let texts: Vec<PathBuf> = pictures.filter_map(|source| labels.text_of(&source.path)).collect();
     match texts.first() {
         Some(first) if !texts.iter().any(|text| text.exists()) => {
-            let others = if texts.len() > 1 { ", nor is one for any other picture" } else { "" };
-            bail!("no labels: {first:?} is not there{others}; give --labels FOLDER or --labels FILE.json")
+            let others = if texts.len() > 1 { ", and neither does one for any other picture" } else { "" };
+            bail!("no labels found: {first:?} does not exist{others}; give --labels FOLDER or --labels FILE.json")
         }
         _ => Ok(()),
     }
@@ -60,5 +64,38 @@ pub fn text_digest(labels: &Labels, content: &Content) -> Option<String> {
     match content {
         Content::File(path) => weights::sha256(&labels.text_of(path)?).ok(),
         Content::Remote(_) | Content::Frame(_) => None,
+    }
+}
+
+/// Whether a picture is labelled, and its labels in pixels of the picture; where YOLO's have no text for it, it is empty. `file`: the picture's, if it
+/// has one; `wanted`: classes that are looked for, if not all are.
+///
+/// # Errors
+/// If its labels can't be read, or COCO's do not list it.
+pub fn labels_of(
+    labels: &Labels,
+    (image, file, size): (&str, Option<&Path>, Size),
+    wanted: Option<&[usize]>,
+) -> Result<(bool, Vec<Label>)> {
+    let own = match file {
+        Some(file) => labels.of(file, size)?,
+        None => None,
+    };
+    if own.is_none() && !labels.is_yolo() {
+        bail!("{image:?} is not among the pictures of --labels; give the pictures that are labelled");
+    }
+    let (is_labelled, mut own) = (own.is_some(), own.unwrap_or_default());
+    if let Some(wanted) = wanted {
+        // What is not looked for is not missed.
+        own.retain(|label| wanted.contains(&label.class_id));
+    }
+    Ok((is_labelled, own))
+}
+
+/// Tells how many of the pictures nobody labelled.
+pub fn tell_unlabelled(all: usize, unlabelled: usize) {
+    if unlabelled > 0 {
+        let have = if unlabelled == 1 { "has no label file and counts" } else { "have no label file and count" };
+        say!("note: {unlabelled} of {} {have} as empty, as in YOLO training", pictures(all));
     }
 }

@@ -35,3 +35,8 @@ impl Noun {
         format!("{count} {}", if count == 1 { self.one() } else { self.many() })
     }
 }
+
+/// `1 picture`, `2 pictures`.
+pub fn pictures(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "picture" } else { "pictures" })
+}

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use yolo_cam::{
     ExplainOptions, Fuse, Method, Model, TargetLayer,
     detect::{DetectOptions, Query, Spot},
-    explain::check_target,
+    eval::VerifyOptions,
+    explain::{MethodOptions, check_target},
     families::{Aspect, Branch},
     files::read_regular,
 };
@@ -63,6 +64,15 @@ pub fn case_options(maps: &MapChoice, detection: &DetectionChoice, model: &Model
         .with_fuse(maps.fuse);
     check_target(model, &options)?;
     Ok(options)
+}
+
+/// How each map is measured, with so many changed pictures for each fill. Each picture has a seed of its own besides.
+pub fn verify_options(steps: u16, method_options: &MethodOptions) -> VerifyOptions {
+    VerifyOptions::default()
+        .with_steps(steps.into())
+        .with_batch(method_options.batch)
+        .with_precision(method_options.precision)
+        .with_seed(method_options.seed)
 }
 
 /// Which predictions become detections: what the user says, else what the family's own package does. Of any class.

@@ -1,6 +1,10 @@
 //! A run that keeps a record of each picture, which a later run need not make again while nothing has changed.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs, mem,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Error, Result, ensure};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,6 +14,7 @@ use yolo_cam::labels::Labels;
 use super::{
     interrupt,
     labels::text_digest,
+    noun::pictures,
     parallel::in_order,
     records::Records,
     session::{Attempt, attempt, until_stopped},
@@ -18,7 +23,7 @@ use crate::{
     cli::Verbosity,
     exit::Exit,
     inputs::{Item, Items, Picture},
-    output::{PictureId, Sink},
+    output::{PictureId, RecordReport, RecordedRun, Sink},
     progress::{Bar, Progress},
 };
 
@@ -42,8 +47,10 @@ pub struct Start<R> {
     journal: Records<R>,
     /// By picture.
     earlier: HashMap<String, R>,
-    /// Files that are written anew: those of an earlier run go with the first record.
-    stale: Vec<PathBuf>,
+    /// Whether reports of an earlier run go with the first record.
+    is_new: bool,
+    /// Files that are written in the end.
+    reports: Vec<PathBuf>,
     verbosity: Verbosity,
 }
 
@@ -52,7 +59,9 @@ pub struct End<R> {
     pub journal: Records<R>,
     /// Pictures and errors.
     pub failed: Vec<(String, String)>,
-    pub is_interrupted: bool,
+    is_interrupted: bool,
+    reports: Vec<PathBuf>,
+    verbosity: Verbosity,
 }
 
 /// What is to be done for a picture.
@@ -66,21 +75,23 @@ enum Work<R> {
 }
 
 impl<R: Record> Start<R> {
-    /// `path`: of the journal; `settings`: all that a record depends on, but for the picture; `goes_on`: whether records of an earlier run
-    /// are used; `reports`: files that are written in the end.
+    /// `name`: of the journal in `folder`, without its ending; `settings`: all that a record depends on, but for the picture; `goes_on`:
+    /// whether records of an earlier run are used; `reports`: what is written in the end.
     ///
     /// # Errors
     /// If the journal can't be written, or is of a run with other settings.
-    pub fn new(
-        path: PathBuf,
+    pub fn new<K: RecordedRun<Record = R>>(
+        (folder, name): (&Path, &str),
         settings: &Map<String, Value>,
         goes_on: bool,
-        reports: Vec<PathBuf>,
+        reports: &[&RecordReport<K>],
         verbosity: Verbosity,
     ) -> Result<Self> {
+        let path = folder.join(format!("{name}.jsonl"));
+        let reports = reports.iter().map(|report| folder.join(report.file)).collect();
         if !goes_on {
             let journal = Records::begin(&path, settings)?;
-            return Ok(Self { journal, earlier: HashMap::new(), stale: reports, verbosity });
+            return Ok(Self { journal, earlier: HashMap::new(), is_new: true, reports, verbosity });
         }
         let (journal, earlier, damaged) = Records::<R>::resume(&path, settings)?;
         if damaged > 0 {
@@ -95,7 +106,7 @@ impl<R: Record> Start<R> {
         }
         // The last line of a picture counts.
         let earlier = earlier.into_iter().map(|record| (record.image().to_owned(), record)).collect();
-        Ok(Self { journal, earlier, stale: Vec::new(), verbosity })
+        Ok(Self { journal, earlier, is_new: false, reports, verbosity })
     }
 
     /// Has each of the pictures worked on, unless its record is there, and hands the records to `keep`, in the order of the pictures.
@@ -105,7 +116,7 @@ impl<R: Record> Start<R> {
     where
         W: FnMut(Picture, Option<String>, &str) -> Result<R> + Send,
     {
-        let Self { mut journal, mut earlier, mut stale, verbosity } = self;
+        let Self { mut journal, mut earlier, mut is_new, reports, verbosity } = self;
         let is_talkative = verbosity >= Verbosity::Normal;
         let total = items.total();
         let progress = Progress { pictures: Bar::of_pictures(is_talkative), steps: Bar::of_steps(false) };
@@ -131,7 +142,9 @@ impl<R: Record> Start<R> {
             match state {
                 Attempt::Done(record) => {
                     if !is_known {
-                        stale.drain(..).for_each(|file| _ = fs::remove_file(file));
+                        if mem::take(&mut is_new) {
+                            reports.iter().for_each(|file| _ = fs::remove_file(file));
+                        }
                         if is_talkative {
                             progress.say(&format!("{image}: {}", record.in_short()));
                         }
@@ -145,7 +158,8 @@ impl<R: Record> Start<R> {
             taken += 1;
             progress.pictures.show(taken, total.unwrap_or(0));
         });
-        End { journal, failed, is_interrupted: is_interrupted || interrupt::is_stopped() }
+        is_interrupted |= interrupt::is_stopped();
+        End { journal, failed, is_interrupted, reports, verbosity }
     }
 }
 
@@ -170,34 +184,32 @@ fn work_of<R: Record>(
 }
 
 impl<R> End<R> {
-    /// Tells the result and how the run went. `is_empty`: whether there is no record; `tell`: writes the reports and shows the figures;
-    /// `reports`: the files.
-    ///
-    /// # Errors
-    /// Never: what goes wrong here is told.
-    pub fn close(
+    /// Writes the reports, tells the result, and how the run went. `show`: shows the figures.
+    pub fn close<'a, K: RecordedRun>(
         &self,
-        is_empty: bool,
-        verbosity: Verbosity,
-        reports: &[PathBuf],
-        tell: impl FnOnce() -> [Result<()>; 2],
+        reports: &[&RecordReport<K>],
+        findings: &'a K::Findings<'a>,
+        records: &[K::Record],
+        show: impl FnOnce() -> Result<()>,
     ) -> Exit {
         let exit = match self {
             Self { is_interrupted: true, .. } => Exit::Interrupted,
             Self { failed, .. } if failed.is_empty() => Exit::Fine,
             _ => Exit::SomeFailed,
         };
-        if is_empty {
+        if records.is_empty() {
             // What failed has its line already; this one closes the run.
             let kind = if self.failed.is_empty() { "error: " } else { "" };
             let why = if self.is_interrupted { "; go on with --skip-existing" } else { "" };
-            say!("{kind}no picture was finished{why}");
+            say!("{kind}no picture could be processed{why}");
             return if self.is_interrupted { Exit::Interrupted } else { Exit::SomeFailed };
         }
         // The figures are shown whatever can't be written.
-        let problems = tell().into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
-        if verbosity >= Verbosity::Normal {
-            let files: Vec<_> = reports.iter().map(|report| report.display().to_string()).collect();
+        let sinks = reports.iter().zip(&self.reports).map(|(report, path)| (report.open)(path.clone(), findings));
+        let results = [write_all(sinks, records), show()];
+        let problems = results.into_iter().filter_map(Result::err).map(|error| say!("error: {error:#}")).count();
+        if self.verbosity >= Verbosity::Normal {
+            let files: Vec<_> = self.reports.iter().map(|report| report.display().to_string()).collect();
             say!("reports: {}", files.join(", "));
             if self.is_interrupted {
                 say!("interrupted: these are the figures so far; --skip-existing goes on");
@@ -207,13 +219,8 @@ impl<R> End<R> {
     }
 }
 
-/// `1 picture`, `2 pictures`.
-pub fn pictures(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "picture" } else { "pictures" })
-}
-
 /// Gives all records to each of the sinks, and closes it. The error names those that can't be written.
-pub fn write_all<'a, R: 'a>(sinks: impl Iterator<Item = Box<dyn Sink<R> + 'a>>, records: &[R]) -> Result<()> {
+fn write_all<'a, R: 'a>(sinks: impl Iterator<Item = Box<dyn Sink<R> + 'a>>, records: &[R]) -> Result<()> {
     let mut problems = Vec::new();
     for mut sink in sinks {
         records.iter().for_each(|record| sink.take(record));

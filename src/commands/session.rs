@@ -122,7 +122,18 @@ impl<'a> Session<'a> {
 }
 
 /// More workers than this gain little, and each takes memory for its own forward pass.
-pub const MOST_WORKERS: usize = 4;
+const MOST_WORKERS: usize = 4;
+
+/// How many workers work on pictures at once. `jobs`: as the user wants; `fills_cores`: whether one keeps all cores busy with batches by
+/// itself; `total`: of the pictures, if that is known.
+pub fn workers(jobs: Option<u16>, fills_cores: bool, total: Option<usize>) -> usize {
+    let workers = match jobs {
+        Some(jobs) => jobs.into(),
+        None if fills_cores => 1,
+        None => threads().min(MOST_WORKERS),
+    };
+    workers.min(total.unwrap_or(usize::MAX)).max(1)
+}
 
 /// The threads that libtorch may use.
 pub fn threads() -> usize {

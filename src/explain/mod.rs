@@ -169,6 +169,20 @@ pub struct Explanation {
     pub timings: Timings,
 }
 
+impl Explanation {
+    /// Of boxes that were explained by [`Examined::explain`] or [`explain_found`], to draw them.
+    pub fn of_boxes(letterbox: Letterbox, boxes: Vec<ExplainedBox>) -> Self {
+        Self {
+            letterbox,
+            boxes,
+            is_undefined: false,
+            best_candidate: None,
+            candidates: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+}
+
 /// Where the time of one picture went.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {

@@ -19,6 +19,8 @@ mod settings;
 mod shapes;
 mod shell;
 
+use std::{fmt, path::PathBuf};
+
 pub use self::{
     date::utc,
     journal::{Entry, Journal, PictureId, Results},
@@ -38,6 +40,40 @@ pub use self::{
 /// Folders beside reports that hold the reports' files.
 pub const REPORT_FOLDERS: [&str; 6] =
     ["report-files", "eval-files", "compare-files", diagnosis::FOLDER, difference::FOLDER, "labels"];
+
+/// A kind of run that keeps a record of each picture: `diagnose`, `diff`.
+pub trait RecordedRun: Sized + 'static {
+    /// What is known of a picture.
+    type Record;
+    /// What reports are told of all of them.
+    type Findings<'a>;
+    /// Its reports; `--report` takes their names.
+    const REPORTS: &'static [&'static RecordReport<Self>];
+}
+
+/// Begins a report, which takes the records in the order of the pictures.
+pub type OpenRecordReport<R> =
+    for<'a> fn(PathBuf, &'a <R as RecordedRun>::Findings<'a>) -> Box<dyn Sink<<R as RecordedRun>::Record> + 'a>;
+
+/// A report of such a run.
+pub struct RecordReport<R: RecordedRun> {
+    /// As `--report` takes it.
+    pub name: &'static str,
+    /// What is written, in a line.
+    pub summary: &'static str,
+    /// In the folder of results.
+    pub file: &'static str,
+    /// Whether it needs the pictures of the page.
+    pub has_pictures: bool,
+    /// Begins the file.
+    pub open: OpenRecordReport<R>,
+}
+
+impl<R: RecordedRun> fmt::Debug for RecordReport<R> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
 
 /// Takes results in their order, and is closed once there are no more.
 pub trait Sink<T> {

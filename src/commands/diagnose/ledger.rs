@@ -1,12 +1,12 @@
 //! Keeps what is known of each picture, and reports it.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use yolo_cam::{diagnose::ErrorKind, text::printable};
 
 use super::super::{
-    recorded::{End, Record, pictures, write_all},
+    labels::tell_unlabelled,
+    noun::pictures,
+    recorded::{End, Record},
     stdout::{print, write_table},
 };
 use crate::{
@@ -60,15 +60,9 @@ impl<'a> DiagnoseLedger<'a> {
     }
 
     /// Writes the reports, and tells the result.
-    pub fn close(&self, end: &End<PictureRecord>, reports: &[PathBuf]) -> Exit {
+    pub fn close(&self, end: &End<PictureRecord>) -> Exit {
         let summary = self.summing.summary(self.command.maps.method_options.seed);
-        if summary.unlabelled > 0 {
-            say!(
-                "note: of {}, {} without a label file count as empty, as in YOLO's training",
-                pictures(summary.pictures),
-                summary.unlabelled
-            );
-        }
+        tell_unlabelled(summary.pictures, summary.unlabelled);
         let findings = Findings {
             run: self.run,
             summary: &summary,
@@ -77,11 +71,7 @@ impl<'a> DiagnoseLedger<'a> {
             settings: end.journal.settings(),
             records: end.journal.path(),
         };
-        let sinks = self.command.reports.iter().zip(reports);
-        let sinks = sinks.map(|(report, path)| (report.open)(path.clone(), &findings));
-        end.close(self.records.is_empty(), self.command.verbosity, reports, || {
-            [write_all(sinks, &self.records), self.show(&summary)]
-        })
+        end.close(&self.command.reports, &findings, &self.records, || self.show(&summary))
     }
 
     /// The figures to stdout.

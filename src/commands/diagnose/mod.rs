@@ -3,13 +3,13 @@
 mod ledger;
 mod worker;
 
-use std::{iter, path::PathBuf};
+use std::iter;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 use yolo_cam::{
     Model,
-    eval::{Crew, VerifyOptions},
+    eval::Crew,
     families::{Aspect, Branch},
     labels::Labels,
 };
@@ -21,9 +21,9 @@ use self::{
 use super::{
     labels::{expect_some, open_labels},
     model::warn_of_target,
-    options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command},
+    options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command, verify_options},
     recorded::Start,
-    session::{MOST_WORKERS, Session, tell_memory, threads},
+    session::{Session, tell_memory, threads, workers},
 };
 use crate::{
     cli::DiagnoseCommand,
@@ -63,46 +63,27 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
     if is_talkative {
         session.tell_choices(method, command.maps.target_layers.as_deref(), &options.detect);
     }
-    let reports: Vec<PathBuf> = command.reports.iter().map(|report| output_dir.join(report.file)).collect();
     let start = Start::new(
-        output_dir.join("diagnose.jsonl"),
+        (output_dir, "diagnose"),
         &settings(command, model)?,
         command.skip_existing,
-        reports.clone(),
+        &command.reports,
         command.verbosity,
     )?;
     let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
-    let total = items.total();
-    let workers = match command.jobs {
-        Some(jobs) => jobs.into(),
-        None if method.runs_again() || command.verify.is_some() => 1,
-        None => threads().min(MOST_WORKERS),
-    };
-    let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let count = workers(command.jobs, method.runs_again() || command.verify.is_some(), items.total());
     let run = facts(command, model, &options, &labels)?;
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
-    let verify = command.verify.map(|steps| {
-        VerifyOptions::default()
-            .with_steps(steps.into())
-            .with_batch(command.maps.method_options.batch)
-            .with_precision(precision)
-            .with_seed(command.maps.method_options.seed)
-    });
-    let task = Task {
-        options: &options,
-        labels: &labels,
-        unnamed_is_empty: labels.is_yolo(),
-        verify,
-        pictures: pictures.as_ref(),
-    };
-    let crew = crew(model, workers, task)?;
+    let verify = command.verify.map(|steps| verify_options(steps, &command.maps.method_options));
+    let task = Task { options: &options, labels: &labels, verify, pictures: pictures.as_ref() };
+    let crew = crew(model, count, task)?;
     let mut ledger = DiagnoseLedger::new(command, model.names(), &run);
     let workers = crew.into_iter().map(|mut worker| {
         move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
     });
     let end = start.run(items, Some(&labels), workers.collect(), |record| ledger.keep(record));
-    let exit = ledger.close(&end, &reports);
+    let exit = ledger.close(&end);
     tell_memory(command.verbosity);
     Ok(exit)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use image::RgbImage;
 use tch::Tensor;
 use yolo_cam::{
@@ -10,17 +10,17 @@ use yolo_cam::{
     detect::{Candidate, Detection, Letterbox, Query, Spot, candidates_of_all, detect, is_defined},
     diagnose::{ErrorKind, PortraitSample, ScoredBox, Verdict, evidence, judge},
     eval::{self, Crew, VerifyOptions, picture_seed, verify},
-    explain::{Examined, Normalize},
+    explain::Examined,
     geometry::BBox,
     labels::{Label, Labels},
     report::CandidateEntry,
 };
 
-use super::super::{fate::FateWords, session::go_on};
+use super::super::{fate::FateWords, labels::labels_of, session::go_on};
 use crate::{
     inputs::Picture,
     output::diagnosis::{Case, FoundBox, LEAST_CONFIDENCE, PictureRecord},
-    output::reports::gallery::{CardFiles, GalleryPictures, Shown, heat::grey},
+    output::reports::gallery::{CardFiles, GalleryPictures, Shown, heat::greys},
 };
 
 /// What all workers do.
@@ -28,8 +28,6 @@ use crate::{
 pub struct Task<'a> {
     pub options: &'a ExplainOptions,
     pub labels: &'a Labels,
-    /// Whether a picture that the labels do not name has no objects; else it cannot be used.
-    pub unnamed_is_empty: bool,
     /// How maps are measured, if they are.
     pub verify: Option<VerifyOptions>,
     /// Where the page's pictures go, if there is a page.
@@ -77,22 +75,12 @@ impl Worker<'_> {
     }
 
     fn diagnose(&mut self, picture: Picture, label_text: Option<String>, image: &str) -> Result<PictureRecord> {
-        let Task { options, labels: all_labels, unnamed_is_empty, pictures, .. } = self.task;
+        let Task { options, labels: all_labels, pictures, .. } = self.task;
         let loaded = picture.content.load()?;
         let letterbox = Letterbox::of(&loaded.picture, &self.model, options.img_size)?;
         let size = letterbox.map.image;
-        let own = match loaded.file {
-            Some(file) => all_labels.of(file, size)?,
-            None => None,
-        };
-        if own.is_none() && !unnamed_is_empty {
-            bail!("{image:?} is not among the pictures of --labels; give the pictures that are labelled");
-        }
-        let (is_labelled, mut labels) = (own.is_some(), own.unwrap_or_default());
-        if let Some(classes) = &options.detect.classes {
-            // What is not looked for is not missed.
-            labels.retain(|label| classes.contains(&label.class_id));
-        }
+        let wanted = options.detect.classes.as_deref();
+        let (is_labelled, labels) = labels_of(all_labels, (image, loaded.file, size), wanted)?;
         let input = letterbox.tensor(self.model.device())?;
         let model = &self.model;
         let examined = Examined::new(model, &input, options)?;
@@ -282,19 +270,8 @@ fn shown(
 ) -> Result<CardFiles> {
     let picture = GalleryPictures::large(picture);
     let has_map: Vec<bool> = explained.iter().map(Option::is_some).collect();
-    let explanation = Explanation {
-        letterbox,
-        boxes: explained.into_iter().flatten().collect(),
-        is_undefined: false,
-        best_candidate: None,
-        candidates: Vec::new(),
-        timings: Default::default(),
-    };
-    let map = |(index, found): (usize, &ExplainedBox)| {
-        let has_signal = found.heatmap.no_signal().is_none();
-        has_signal.then(|| grey(&explanation, index, Normalize::Box)).transpose()
-    };
-    let maps = explanation.boxes.iter().enumerate().map(map).collect::<yolo_cam::Result<_>>()?;
+    let explanation = Explanation::of_boxes(letterbox, explained.into_iter().flatten().collect());
+    let maps = greys(&explanation)?;
     let shown = Shown {
         thumbnail: GalleryPictures::small(&picture),
         picture,

@@ -1,15 +1,14 @@
 //! Keeps what is known of each picture, and reports it.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::io::{self, Write};
 
 use anyhow::Result;
 use yolo_cam::{eval::Mean, text::printable};
 
 use super::super::{
-    recorded::{End, Record, pictures, write_all},
+    labels::tell_unlabelled,
+    noun::pictures,
+    recorded::{End, Record},
     stdout::{print, write_table},
 };
 use crate::{
@@ -60,15 +59,9 @@ impl<'a> DiffLedger<'a> {
     }
 
     /// Writes the reports, and tells the result.
-    pub fn close(&self, end: &End<PictureDifference>, reports: &[PathBuf]) -> Exit {
+    pub fn close(&self, end: &End<PictureDifference>) -> Exit {
         let summary = self.summing.summary(self.command.maps.method_options.seed);
-        if summary.unlabelled > 0 {
-            say!(
-                "note: of {}, {} without a label file count as empty, as in YOLO's training",
-                pictures(summary.pictures),
-                summary.unlabelled
-            );
-        }
+        tell_unlabelled(summary.pictures, summary.unlabelled);
         let findings = Findings {
             run: self.run,
             summary: &summary,
@@ -76,11 +69,7 @@ impl<'a> DiffLedger<'a> {
             failed: &end.failed,
             settings: end.journal.settings(),
         };
-        let sinks = self.command.reports.iter().zip(reports);
-        let sinks = sinks.map(|(report, path)| (report.open)(path.clone(), &findings));
-        end.close(self.records.is_empty(), self.command.verbosity, reports, || {
-            [write_all(sinks, &self.records), self.show(&summary)]
-        })
+        end.close(&self.command.reports, &findings, &self.records, || self.show(&summary))
     }
 
     /// The figures to stdout.
@@ -137,7 +126,7 @@ impl<'a> DiffLedger<'a> {
                 let (old, new) = (percent(group.object_old), percent(group.object_new));
                 writeln!(
                     out,
-                    "the evidence for {} moved more than noise does: its heat on the object was {old}, and is {new}",
+                    "the evidence for {} moved more than noise does: heat on the object went from {old} to {new}",
                     printable(&self.names[class])
                 )?;
             }

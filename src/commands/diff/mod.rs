@@ -3,7 +3,7 @@
 mod ledger;
 mod worker;
 
-use std::{iter, path::PathBuf, time::SystemTime};
+use std::{iter, time::SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ use super::{
     model::{check_size, load_model, note_size, warn_of_target},
     options::{case_options, class_id, detect_options, labels_sha256, layer_paths, program_and_command},
     recorded::Start,
-    session::{MOST_WORKERS, Session, tell_memory, threads},
+    session::{Session, tell_memory, threads, workers},
 };
 use crate::{
     cli::{DiffCommand, ModelChoice, Verbosity},
@@ -66,32 +66,25 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
     let output_dir = &command.pictures.output_dir;
     let _lock = session.begin()?;
     let run = facts(command, &models, &names)?;
-    let reports: Vec<PathBuf> = command.reports.iter().map(|report| output_dir.join(report.file)).collect();
     let start = Start::new(
-        output_dir.join("diff.jsonl"),
+        (output_dir, "diff"),
         &settings(command, &models)?,
         command.skip_existing,
-        reports.clone(),
+        &command.reports,
         command.verbosity,
     )?;
     let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
-    let total = items.total();
-    let workers = match command.jobs {
-        Some(jobs) => jobs.into(),
-        None if command.maps.method.runs_again() => 1,
-        None => threads().min(MOST_WORKERS),
-    };
-    let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let count = workers(command.jobs, command.maps.method.runs_again(), items.total());
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
     let task = Task { labels: labels.as_ref(), pictures: pictures.as_ref() };
-    let crew = crew(command, &models, &names, workers, task)?;
+    let crew = crew(command, &models, &names, count, task)?;
     let mut ledger = DiffLedger::new(command, &names, &run);
     let workers = crew.into_iter().map(|mut worker| {
         move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
     });
     let end = start.run(items, labels.as_ref(), workers.collect(), |record| ledger.keep(record));
-    let exit = ledger.close(&end, &reports);
+    let exit = ledger.close(&end);
     tell_memory(command.verbosity);
     Ok(exit)
 }

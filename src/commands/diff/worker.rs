@@ -10,17 +10,17 @@ use yolo_cam::{
     diagnose::{
         Drift, ErrorKind, Evidence, Judgement, MapOfPicture, ScoredBox, Verdict, drift, evidence, judge, pairs,
     },
-    explain::{Examined, Normalize},
-    geometry::BBox,
+    explain::Examined,
+    geometry::{BBox, Size},
     labels::{Label, Labels},
 };
 
-use super::super::{fate::FateWords, session::go_on};
+use super::super::{fate::FateWords, labels::labels_of, session::go_on};
 use crate::{
     inputs::Picture,
     output::{
         difference::{Change, Outcome, PictureDifference, Side, Thing},
-        reports::gallery::{CardFiles, GalleryPictures, Shown, heat::grey},
+        reports::gallery::{CardFiles, GalleryPictures, Shown, heat::greys},
     },
 };
 
@@ -70,19 +70,25 @@ struct Sight<'a> {
     verdicts: Vec<Verdict>,
 }
 
-/// A map with what is known of it.
+/// A map at the size of the input, with where its heat lies.
 struct Map {
-    explained: ExplainedBox,
     heat: Array2<f32>,
     evidence: Option<Evidence>,
 }
 
-/// A thing before it is explained: what of each detector it is.
+/// A thing before it is explained.
 #[derive(Clone, Copy)]
 struct Draft {
-    old: Option<usize>,
-    new: Option<usize>,
+    /// What of the old detector it is, and of the new.
+    found: [Option<usize>; 2],
     label: Option<usize>,
+}
+
+/// What a detector is asked of a thing: what it found, or its best prediction where the other one did.
+struct Asked {
+    detection: Option<Detection>,
+    /// What stopped it, if it did not find it.
+    fate: Option<String>,
 }
 
 impl Worker<'_> {
@@ -96,56 +102,65 @@ impl Worker<'_> {
 
     fn compare(&self, picture: Picture, label_text: Option<String>, image: &str) -> Result<PictureDifference> {
         let loaded = picture.content.load()?;
-        let (is_labelled, labels) = self.labels_of(&loaded.picture, loaded.file, image)?.unzip();
-        let detectors = [Some(&self.old), Some(&self.new), self.other.as_ref()];
-        let letterbox = |detector: &Detector| -> yolo_cam::Result<(Letterbox, Tensor)> {
+        let size = Size { width: loaded.picture.width(), height: loaded.picture.height() };
+        let labels_of = |labels| labels_of(labels, (image, loaded.file, size), self.wanted.as_deref());
+        let (is_labelled, labels) = self.task.labels.map(labels_of).transpose()?.unzip();
+        let detectors: Vec<&Detector> =
+            [Some(&self.old), Some(&self.new), self.other.as_ref()].into_iter().flatten().collect();
+        let input = |detector: &&Detector| -> Result<(Letterbox, Tensor)> {
             let letterbox = Letterbox::of(&loaded.picture, &detector.model, detector.options.img_size)?;
             let input = letterbox.tensor(detector.model.device())?;
             Ok((letterbox, input))
         };
-        let inputs: Vec<(&Detector, (Letterbox, Tensor))> = detectors
-            .into_iter()
-            .flatten()
-            .map(|detector| Ok((detector, letterbox(detector)?)))
-            .collect::<yolo_cam::Result<_>>()?;
-        let sights = inputs
+        let inputs = detectors.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let sights = detectors
             .iter()
-            .map(|(detector, (letterbox, input))| Sight::of(detector, letterbox, input, labels.as_deref()))
-            .collect::<Result<Vec<Sight>>>()?;
+            .zip(&inputs)
+            .map(|(detector, (letterbox, input))| Sight::of(detector, letterbox, input, labels.as_deref()));
+        let sights = sights.collect::<Result<Vec<Sight>>>()?;
         let [old, new, others @ ..] = sights.as_slice() else { bail!("there are two detectors") };
         let drafts = drafts(old, new);
         let labels = labels.unwrap_or_default();
+        let asked = [old.asked(&drafts, 0, new)?, new.asked(&drafts, 1, old)?];
+        let explained = [old.explained(&asked[0])?, new.explained(&asked[1])?];
+        let (rival_sight, rivals) = rivals(old, others.first(), &drafts)?;
+        let rivals = rival_sight.explained(&rivals)?;
         let mut things = Vec::with_capacity(drafts.len());
-        let mut shown = Vec::new();
-        let noises = noise(old, others.first(), &drafts, &labels)?;
-        for (draft, noise) in drafts.iter().zip(noises) {
-            let object = draft.object(old, new, &labels);
-            let (old_side, old_map) = old.side(draft.old, draft, (new, draft.new), &object, &labels)?;
-            let (new_side, new_map) = new.side(draft.new, draft, (old, draft.old), &object, &labels)?;
-            let moved = drift_between((old, old_map.as_ref()), (new, new_map.as_ref()));
+        for (index, draft) in drafts.iter().enumerate() {
+            let object = draft.object([old, new], &labels);
+            // They are large: those of one thing are in memory at a time.
+            let map = |sight: &Sight, explained: &Option<ExplainedBox>| {
+                explained.as_ref().map(|explained| sight.map(explained, &object, draft.label, &labels)).transpose()
+            };
+            let maps = [map(old, &explained[0][index])?, map(new, &explained[1][index])?];
+            let rival = map(rival_sight, &rivals[index])?;
+            let side = |of: usize, sight: &Sight| {
+                sight.side(draft.found[of], &asked[of][index], explained[of][index].as_ref(), maps[of].as_ref())
+            };
+            let sides = [side(0, old), side(1, new)];
+            let outcome = self.task.labels.map(|_| outcome(draft, &sides));
+            let [old_side, new_side] = sides;
             things.push(Thing {
-                change: match (draft.old, draft.new) {
-                    (Some(_), Some(_)) => Change::Kept,
-                    (None, _) => Change::Gained,
-                    (_, None) => Change::Lost,
+                change: match draft.found {
+                    [Some(_), Some(_)] => Change::Kept,
+                    [None, _] => Change::Gained,
+                    [_, None] => Change::Lost,
                 },
-                outcome: self.task.labels.map(|_| outcome(draft, &old_side, &new_side)),
+                outcome,
                 label: draft.label,
                 old: old_side,
                 new: new_side,
-                drift: moved,
-                noise,
+                drift: drift_between((old, maps[0].as_ref()), (new, maps[1].as_ref())),
+                noise: drift_between((old, maps[0].as_ref()), (rival_sight, rival.as_ref())),
             });
-            shown.push([old_map, new_map]);
         }
         let files = match self.task.pictures {
             Some(pictures) if !things.is_empty() => {
                 let stem = picture.names.source();
-                Some(write_pictures(pictures, stem, &loaded.picture, [old, new], shown, &mut things)?)
+                Some(write_pictures(pictures, stem, &loaded.picture, [old, new], explained, &mut things)?)
             }
             _ => None,
         };
-        let size = old.letterbox.map.image;
         Ok(PictureDifference {
             image: image.to_owned(),
             picture: picture.id.clone(),
@@ -157,30 +172,6 @@ impl Worker<'_> {
             files,
             things,
         })
-    }
-
-    /// Whether a picture is labelled, and its labels; `None` if none are wanted. Where YOLO's have no text for it, it is empty.
-    fn labels_of(
-        &self,
-        picture: &RgbImage,
-        file: Option<&std::path::Path>,
-        image: &str,
-    ) -> Result<Option<(bool, Vec<Label>)>> {
-        let Some(labels) = self.task.labels else { return Ok(None) };
-        let size = yolo_cam::geometry::Size { width: picture.width(), height: picture.height() };
-        let own = match file {
-            Some(file) => labels.of(file, size)?,
-            None => None,
-        };
-        if own.is_none() && !labels.is_yolo() {
-            bail!("{image:?} is not among the pictures of --labels; give the pictures that are labelled");
-        }
-        let (is_labelled, mut labels) = (own.is_some(), own.unwrap_or_default());
-        if let Some(wanted) = &self.wanted {
-            // What is not looked for is not missed.
-            labels.retain(|label| wanted.contains(&label.class_id));
-        }
-        Ok(Some((is_labelled, labels)))
     }
 }
 
@@ -213,75 +204,69 @@ impl<'a> Sight<'a> {
         Ok(Self { detector, letterbox, examined, outputs, detections, boxes, verdicts })
     }
 
-    /// What this detector made of a thing: `own` if it found it, else its best prediction where the other one did.
-    fn side(
-        &self,
-        own: Option<usize>,
-        draft: &Draft,
-        (other, found): (&Self, Option<usize>),
-        object: &BBox,
-        labels: &[Label],
-    ) -> Result<(Side, Option<Map>)> {
+    /// What this detector is asked of each thing. `own`: which of both it is; `other`: the other one.
+    fn asked(&self, drafts: &[Draft], own: usize, other: &Self) -> Result<Vec<Asked>> {
         let Detector { model, options, classes } = self.detector;
-        let (detection, fate) = match (own, found) {
-            (Some(index), _) => (Some(self.detections[index].clone()), None),
-            (None, Some(index)) => {
-                let wanted = &other.boxes[index];
-                let class_id = classes.iter().position(|class| *class == wanted.class_id);
-                let spot = Spot::Box(self.letterbox.map.to_input(&wanted.b));
-                let best = match class_id {
-                    Some(_) => candidates_of_all(model, &self.outputs, &[Query { spot, class_id }], &options.detect)?
-                        .into_iter()
-                        .flatten()
-                        .next(),
-                    None => None,
-                };
-                let words = FateWords { model, top: None };
-                let fate = match (&best, class_id) {
-                    (Some(best), _) => words.of_unfound(best),
-                    (None, Some(_)) => "no prediction is about this place".to_owned(),
-                    (None, None) => "it has no such class".to_owned(),
-                };
-                (best.map(|best| best.detection), Some(fate))
+        // Where only the other one found something, and this one has such a class.
+        let query = |draft: &Draft| {
+            let wanted = other.boxes[draft.found[1 - own].filter(|_| draft.found[own].is_none())?];
+            let class_id = Some(classes.iter().position(|class| *class == wanted.class_id)?);
+            Some(Query { spot: Spot::Box(self.letterbox.map.to_input(&wanted.b)), class_id })
+        };
+        let queries: Vec<Option<Query>> = drafts.iter().map(query).collect();
+        let asked: Vec<Query> = queries.iter().flatten().copied().collect();
+        let mut candidates = candidates_of_all(model, &self.outputs, &asked, &options.detect)?.into_iter();
+        let words = FateWords { model, top: None };
+        let answer = |(draft, query): (&Draft, &Option<Query>)| match (draft.found[own], query) {
+            (Some(index), _) => Asked { detection: Some(self.detections[index].clone()), fate: None },
+            (None, None) => Asked { detection: None, fate: Some("it has no such class".to_owned()) },
+            (None, Some(_)) => {
+                let best = candidates.next().into_iter().flatten().next();
+                let nothing = || "no prediction is about this place".to_owned();
+                let fate = best.as_ref().map_or_else(nothing, |best| words.of_unfound(best));
+                Asked { detection: best.map(|best| best.detection), fate: Some(fate) }
             }
-            (None, None) => (None, None),
         };
-        let map = match &detection {
-            Some(detection) => self.map(detection, object, draft.label, labels)?,
-            None => None,
-        };
-        let explained = map.as_ref().map(|map| &map.explained);
-        let layers = explained.map(|explained| {
-            explained.layers.iter().map(|&layer| model.layers()[layer].path.clone()).collect::<Vec<String>>()
-        });
-        let side = Side {
-            is_found: own.is_some(),
-            class_id: detection.as_ref().map(|detection| classes[detection.class_id]),
-            confidence: detection.as_ref().map(|detection| detection.confidence),
-            box_image: detection
-                .as_ref()
-                .and_then(|detection| detection.box_input)
-                .map(|b| self.letterbox.map.to_image(&b)),
-            error: own.and_then(|index| self.verdicts.get(index)).and_then(|verdict| verdict.error),
-            fate,
-            layers: layers.unwrap_or_default(),
-            reason: explained.and_then(|explained| explained.why_no_signal(model)),
-            evidence: map.as_ref().and_then(|map| map.evidence.clone()),
-            map: None,
-        };
-        Ok((side, map))
+        Ok(drafts.iter().zip(&queries).map(answer).collect())
     }
 
-    /// The map of a prediction, and where its heat lies. `object`: in pixels of the picture.
-    fn map(&self, detection: &Detection, object: &BBox, label: Option<usize>, labels: &[Label]) -> Result<Option<Map>> {
-        let explained = self.examined.explain(vec![detection.clone()], None, &mut |_, _| go_on())?;
-        let Some(explained) = explained.into_iter().next() else { return Ok(None) };
+    /// Explains those that there are.
+    fn explained<'d>(&self, wanted: impl IntoIterator<Item = &'d Asked>) -> Result<Vec<Option<ExplainedBox>>> {
+        let wanted: Vec<&Option<Detection>> = wanted.into_iter().map(|asked| &asked.detection).collect();
+        let detections = wanted.iter().copied().flatten().cloned().collect();
+        let mut explained = self.examined.explain(detections, None, &mut |_, _| go_on())?.into_iter();
+        Ok(wanted.into_iter().map(|wanted| wanted.as_ref().and_then(|_| explained.next())).collect())
+    }
+
+    /// What this detector made of a thing. `own`: what it found; `asked`: that, or its best prediction; with its map.
+    fn side(&self, own: Option<usize>, asked: &Asked, explained: Option<&ExplainedBox>, map: Option<&Map>) -> Side {
+        let Detector { model, classes, .. } = self.detector;
+        let Asked { detection, fate } = asked;
+        let detection = detection.as_ref();
+        let layers = explained.into_iter().flat_map(|explained| &explained.layers);
+        let box_input = detection.and_then(|detection| detection.box_input);
+        Side {
+            is_found: own.is_some(),
+            class_id: detection.map(|detection| classes[detection.class_id]),
+            confidence: detection.map(|detection| detection.confidence),
+            box_image: box_input.map(|b| self.letterbox.map.to_image(&b)),
+            error: own.and_then(|index| self.verdicts.get(index)).and_then(|verdict| verdict.error),
+            fate: fate.clone(),
+            layers: layers.map(|&layer| model.layers()[layer].path.clone()).collect(),
+            reason: explained.and_then(|explained| explained.why_no_signal(model)),
+            evidence: map.and_then(|map| map.evidence.clone()),
+            map: None,
+        }
+    }
+
+    /// A map, and where its heat lies. `object`: in pixels of the picture.
+    fn map(&self, explained: &ExplainedBox, object: &BBox, label: Option<usize>, labels: &[Label]) -> Result<Map> {
         let place = &self.letterbox.map;
         let heat = explained.heatmap.normalized(place.input)?;
         let others = labels.iter().enumerate().filter(|&(at, _)| Some(at) != label);
         let others: Vec<Label> = others.map(|(_, label)| label.in_input(place)).collect();
         let evidence = evidence(heat.view(), &place.to_input(object), &others);
-        Ok(Some(Map { explained, heat, evidence }))
+        Ok(Map { heat, evidence })
     }
 
     fn view<'m>(&'m self, map: &'m Map) -> Option<MapOfPicture<'m>> {
@@ -291,10 +276,10 @@ impl<'a> Sight<'a> {
 
 impl Draft {
     /// What the maps should be about, in pixels of the picture.
-    fn object(&self, old: &Sight, new: &Sight, labels: &[Label]) -> BBox {
+    fn object(&self, sights: [&Sight; 2], labels: &[Label]) -> BBox {
+        let found = |of: usize| self.found[of].map(|index| sights[of].boxes[index].b);
         let label = self.label.map(|at| labels[at].b);
-        let found = || self.old.map(|index| old.boxes[index].b).or(self.new.map(|index| new.boxes[index].b));
-        label.or_else(found).unwrap_or(BBox { x1: 0.0, y1: 0.0, x2: 0.0, y2: 0.0 })
+        label.or_else(|| found(0)).or_else(|| found(1)).unwrap_or(BBox { x1: 0.0, y1: 0.0, x2: 0.0, y2: 0.0 })
     }
 }
 
@@ -317,23 +302,23 @@ fn drafts(old: &Sight, new: &Sight) -> Vec<Draft> {
     let both: Vec<(usize, usize)> = both.into_iter().map(|(a, b)| (of_old[a], of_new[b])).collect();
     let mut drafts: Vec<Draft> = both
         .iter()
-        .map(|&(a, b)| Draft { old: Some(a), new: Some(b), label: about(old, a).or(about(new, b)) })
+        .map(|&(a, b)| Draft { found: [Some(a), Some(b)], label: about(old, a).or(about(new, b)) })
         .collect();
     of_old.retain(|index| !both.iter().any(|(a, _)| a == index));
     of_new.retain(|index| !both.iter().any(|(_, b)| b == index));
     for index in of_old {
         let label = about(old, index);
         let partner = label.and_then(|at| of_new.iter().position(|&other| about(new, other) == Some(at)));
-        drafts.push(Draft { old: Some(index), new: partner.map(|place| of_new.remove(place)), label });
+        drafts.push(Draft { found: [Some(index), partner.map(|place| of_new.remove(place))], label });
     }
-    drafts.extend(of_new.into_iter().map(|index| Draft { old: None, new: Some(index), label: about(new, index) }));
+    drafts.extend(of_new.into_iter().map(|index| Draft { found: [None, Some(index)], label: about(new, index) }));
     // In the order of confidence, as a reader of one detector's boxes expects them.
-    drafts.sort_by_key(|draft| (draft.old.is_none(), draft.old, draft.new));
+    drafts.sort_by_key(|draft| (draft.found[0].is_none(), draft.found));
     drafts
 }
 
 /// What became of an error.
-fn outcome(draft: &Draft, old: &Side, new: &Side) -> Outcome {
+fn outcome(draft: &Draft, [old, new]: &[Side; 2]) -> Outcome {
     let is_object = draft.label.is_some();
     // Where nothing is, nothing should be found.
     let is_right = |side: &Side| if side.is_found { side.error.is_none() } else { !is_object };
@@ -349,13 +334,17 @@ fn drift_between((a, map_a): (&Sight, Option<&Map>), (b, map_b): (&Sight, Option
     Some(drift(a.view(map_a?)?, b.view(map_b?)?))
 }
 
-/// Of each thing that the old detector found how far its evidence is from that of another training of the detector, if there is one; else
-/// from that of the most confident prediction of the same thing that suppression took, which another threshold might have left.
-fn noise(old: &Sight, other: Option<&Sight>, drafts: &[Draft], labels: &[Label]) -> Result<Vec<Option<Drift>>> {
-    let partners: Vec<(usize, Detection, &Sight)> = match other {
+/// What shows the noise of each kept thing: what another training of the old detector found of it, if there is one; else the old detector's own
+/// most confident prediction of the same thing that suppression took, which another threshold might have left. With who predicts it.
+fn rivals<'s, 'a>(
+    old: &'s Sight<'a>,
+    other: Option<&'s Sight<'a>>,
+    drafts: &[Draft],
+) -> Result<(&'s Sight<'a>, Vec<Asked>)> {
+    let rivals: Vec<(usize, Detection)> = match other {
         Some(other) => {
             let both = pairs(&old.boxes, &other.boxes);
-            both.into_iter().map(|(own, theirs)| (own, other.detections[theirs].clone(), other)).collect()
+            both.into_iter().map(|(own, theirs)| (own, other.detections[theirs].clone())).collect()
         }
         None => {
             let Detector { model, options, .. } = old.detector;
@@ -368,20 +357,17 @@ fn noise(old: &Sight, other: Option<&Sight>, drafts: &[Draft], labels: &[Label])
                     let iou = BBox::overlap(own.box_input.as_ref(), other.box_input.as_ref());
                     other.place != own.place && other.class_id == own.class_id && iou >= NEAR
                 };
-                all.iter().find(is_near).map(|other| (index, other.clone(), old))
+                all.iter().find(is_near).map(|other| (index, other.clone()))
             };
             old.detections.iter().enumerate().filter_map(runner_up).collect()
         }
     };
-    let of_draft = |draft: &Draft| -> Result<Option<Drift>> {
-        let Some(own) = draft.old.filter(|_| draft.new.is_some()) else { return Ok(None) };
-        let Some((_, partner, sight)) = partners.iter().find(|(index, ..)| *index == own) else { return Ok(None) };
-        let object = draft.label.map_or(old.boxes[own].b, |at| labels[at].b);
-        let first = old.map(&old.detections[own], &object, draft.label, labels)?;
-        let second = sight.map(partner, &object, draft.label, labels)?;
-        Ok(drift_between((old, first.as_ref()), (sight, second.as_ref())))
+    let rival = |draft: &Draft| {
+        let own = draft.found[0].filter(|_| draft.found[1].is_some());
+        let rival = own.and_then(|own| rivals.iter().find(|(index, _)| *index == own));
+        Asked { detection: rival.map(|(_, rival)| rival.clone()), fate: None }
     };
-    drafts.iter().map(of_draft).collect()
+    Ok((other.unwrap_or(old), drafts.iter().map(rival).collect()))
 }
 
 /// Writes what the page shows of a picture, and tells the things where their maps are.
@@ -390,28 +376,17 @@ fn write_pictures(
     stem: &str,
     picture: &RgbImage,
     sights: [&Sight; 2],
-    maps: Vec<[Option<Map>; 2]>,
+    explained: [Vec<Option<ExplainedBox>>; 2],
     things: &mut [Thing],
 ) -> Result<CardFiles> {
     let picture = GalleryPictures::large(picture);
     let mut all: Vec<Option<RgbImage>> = Vec::new();
-    for (side, sight) in sights.into_iter().enumerate() {
-        let boxes = maps.iter().filter_map(|both| both[side].as_ref().map(|map| map.explained.clone())).collect();
-        let explanation = Explanation {
-            letterbox: sight.letterbox.clone(),
-            boxes,
-            is_undefined: false,
-            best_candidate: None,
-            candidates: Vec::new(),
-            timings: Default::default(),
-        };
-        let mut greys = explanation.boxes.iter().enumerate().map(|(index, found)| {
-            let has_signal = found.heatmap.no_signal().is_none();
-            has_signal.then(|| grey(&explanation, index, Normalize::Box)).transpose()
-        });
-        for both in &maps {
-            all.push(both[side].as_ref().and_then(|_| greys.next()).transpose()?.flatten());
-        }
+    for (sight, explained) in sights.into_iter().zip(explained) {
+        let has_map: Vec<bool> = explained.iter().map(Option::is_some).collect();
+        let boxes = explained.into_iter().flatten().collect();
+        let explanation = Explanation::of_boxes(sight.letterbox.clone(), boxes);
+        let mut greys = greys(&explanation)?.into_iter();
+        all.extend(has_map.into_iter().map(|has_map| if has_map { greys.next().flatten() } else { None }));
     }
     let heat_area = sights[0].letterbox.map.visible();
     let shown = Shown { thumbnail: GalleryPictures::small(&picture), picture, maps: all, heat_area };

@@ -325,14 +325,7 @@ impl Found {
         let is_shown = |place: usize| place < SHOWN || place + SHOWN >= order.len();
         let shown = order.iter().enumerate().filter(|(place, _)| is_shown(*place)).map(|(_, &case)| case);
         let small = picture::shrunk(picture, PICTURE_SIDE);
-        let explanation = Explanation {
-            letterbox: self.letterbox,
-            boxes: explained,
-            is_undefined: false,
-            best_candidate: None,
-            candidates: Vec::new(),
-            timings: Default::default(),
-        };
+        let explanation = Explanation::of_boxes(self.letterbox, explained);
         let groups = explanation.groups(Grouping::Box);
         let options =
             render::RenderOptions::default().with_heat(render::HeatArea::Full).with_blend(render::Blend::Heat);

@@ -27,7 +27,7 @@ use super::{
     noun::Noun,
     options::{explain_options, heading, method_of, result_settings, settings, trial_sizes},
     parallel::in_order,
-    session::{MOST_WORKERS, Session, create_results, tell_memory, threads, until_stopped},
+    session::{Session, create_results, tell_memory, threads, until_stopped, workers},
     stdout::print,
 };
 use crate::{
@@ -115,13 +115,7 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     let started = journal.start(Some(&planner.settings));
     let journal = Mutex::new(journal);
     let takes_steps = command.method.runs_again() || command.verify.is_some();
-    let workers = match command.jobs {
-        Some(jobs) => jobs.into(),
-        // Such methods, and verifying, keep all cores busy with batches by themselves.
-        None if takes_steps => 1,
-        None => threads().min(MOST_WORKERS),
-    };
-    let workers = workers.min(total.unwrap_or(usize::MAX)).max(1);
+    let workers = workers(command.jobs, takes_steps, total);
     let is_talkative = session.is_talkative();
     let progress = Progress {
         pictures: match total {

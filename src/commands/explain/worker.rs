@@ -13,14 +13,14 @@ use tch::Tensor;
 use yolo_cam::{
     ExplainOptions, Explanation, Model, TargetLayer,
     detect::{Trial, try_size},
-    eval::{Crew, Verdict, VerifyOptions, picture_seed, verify},
+    eval::{Crew, Verdict, picture_seed, verify},
     explain::explain_with_outputs,
     report::{Record, TrialEntry, max_side, write_picture},
 };
 
 use super::{
     super::{
-        options::method_of,
+        options::{method_of, verify_options},
         session::{Attempt, attempt, go_on},
     },
     messages::{empty_maps, no_signal_reason, small_boxes, undrawable_name},
@@ -276,13 +276,9 @@ impl<'a> ExplainWorker<'a> {
         let command = self.task.command;
         let (Some(crew), Some(steps)) = (&mut self.crew, command.verify) else { return Ok((Vec::new(), None)) };
         let start = Instant::now();
-        let method_options = &command.method_options;
-        let options = VerifyOptions::default()
-            .with_steps(steps.into())
-            .with_batch(method_options.batch)
-            .with_precision(method_options.precision)
-            // Other tiles and another random map for each picture, wherever it stands in the run.
-            .with_seed(picture_seed(picture, method_options.seed));
+        let options = verify_options(steps, &command.method_options);
+        // Other tiles and another random map for each picture, wherever it stands in the run.
+        let options = options.with_seed(picture_seed(picture, options.seed));
         let input = explanation.letterbox.tensor(self.model.device())?;
         let mut watch = |done, total| {
             self.task.steps.show(done, total);

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use yolo_cam::{files::write_atomically, geometry::BBox};
 
-use super::{DiagnosisReportSpec, Findings, FoundBox, PictureRecord, Sink};
+use super::{Diagnosis, Findings, FoundBox, PictureRecord, RecordReport, Sink};
 
-pub const SPEC: DiagnosisReportSpec = DiagnosisReportSpec {
+pub const SPEC: RecordReport<Diagnosis> = RecordReport {
     name: "coco",
     summary: "detections.coco.json, all boxes from confidence 0.001 on, as COCO's result files have them",
     file: "detections.coco.json",

@@ -9,9 +9,9 @@ use yolo_cam::{
     report::{Cell, write_csv},
 };
 
-use super::{Case, DiagnosisReportSpec, Findings, PictureRecord, Sink, record::kind_name, words};
+use super::{Case, Diagnosis, Findings, PictureRecord, RecordReport, Sink, record::kind_name, words};
 
-pub const SPEC: DiagnosisReportSpec = DiagnosisReportSpec {
+pub const SPEC: RecordReport<Diagnosis> = RecordReport {
     name: "csv",
     summary: "diagnose.csv, a row for each case",
     file: "diagnose.csv",

@@ -42,9 +42,9 @@ use yolo_cam::{
     report::write_value,
 };
 
-use super::{Case, DiagnosisReportSpec, Findings, PictureRecord, Sink, record::kind_name, told, words::looks};
+use super::{Case, Diagnosis, Findings, PictureRecord, RecordReport, Sink, record::kind_name, told, words::looks};
 
-pub const SPEC: DiagnosisReportSpec = DiagnosisReportSpec {
+pub const SPEC: RecordReport<Diagnosis> = RecordReport {
     name: "fiftyone",
     summary: "fiftyone/, a data set for the Python package fiftyone; its heatmaps are in diagnose-files/",
     file: "fiftyone/samples.json",

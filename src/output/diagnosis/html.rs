@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{DiagnosisReportSpec, PictureRecord, Sink, page::DiagnosisPage};
+use super::{Diagnosis, PictureRecord, RecordReport, Sink, page::DiagnosisPage};
 
-pub const SPEC: DiagnosisReportSpec = DiagnosisReportSpec {
+pub const SPEC: RecordReport<Diagnosis> = RecordReport {
     name: "html",
     summary: "diagnose.html, the figures, and each case large; its pictures are in diagnose-files/",
     file: "diagnose.html",

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use yolo_cam::{geometry::BBox, labels::Label, report::write_value};
 
-use super::{Case, DiagnosisReportSpec, Findings, PictureRecord, Sink, Summary, record::kind_name, told};
+use super::{Case, Diagnosis, Findings, PictureRecord, RecordReport, Sink, Summary, record::kind_name, told};
 
-pub const SPEC: DiagnosisReportSpec = DiagnosisReportSpec {
+pub const SPEC: RecordReport<Diagnosis> = RecordReport {
     name: "json",
     summary: "diagnose.json, all figures and cases",
     file: "diagnose.json",

@@ -1,5 +1,5 @@
 //! What `diagnose` leaves: a record of each picture, what all of them come to, and reports of it. A report is one file here and one line in
-//! [`REPORTS`]; `--report` takes their names.
+//! [`RecordedRun::REPORTS`]; `--report` takes their names.
 
 mod coco;
 mod csv;
@@ -11,10 +11,7 @@ mod record;
 mod summary;
 mod words;
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -23,37 +20,19 @@ pub use self::{
     summary::{Summary, Summing},
     words::told,
 };
-use super::{Sink, reports::Heading};
+use super::{RecordReport, RecordedRun, Sink, reports::Heading};
 
 /// Folder of the page's pictures, beside the page.
 pub const FOLDER: &str = "diagnose-files";
 
-/// All reports.
-pub static REPORTS: &[&DiagnosisReportSpec] = &[&html::SPEC, &json::SPEC, &csv::SPEC, &coco::SPEC, &fiftyone::SPEC];
+/// What `diagnose` is, as a run that keeps records.
+pub struct Diagnosis;
 
-/// A report.
-pub struct DiagnosisReportSpec {
-    /// As `--report` takes it.
-    pub name: &'static str,
-    /// What is written, in a line.
-    pub summary: &'static str,
-    /// In the folder of results.
-    pub file: &'static str,
-    /// Whether it needs the pictures of the page.
-    pub has_pictures: bool,
-    /// Begins the file.
-    pub open: for<'a> fn(PathBuf, &'a Findings<'a>) -> Box<dyn Sink<PictureRecord> + 'a>,
-}
-
-impl fmt::Debug for DiagnosisReportSpec {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.name)
-    }
-}
-
-/// The report with this name.
-pub fn named(name: &str) -> Option<&'static DiagnosisReportSpec> {
-    REPORTS.iter().copied().find(|report| report.name == name)
+impl RecordedRun for Diagnosis {
+    type Record = PictureRecord;
+    type Findings<'a> = Findings<'a>;
+    const REPORTS: &'static [&'static RecordReport<Self>] =
+        &[&html::SPEC, &json::SPEC, &csv::SPEC, &coco::SPEC, &fiftyone::SPEC];
 }
 
 /// What reports say of the run itself.

@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde::Serialize;
 use yolo_cam::report::{Cell, write_csv};
 
-use super::{DifferenceReportSpec, Findings, PictureDifference, Side, Sink, Thing};
+use super::{Difference, Findings, PictureDifference, RecordReport, Side, Sink, Thing};
 
-pub const SPEC: DifferenceReportSpec = DifferenceReportSpec {
+pub const SPEC: RecordReport<Difference> = RecordReport {
     name: "csv",
     summary: "diff.csv, a row for each box that one of them found, or both",
     file: "diff.csv",

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{DifferenceReportSpec, PictureDifference, Sink, page::DifferencePage};
+use super::{Difference, PictureDifference, RecordReport, Sink, page::DifferencePage};
 
-pub const SPEC: DifferenceReportSpec = DifferenceReportSpec {
+pub const SPEC: RecordReport<Difference> = RecordReport {
     name: "html",
     summary: "diff.html, pairs side by side; its pictures are in diff-files/",
     file: "diff.html",

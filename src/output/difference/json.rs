@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use yolo_cam::report::write_value;
 
-use super::{DifferenceReportSpec, Findings, PictureDifference, Side, Sink, Summary, Thing};
+use super::{Difference, Findings, PictureDifference, RecordReport, Side, Sink, Summary, Thing};
 
-pub const SPEC: DifferenceReportSpec = DifferenceReportSpec {
+pub const SPEC: RecordReport<Difference> = RecordReport {
     name: "json",
     summary: "diff.json, all figures and boxes",
     file: "diff.json",

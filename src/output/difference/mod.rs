@@ -1,5 +1,5 @@
 //! What `diff` leaves: a record of each picture, what all of them come to, and reports of it. A report is one file here and one line in
-//! [`REPORTS`]; `--report` takes their names.
+//! [`RecordedRun::REPORTS`]; `--report` takes their names.
 
 mod csv;
 mod html;
@@ -8,45 +8,24 @@ mod page;
 mod record;
 mod summary;
 
-use std::{fmt, path::PathBuf};
-
 use serde_json::{Map, Value};
 
 pub use self::{
     record::{Change, Outcome, PictureDifference, Side, Thing},
     summary::{Summary, Summing},
 };
-use super::Sink;
+use super::{RecordReport, RecordedRun, Sink};
 
 /// Folder of the page's pictures, beside the page.
 pub const FOLDER: &str = "diff-files";
 
-/// All reports.
-pub static REPORTS: &[&DifferenceReportSpec] = &[&html::SPEC, &json::SPEC, &csv::SPEC];
+/// What `diff` is, as a run that keeps records.
+pub struct Difference;
 
-/// A report.
-pub struct DifferenceReportSpec {
-    /// As `--report` takes it.
-    pub name: &'static str,
-    /// What is written, in a line.
-    pub summary: &'static str,
-    /// In the folder of results.
-    pub file: &'static str,
-    /// Whether it needs the pictures of the page.
-    pub has_pictures: bool,
-    /// Begins the file.
-    pub open: for<'a> fn(PathBuf, &'a Findings<'a>) -> Box<dyn Sink<PictureDifference> + 'a>,
-}
-
-impl fmt::Debug for DifferenceReportSpec {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.name)
-    }
-}
-
-/// The report with this name.
-pub fn named(name: &str) -> Option<&'static DifferenceReportSpec> {
-    REPORTS.iter().copied().find(|report| report.name == name)
+impl RecordedRun for Difference {
+    type Record = PictureDifference;
+    type Findings<'a> = Findings<'a>;
+    const REPORTS: &'static [&'static RecordReport<Self>] = &[&html::SPEC, &json::SPEC, &csv::SPEC];
 }
 
 /// What reports say of the run itself.

@@ -2,7 +2,7 @@
 
 use image::{Rgb, RgbImage};
 use yolo_cam::{
-    Explanation, Result,
+    ExplainedBox, Explanation, Result,
     explain::{Group, Normalize},
     picture::shrunk,
 };
@@ -27,12 +27,24 @@ pub fn grey(explanation: &Explanation, index: usize, normalize: Normalize) -> Re
     Ok(shrunk(&RgbImage::from_fn(columns.len() as u32, rows.len() as u32, level), SIDE))
 }
 
+/// That of each box, scaled to its own peak; `None` of a map without signal.
+///
+/// # Errors
+/// As [`grey`].
+pub fn greys(explanation: &Explanation) -> Result<Vec<Option<RgbImage>>> {
+    let map = |(index, found): (usize, &ExplainedBox)| {
+        let has_signal = found.heatmap.no_signal().is_none();
+        has_signal.then(|| grey(explanation, index, Normalize::Box)).transpose()
+    };
+    explanation.boxes.iter().enumerate().map(map).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
     use yolo_cam::{
         detect::{Detection, Letterbox},
-        explain::{ExplainedBox, Heatmap, Timings},
+        explain::{ExplainedBox, Heatmap},
         families::Place,
         geometry::{LetterboxMap, Size},
     };
@@ -60,14 +72,7 @@ mod tests {
             heatmap: Heatmap::new(cells),
             working_layers: None,
         };
-        Explanation {
-            letterbox: Letterbox { image: RgbImage::new(width, height), map },
-            boxes: vec![found],
-            is_undefined: false,
-            best_candidate: None,
-            candidates: Vec::new(),
-            timings: Timings::default(),
-        }
+        Explanation::of_boxes(Letterbox { image: RgbImage::new(width, height), map }, vec![found])
     }
 
     /// The centre of what is more than half as hot as the hottest, in pixels of the picture.
