@@ -29,8 +29,8 @@
 //! ```
 //!
 //! Data goes one way: [`picture`] → [`detect`] (letterbox) → [`model`] → [`families`] (decoding) → [`detect`] (detections) →
-//! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes; [`diagnose`] holds what
-//! [`detect`] found against [`labels`].
+//! [`mod@explain`] → [`render`] and [`report`]. [`eval`] measures what [`mod@explain`] makes; [`diagnose`] compares
+//! what [`detect`] found with [`labels`].
 
 #[macro_use]
 mod options;

@@ -22,18 +22,18 @@ pub struct DiagnoseArgs {
     pictures: PictureArgs,
     #[command(flatten)]
     labels: LabelArgs,
-    /// What is written
+    /// Reports to write
     #[arg(long, value_name = "KIND,...", value_parser = record_report::<Diagnosis>(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
     report: Vec<&'static RecordReport<Diagnosis>>,
-    /// Go on where an earlier run into the same folder was stopped
+    /// Resume an earlier run into the same folder
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
-    /// How many pictures are worked on at once [default: as suits the cores, 4 at most]
+    /// Pictures that are processed at the same time [default: as suits the cores, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input and output")]
     jobs: Option<u16>,
     #[command(flatten)]
     maps: MapArgs,
-    /// Also measure what each map is worth; see 'yolo-cam --help'
+    /// Also measure how far each map can be trusted; see --verify in 'yolo-cam --help'
     #[arg(long, value_name = "STEPS", num_args = 0..=1, default_missing_value = "12", value_parser = verify_steps, help_heading = "Explanation")]
     verify: Option<u16>,
     #[command(flatten)]

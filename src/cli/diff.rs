@@ -22,7 +22,7 @@ pub struct DiffArgs {
     /// The old model
     #[arg(value_name = "OLD")]
     old: PathBuf,
-    /// The new model, of any family. Classes are the same that have the same name
+    /// The new model, of any family. Classes are matched by name
     #[arg(value_name = "NEW")]
     new: PathBuf,
     /// Another training of the old model, with another seed: the difference between its evidence and the old model's counts as noise
@@ -35,13 +35,13 @@ pub struct DiffArgs {
     pictures: PictureArgs,
     #[command(flatten)]
     labels: LabelArgs,
-    /// What is written
+    /// Reports to write
     #[arg(long, value_name = "KIND,...", value_parser = record_report::<Difference>(), ignore_case = true, value_delimiter = ',', default_value = "html,json,csv", help_heading = "Input and output")]
     report: Vec<&'static RecordReport<Difference>>,
-    /// Go on where an earlier run into the same folder was stopped
+    /// Resume an earlier run into the same folder
     #[arg(long, help_heading = "Input and output")]
     skip_existing: bool,
-    /// How many pictures are worked on at once [default: as suits the cores, 4 at most]
+    /// Pictures that are processed at the same time [default: as suits the cores, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Input and output")]
     jobs: Option<u16>,
     #[command(flatten)]

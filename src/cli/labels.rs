@@ -13,14 +13,14 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct LabelArgs {
-    /// Where the objects really are: a folder of YOLO's text files, or a JSON file of COCO. YOLO's packages look for a picture's text where
-    /// 'images' in its path is replaced by 'labels', or else beside it; so does 'diagnose' without this flag, and 'diff' with --data
+    /// Ground truth: a folder of YOLO text files, or a COCO JSON file. If missing, 'diagnose', and 'diff' with --data, look for text files as
+    /// YOLO does: where 'images' in the path of a picture is replaced by 'labels', or else beside the picture
     #[arg(long, value_name = "PATH", help_heading = "Input and output")]
     labels: Option<PathBuf>,
-    /// A data.yaml, which says where the pictures are and what the classes of the labels are called
+    /// A data.yaml, which says where the pictures are and names the classes of the labels
     #[arg(long, value_name = "FILE", help_heading = "Input and output")]
     data: Option<PathBuf>,
-    /// Which of the pictures that --data names
+    /// Which split of --data to take
     #[arg(long, value_enum, default_value_t, requires = "data", help_heading = "Input and output")]
     split: Split,
 }

@@ -84,9 +84,9 @@ enum Subcommands {
     Eval(EvalArgs),
     /// Measure several methods at several layers on the same pictures, and recommend one
     Compare(CompareArgs),
-    /// Say why the detector is wrong: hold it against labels, name each error and what it costs, and show what it looked at
+    /// Find out why a detector is wrong: compare it with labels, name each error and what it costs, and show what the model looked at
     Diagnose(DiagnoseArgs),
-    /// Tell what changes when one detector takes the place of another: boxes gained, lost and kept, and how far the evidence moved
+    /// Show what changes when a new detector replaces an old one: boxes gained, lost and kept, and how far the evidence moved
     Diff(DiffArgs),
     /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
     Export(ExportArgs),

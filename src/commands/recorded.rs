@@ -96,11 +96,11 @@ impl<R: Record> Start<R> {
         let (journal, earlier, damaged) = Records::<R>::resume(&path, settings)?;
         if damaged > 0 {
             let lines = if damaged == 1 { "line" } else { "lines" };
-            say!("warning: {damaged} damaged {lines} of {path:?} left out; their pictures are looked at again");
+            say!("warning: {damaged} damaged {lines} of {path:?} left out; their pictures are processed again");
         }
         if verbosity >= Verbosity::Normal && !earlier.is_empty() {
             say!(
-                "note: {} were looked at already; those whose file or labels changed are looked at again",
+                "note: {} were looked at already; those whose file or labels have changed are processed again",
                 pictures(earlier.len())
             );
         }

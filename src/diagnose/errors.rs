@@ -76,7 +76,7 @@ pub struct Verdict {
     pub iou: f64,
 }
 
-/// What was found in a picture, held against its labels.
+/// What was found in a picture, compared with its labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// Of each box, in the given order.
@@ -88,7 +88,7 @@ pub struct Judgement {
     pub overlooked: Vec<usize>,
 }
 
-/// Holds boxes against the labels of a picture. The most confident box chooses first: of the objects of its class that are left the one
+/// Compares boxes with the labels of a picture. The most confident box chooses first: of the objects of its class that are left the one
 /// that it overlaps most.
 pub fn judge(labels: &[Label], found: &[ScoredBox]) -> Judgement {
     let objects: Vec<usize> = (0..labels.len()).filter(|&at| !labels[at].is_crowd).collect();

@@ -1,4 +1,4 @@
-//! Why a detector is wrong: what it found is held against [labels](crate::labels), each error is named, and what its map looks at is
+//! Why a detector is wrong: what it found is compared with [labels](crate::labels), each error is named, and what its map looks at is
 //! put into numbers.
 //!
 //! ```

@@ -48,7 +48,7 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
     let model = &session.model;
     ensure!(
         model.head().has(Aspect::Box),
-        "diagnose holds boxes against labels, and this {} model predicts none; take a detector",
+        "diagnose compares boxes with labels, and this {} model predicts no boxes; take a detector",
         model.head().family()
     );
     let options = case_options(&command.maps, &command.detection, model)?;
