@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use common::{browser::in_frame, page_parts, temp};
+use common::{
+    temp,
+    watched::{self, TALL, assert_named_and_narrow, data_of, list, number, watch, write_data},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,34 +19,15 @@ use tempfile::TempDir;
 const MODEL: &str = "tests/data/shortcut/planted.pt";
 const PICTURES: &str = "tests/data/shortcut/images";
 
-/// Room for the cards of all cases.
-const TALL: (u32, u32) = (1400, 6000);
-
-/// Collects what goes wrong in the page, from its beginning on.
-const WATCHER: &str = "<script>const problems = []; \
-    const broken = ({ message, reason, target }) => \
-    problems.push(String(message ?? reason ?? `${target.tagName} is not loaded`)); \
-    for (const kind of ['error', 'unhandledrejection']) addEventListener(kind, broken, true); \
-    addEventListener('securitypolicyviolation', (event) => problems.push(`${event.blockedURI} is forbidden`)); \
-    console.error = console.warn = (...words) => problems.push(words.join(' '));</script><title>";
-
-/// What drivers use.
+/// What drivers of this page use besides.
 const HELP: &str = r##"
-    const byId = (id) => document.getElementById(id);
-    const all = (selector) => [...document.querySelectorAll(selector)];
-    const texts = (selector) => all(selector).map((one) => one.textContent);
     const pressed = () => all("[aria-pressed=true]").map((button) => button.ariaLabel ?? button.textContent);
-    const enter = (id, value) => {
-        byId(id).value = value;
-        byId(id).dispatchEvent(new Event("input", { bubbles: true }));
-    };
     const click = (button) => {
         button.click();
         return { count: byId("count").textContent, kinds: [...new Set(texts("#cases .kind"))], hash: location.hash,
             names: [...new Set(texts("#cases .name"))], pressed: pressed(), focus: document.activeElement.id };
     };
     const facts = () => Object.fromEntries(all("#facts dt").map((name) => [name.textContent, name.nextSibling.textContent]));
-    const press = (target, key) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
 "##;
 
 /// A run over pictures of discs and squares. `model` and `pictures` as the command takes them.
@@ -53,9 +37,7 @@ fn diagnosed_from(model: &Path, pictures: &Path) -> TempDir {
     command.arg("diagnose").arg("--model-path").arg(model).arg("--img-path").arg(pictures);
     command.args(["--img-size", "128", "--report", "html", "--quiet", "--output-dir"]).arg(output.path());
     command.assert().success();
-    let page = page_of(&output);
-    let text = fs::read_to_string(&page).expect("the page is there");
-    fs::write(&page, text.replacen("<title>", WATCHER, 1)).expect("it is written");
+    watch(&page_of(&output));
     output
 }
 
@@ -67,32 +49,9 @@ fn page_of(output: &TempDir) -> PathBuf {
     output.path().join("diagnose.html")
 }
 
-/// What the scripts of a page know.
-fn data_of(page: &Path) -> Value {
-    serde_json::from_str(&page_parts(page)[1]).expect("it is JSON")
-}
-
-/// Gives a page other data.
-fn write_data(page: &Path, data: &Value) {
-    let [before, _, behind] = page_parts(page);
-    let data = data.to_string().replace('<', "\\u003c");
-    fs::write(page, format!("{before}{data}{behind}")).expect("it is written");
-}
-
 /// What `driver` returns in a frame of the page, in which nothing may go wrong.
 fn driven(size: (u32, u32), page: &Path, fragment: &str, driver: &str) -> Option<Value> {
-    let driver = format!("const result = await (async () => {{ {HELP} {driver} }})(); return {{ result, problems }};");
-    let mut found = in_frame(size, page, fragment, &driver)?;
-    assert_eq!(found["problems"], json!([]), "nothing goes wrong");
-    Some(found["result"].take())
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().expect("a list")
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().expect("a number")
+    watched::driven(size, page, fragment, &format!("{HELP} {driver}"))
 }
 
 /// How many cases have a property.
@@ -502,25 +461,7 @@ fn portraits_are_drawn_and_tell_where_discs_are_known_by() {
 
 #[test]
 fn every_control_has_a_name_and_nothing_is_wider_than_the_window() {
-    let output = diagnosed();
-    let driver = r##"
-        const labelsOf = (element) => [...(element.labels ?? [])].map((label) => label.textContent).join("");
-        const nameOf = (element) => element.ariaLabel || element.alt || labelsOf(element)
-            || byId(element.getAttribute("aria-labelledby"))?.textContent || element.textContent;
-        const controls = all("button, input, select, summary, dialog, section, form, nav, img, [role], [tabindex]");
-        const nameless = controls.filter((element) => !nameOf(element).trim() && element.role !== "status")
-            .map((element) => element.outerHTML.slice(0, 80));
-        const ids = all("[id]").map((element) => element.id);
-        return { width: document.documentElement.scrollWidth, nameless, controls: controls.length,
-            twice: ids.filter((id, index) => ids.indexOf(id) !== index),
-            view: byId("view").scrollWidth - byId("view").clientWidth };
-    "##;
-    for width in [420, 1400, 2560] {
-        let Some(found) = driven((width, 900), &page_of(&output), "open=0", driver) else { return };
-        assert!(found["width"].as_u64() <= Some(width.into()) && found["view"] == 0, "{width}: {found}");
-        assert_eq!((&found["nameless"], &found["twice"]), (&json!([]), &json!([])));
-        assert!(number(&found["controls"]) > 50.0, "{found}");
-    }
+    assert_named_and_narrow(&page_of(&diagnosed()), "", 50.0);
 }
 
 #[test]

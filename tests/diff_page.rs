@@ -8,7 +8,10 @@ use std::{
     process::Command,
 };
 
-use common::{browser::in_frame, page_parts, temp};
+use common::{
+    temp,
+    watched::{self, TALL, assert_named_and_narrow, data_of, list, number, watch, write_data},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,26 +20,8 @@ const MODELS: [&str; 2] = ["tests/data/shortcut/planted.pt", "tests/data/shortcu
 const PICTURES: &str = "tests/data/shortcut/images";
 const LABELS: &str = "tests/data/shortcut/labels";
 
-/// Room for the cards of all pairs.
-const TALL: (u32, u32) = (1400, 6000);
-
-/// Collects what goes wrong in the page, from its beginning on.
-const WATCHER: &str = "<script>const problems = []; \
-    const broken = ({ message, reason, target }) => \
-    problems.push(String(message ?? reason ?? `${target.tagName} is not loaded`)); \
-    for (const kind of ['error', 'unhandledrejection']) addEventListener(kind, broken, true); \
-    addEventListener('securitypolicyviolation', (event) => problems.push(`${event.blockedURI} is forbidden`)); \
-    console.error = console.warn = (...words) => problems.push(words.join(' '));</script><title>";
-
-/// What drivers use.
+/// What drivers of this page use besides.
 const HELP: &str = r##"
-    const byId = (id) => document.getElementById(id);
-    const all = (selector) => [...document.querySelectorAll(selector)];
-    const texts = (selector) => all(selector).map((one) => one.textContent);
-    const enter = (id, value) => {
-        byId(id).value = value;
-        byId(id).dispatchEvent(new Event("input", { bubbles: true }));
-    };
     const state = () => ({ count: byId("count").textContent, shown: [...shown], hash: location.hash,
         changes: [...new Set(texts("#pairs .change"))], pressed: texts("[aria-pressed=true]"), focus: document.activeElement.id });
     const click = (button) => {
@@ -48,7 +33,6 @@ const HELP: &str = r##"
         sides: Object.fromEntries(all("#fact-rows tr").map((row) =>
             [row.cells[0].textContent, [row.cells[1].textContent, row.cells[2].textContent]])),
     });
-    const press = (target, key) => target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
     const commands_ = () => ["old", "new"].map((side) => byId(`${side}-command`).textContent);
 "##;
 
@@ -59,9 +43,7 @@ fn compared_from(folder: &Path, flags: &[&str]) -> TempDir {
     command.arg("diff").args(MODELS.map(|model| folder.join(model))).arg("--img-path").arg(folder.join(PICTURES));
     command.args(["--img-size", "128", "--report", "html", "--quiet", "--output-dir"]).arg(output.path()).args(flags);
     command.assert().success();
-    let page = page_of(&output);
-    let text = fs::read_to_string(&page).expect("the page is there");
-    fs::write(&page, text.replacen("<title>", WATCHER, 1)).expect("it is written");
+    watch(&page_of(&output));
     output
 }
 
@@ -73,32 +55,9 @@ fn page_of(output: &TempDir) -> PathBuf {
     output.path().join("diff.html")
 }
 
-/// What the scripts of a page know.
-fn data_of(page: &Path) -> Value {
-    serde_json::from_str(&page_parts(page)[1]).expect("it is JSON")
-}
-
-/// Gives a page other data.
-fn write_data(page: &Path, data: &Value) {
-    let [before, _, behind] = page_parts(page);
-    let data = data.to_string().replace('<', "\\u003c");
-    fs::write(page, format!("{before}{data}{behind}")).expect("it is written");
-}
-
 /// What `driver` returns in a frame of the page, in which nothing may go wrong.
 fn driven(size: (u32, u32), page: &Path, fragment: &str, driver: &str) -> Option<Value> {
-    let driver = format!("const result = await (async () => {{ {HELP} {driver} }})(); return {{ result, problems }};");
-    let mut found = in_frame(size, page, fragment, &driver)?;
-    assert_eq!(found["problems"], json!([]), "nothing goes wrong");
-    Some(found["result"].take())
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().expect("a list")
-}
-
-fn number(value: &Value) -> f64 {
-    value.as_f64().expect("a number")
+    watched::driven(size, page, fragment, &format!("{HELP} {driver}"))
 }
 
 /// The class that a pair counts for.
@@ -510,25 +469,7 @@ fn the_commands_of_a_pair_give_its_maps_again() {
 
 #[test]
 fn every_control_has_a_name_and_nothing_is_wider_than_the_window() {
-    let output = compared();
-    let driver = r##"
-        const labelsOf = (element) => [...(element.labels ?? [])].map((label) => label.textContent).join("");
-        const nameOf = (element) => element.ariaLabel || element.alt || labelsOf(element)
-            || byId(element.getAttribute("aria-labelledby"))?.textContent || element.textContent;
-        const controls = all("button, input, select, summary, table, dialog, section, form, nav, img, [role], [tabindex]");
-        const nameless = controls.filter((element) => !nameOf(element).trim() && element.role !== "status")
-            .map((element) => element.outerHTML.slice(0, 80));
-        const ids = all("[id]").map((element) => element.id);
-        return { width: document.documentElement.scrollWidth, nameless, controls: controls.length,
-            twice: ids.filter((id, index) => ids.indexOf(id) !== index),
-            view: byId("view").scrollWidth - byId("view").clientWidth };
-    "##;
-    for width in [420, 1400, 2560] {
-        let Some(found) = driven((width, 900), &page_of(&output), "open=0", driver) else { return };
-        assert!(found["width"].as_u64() <= Some(width.into()) && found["view"] == 0, "{width}: {found}");
-        assert_eq!((&found["nameless"], &found["twice"]), (&json!([]), &json!([])));
-        assert!(number(&found["controls"]) > 40.0, "{found}");
-    }
+    assert_named_and_narrow(&page_of(&compared()), ", table", 40.0);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 pub mod browser;
 mod checks;
+pub mod watched;
 
 use std::{
     env,
