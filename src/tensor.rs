@@ -1,5 +1,6 @@
 //! From libtorch's tensors to `ndarray`.
 
+use image::RgbImage;
 use ndarray::{Array2, Array3};
 use tch::{Device, Kind, Tensor};
 
@@ -40,6 +41,17 @@ pub(crate) fn to_array2(tensor: &Tensor) -> Result<Array2<f32>> {
     let size = tensor.size();
     let &[rows, columns] = size.as_slice() else { return Err(misfit("[h, w]", &size)) };
     Array2::from_shape_vec((rows as usize, columns as usize), values(tensor)?).map_err(|_| misfit("[h, w]", &size))
+}
+
+/// Copies a `[1, 3, h, w]` tensor of RGB in 0..1 on any device to bytes.
+///
+/// # Errors
+/// [`Error::Libtorch`] if the tensor has another shape.
+pub(crate) fn to_rgb(tensor: &Tensor) -> Result<RgbImage> {
+    let size = tensor.size();
+    let &[1, 3, height, width] = size.as_slice() else { return Err(misfit("[1, 3, h, w]", &size)) };
+    let bytes = values(&tensor.f_permute([0, 2, 3, 1])?)?.into_iter().map(|value| (value * 255.0).round() as u8);
+    RgbImage::from_raw(width as u32, height as u32, bytes.collect()).ok_or_else(|| misfit("[1, 3, h, w]", &size))
 }
 
 /// The elements in row-major order.

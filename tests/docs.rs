@@ -19,8 +19,19 @@ fn help(arguments: &[&str]) -> String {
 
 #[test]
 fn the_command_reference_is_what_help_prints() {
-    let commands =
-        ["layers", "methods", "eval", "compare", "diagnose", "diff", "export", "shape", "completions", "man"];
+    let commands = [
+        "layers",
+        "methods",
+        "eval",
+        "compare",
+        "diagnose",
+        "diff",
+        "explore",
+        "export",
+        "shape",
+        "completions",
+        "man",
+    ];
     let mut expected = String::from("# Commands and flags\n\nThis page is generated: it is what `--help` prints.\n");
     for command in [&[][..]].into_iter().chain(commands.iter().map(std::slice::from_ref)) {
         let title = ["yolo-cam"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");

@@ -723,7 +723,7 @@ fn completions_and_the_manual_know_every_flag() {
         .args(["man", "nothing"])
         .assert()
         .code(2)
-        .stderr(contains("the commands are: layers, methods, eval, compare, diagnose, diff, export"));
+        .stderr(contains("the commands are: layers, methods, eval, compare, diagnose, diff, explore, export"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 use clap::{Arg, ArgMatches, CommandFactory, parser::ValueSource};
 use yolo_cam::detect::Spot;
 
-use super::{Cli, ExplainCommand, config, values::numbers_of};
+use super::{Cli, ExplainCommand, config, explore::OF_THE_PAGE, values::numbers_of};
 use crate::output::quoted;
 
 /// What says which pictures there are, where results go and how the run went on; and what is said anew since it may have been
@@ -60,6 +60,21 @@ pub fn again(command: &ExplainCommand, arguments: &[OsString]) -> Option<String>
     words.extend(["--output-dir".into(), beside(&command.pictures.output_dir), "--img-path".into()]);
     let words: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(quoted)).collect();
     Some(words?.join(" "))
+}
+
+/// Those flags of `explore` that its explanations have whatever the page asks for, and those of a file of settings, if there is one.
+/// `arguments`: of the program. `None` if some word is no Unicode text.
+pub fn kept_in_explanations(arguments: &[OsString]) -> Option<Vec<String>> {
+    let mut program = Cli::command();
+    let mut matches = program.try_get_matches_from_mut(arguments).ok()?;
+    if let Some(completed) = config::completed(arguments, &program, &matches).ok()? {
+        matches = program.try_get_matches_from_mut(completed.arguments).ok()?;
+    }
+    let (name, matches) = matches.subcommand()?;
+    let is_kept = |id: &str| !LEFT_OUT.contains(&id) && !OF_THE_PAGE.contains(&id);
+    let arguments = program.find_subcommand(name)?.get_arguments();
+    let kept = arguments.filter(|argument| is_kept(argument.get_id().as_str()));
+    kept.flat_map(|argument| words_of(argument, matches)).map(|word| word.into_string().ok()).collect()
 }
 
 /// A flag with its values, if it was given.

@@ -67,7 +67,8 @@ impl DiagnoseArgs {
             bail!("--top leaves out detections, which would look like errors; take --conf-thres or --max-det");
         }
         let (model, words) = self.model.validated()?;
-        let (labels, pictures) = self.labels.validated(self.pictures, words)?;
+        let has_pictures = self.pictures.names_pictures(&words);
+        let (labels, pictures) = self.labels.validated(has_pictures, self.pictures.validated(words)?)?;
         Ok(DiagnoseCommand {
             model,
             pictures,

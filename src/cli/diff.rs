@@ -70,20 +70,15 @@ pub struct DiffCommand {
     pub verbosity: Verbosity,
 }
 
-impl DiffCommand {
-    /// Whether labels are wanted.
-    pub fn has_labels(&self) -> bool {
-        self.labels.path.is_some() || self.labels.names.is_some()
-    }
-}
-
 impl DiffArgs {
     pub fn validated(self) -> Result<DiffCommand> {
         let detection = DetectionChoice::from(self.detection);
         if detection.top.is_some() {
             bail!("--top leaves out detections, which would look lost; take --conf-thres or --max-det");
         }
-        let (labels, pictures) = self.labels.validated(self.pictures, Words::default())?;
+        let words = Words::default();
+        let has_pictures = self.pictures.names_pictures(&words);
+        let (labels, pictures) = self.labels.validated(has_pictures, self.pictures.validated(words)?)?;
         let choice = |path: PathBuf| self.runtime.choice(Some(path));
         Ok(DiffCommand {
             old: choice(self.old)?,

@@ -7,8 +7,7 @@ use clap::Args;
 
 use super::{
     data_yaml::{Dataset, Split},
-    shared::{PictureArgs, PictureChoice},
-    words::Words,
+    shared::PictureChoice,
 };
 
 #[derive(Debug, Args)]
@@ -35,14 +34,12 @@ pub struct LabelChoice {
 }
 
 impl LabelArgs {
-    /// The labels, and the pictures: those of the dataset, unless flags or `words` say which.
-    pub fn validated(self, pictures: PictureArgs, words: Words) -> Result<(LabelChoice, PictureChoice)> {
-        let names_pictures = !words.inputs.is_empty() || pictures.names_pictures();
-        let mut pictures = pictures.validated(words)?;
+    /// The labels, and the pictures: those of the dataset, unless the user names others.
+    pub fn validated(self, has_pictures: bool, mut pictures: PictureChoice) -> Result<(LabelChoice, PictureChoice)> {
         let mut names = None;
         if let Some(file) = &self.data {
             let dataset = Dataset::open(file)?;
-            if !names_pictures {
+            if !has_pictures {
                 pictures.inputs = dataset.pictures(self.split)?;
                 // As its own package does.
                 pictures.recursive = true;
@@ -50,5 +47,12 @@ impl LabelArgs {
             names = Some(dataset.into_names()?);
         }
         Ok((LabelChoice { path: self.labels, names }, pictures))
+    }
+}
+
+impl LabelChoice {
+    /// Whether the user says where labels are.
+    pub fn is_given(&self) -> bool {
+        self.path.is_some() || self.names.is_some()
     }
 }

@@ -46,19 +46,29 @@ impl MapArgs {
     pub fn validated(self, verifies: bool) -> Result<MapChoice> {
         let target_layers = target_layers(self.target_layer)?;
         let (target, method_options) = self.method_args.split(self.seed, MethodOptions::default().batch);
-        let method = check_method(self.method, target, target_layers.as_deref(), &method_options)?;
-        check_precision(&method_options, method, verifies)?;
-        let fuse = match self.fuse {
-            Joining::Fused(fuse) => fuse,
-            Joining::Separate => {
-                bail!("--fuse none gives several maps for a box, and a case has one; take mean or max")
-            }
-        };
-        Ok(MapChoice { target_layers, fuse, method, target, method_options })
+        MapChoice { target_layers, fuse: fused(self.fuse)?, method: self.method, target, method_options }
+            .checked(verifies)
+    }
+}
+
+/// How the maps of several layers become one.
+pub fn fused(joining: Joining) -> Result<Fuse> {
+    match joining {
+        Joining::Fused(fuse) => Ok(fuse),
+        Joining::Separate => {
+            bail!("--fuse none gives several maps for a box, and here a box has one; take mean or max")
+        }
     }
 }
 
 impl MapChoice {
+    /// The same, if method, target, layers and options go together.
+    pub fn checked(self, verifies: bool) -> Result<Self> {
+        let method = check_method(self.method, self.target, self.target_layers.as_deref(), &self.method_options)?;
+        check_precision(&self.method_options, method, verifies)?;
+        Ok(self)
+    }
+
     /// The flags with which an explanation has these maps, in all but the picture. `layers`: `auto`, or paths joined by commas.
     pub fn flags(&self, method: Method, layers: &str, detection: &DetectionChoice) -> String {
         let mut flags = vec![method_flags(method, layers, self.target, self.fuse, &self.method_options)];

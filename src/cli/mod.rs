@@ -7,6 +7,7 @@ mod diagnose;
 mod diff;
 mod eval;
 mod explain;
+mod explore;
 mod foreign;
 mod labels;
 mod maps;
@@ -25,14 +26,15 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::{
-    again::again,
+    again::{again, kept_in_explanations},
     diagnose::DiagnoseCommand,
     diff::DiffCommand,
     eval::{Choice as EvalChoice, EvalCommand},
     explain::ExplainCommand,
+    explore::{DEFAULT_PORT, ExploreCommand},
     maps::MapChoice,
     shape::ShapeCommand,
-    shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
+    shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity, setting_flags},
     short_help::short_help,
     values::{MOST_IMG_SIZE, numbers_of},
 };
@@ -41,6 +43,7 @@ use self::{
     diff::DiffArgs,
     eval::{CompareArgs, EvalArgs},
     explain::ExplainArgs,
+    explore::ExploreArgs,
     shape::ShapeCommandArgs,
     shared::ModelArgs,
     values::img_size,
@@ -62,6 +65,7 @@ Examples:
   yolo-cam compare --img-path images/ --methods gradcam,elementwise,best
   yolo-cam diagnose --model-path best.pt --data data.yaml
   yolo-cam diff old.pt new.pt --img-path site/
+  yolo-cam explore --model-path best.pt --img-path site/
   yolo-cam export --model-path best.pt --output best.torchscript
 
 Exit codes: 0 all fine; 1 some pictures failed or a report could not be written, the rest is done; 2 wrong use or \
@@ -88,6 +92,8 @@ enum Subcommands {
     Diagnose(DiagnoseArgs),
     /// Show what changes when a new detector replaces an old one: boxes gained, lost and kept, and how far the evidence moved
     Diff(DiffArgs),
+    /// Ask the detector: a page in the browser where boxes are pointed at, drawn and painted over, and answered at once
+    Explore(ExploreArgs),
     /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
     /// Describe the largest region of masks or maps: contour, convex hull, moments, Fourier descriptors
@@ -145,6 +151,8 @@ pub enum Command {
     Diagnose(Box<DiagnoseCommand>),
     /// Compare two detectors.
     Diff(Box<DiffCommand>),
+    /// Serve a page that answers questions.
+    Explore(Box<ExploreCommand>),
     /// Save as TorchScript.
     Export(ExportCommand),
     /// Measure shapes in files.
@@ -205,6 +213,7 @@ impl Cli {
             Some(Subcommands::Compare(args)) => args.validated().map(Box::new).map(Command::Eval),
             Some(Subcommands::Diagnose(args)) => args.validated().map(Box::new).map(Command::Diagnose),
             Some(Subcommands::Diff(args)) => args.validated().map(Box::new).map(Command::Diff),
+            Some(Subcommands::Explore(args)) => args.validated().map(Box::new).map(Command::Explore),
             Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
                 model: args.model.alone("export")?,
                 output: args.output,

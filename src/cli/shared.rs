@@ -63,8 +63,9 @@ pub struct RuntimeArgs {
     threads: Option<u16>,
 }
 
+/// Which pictures there are.
 #[derive(Debug, Args)]
-pub struct PictureArgs {
+pub struct InputArgs {
     /// Class names in order, overriding the file's own: A,B or 'A' 'B', or a file: data.yaml, or a text with a name on each line
     #[arg(long, value_name = "A,B,...", num_args = 1.., help_heading = "Model")]
     names: Option<Vec<String>>,
@@ -72,9 +73,15 @@ pub struct PictureArgs {
     /// for such a list on stdin. Of videos (if ffmpeg is on the PATH) and animated GIFs all frames are taken [default: images/]
     #[arg(long, visible_alias = "source", value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     img_path: Vec<PathBuf>,
-    /// Look into subfolders too; the results go into subfolders of the same names
+    /// Look into subfolders too; results go into subfolders of the same names
     #[arg(long, help_heading = "Input and output")]
     recursive: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PictureArgs {
+    #[command(flatten)]
+    inputs: InputArgs,
     /// With --recursive: put all results directly into the output folder
     #[arg(long, requires = "recursive", help_heading = "Input and output")]
     flat: bool,
@@ -234,6 +241,11 @@ impl ModelArgs {
         &self.words
     }
 
+    /// Another model that runs like this one.
+    pub fn another(&self, path: PathBuf) -> Result<ModelChoice> {
+        self.runtime.choice(Some(path))
+    }
+
     /// The model, and what else is said without a flag.
     pub fn validated(self) -> Result<(ModelChoice, Words)> {
         let mut words = Words::read(self.words)?;
@@ -261,31 +273,45 @@ impl ModelArgs {
 pub const DEFAULT_INPUT: &str = "images/";
 const DEFAULT_OUTPUT: &str = "outputs";
 
-impl PictureArgs {
-    /// Whether a flag says which pictures there are.
-    pub fn names_pictures(&self) -> bool {
-        !self.img_path.is_empty()
+impl InputArgs {
+    /// Whether the user says which pictures there are, with a flag or without.
+    pub fn names_pictures(&self, words: &Words) -> bool {
+        !self.img_path.is_empty() || !words.inputs.is_empty()
     }
 
-    /// `words`: what is said without a flag.
+    /// With results in the usual folder. `words`: what is said without a flag.
     pub fn validated(self, words: Words) -> Result<PictureChoice> {
         words.no_numbers_left()?;
         let mut inputs = [words.inputs, self.img_path].concat();
         if inputs.is_empty() {
             inputs.push(DEFAULT_INPUT.into());
         }
-        let of_project = self.project.map(|project| match &self.name {
-            Some(name) => project.join(name),
-            None => project,
-        });
         Ok(PictureChoice {
             names: self.names.as_deref().map(class_names).transpose()?,
             inputs,
             recursive: self.recursive,
-            flat: self.flat,
-            every: self.every,
-            output_dir: self.output_dir.or(of_project).unwrap_or_else(|| DEFAULT_OUTPUT.into()),
+            flat: false,
+            every: NonZeroU32::MIN,
+            output_dir: DEFAULT_OUTPUT.into(),
         })
+    }
+}
+
+impl PictureArgs {
+    /// Whether the user says which pictures there are, with a flag or without.
+    pub fn names_pictures(&self, words: &Words) -> bool {
+        self.inputs.names_pictures(words)
+    }
+
+    /// `words`: what is said without a flag.
+    pub fn validated(self, words: Words) -> Result<PictureChoice> {
+        let of_project = self.project.map(|project| match &self.name {
+            Some(name) => project.join(name),
+            None => project,
+        });
+        let usual = self.inputs.validated(words)?;
+        let output_dir = self.output_dir.or(of_project).unwrap_or(usual.output_dir);
+        Ok(PictureChoice { flat: self.flat, every: self.every, output_dir, ..usual })
     }
 }
 
@@ -390,7 +416,6 @@ pub fn check_method(
 
 /// The flags with which an explanation has the maps of `method` at `layers`: `auto`, or paths joined by commas.
 pub fn method_flags(method: Method, layers: &str, target: Target, fuse: Fuse, own: &MethodOptions) -> String {
-    let plain = MethodOptions::default();
     let has_several = matches!(method.auto_layers, AutoLayers::DeepBackbone | AutoLayers::WholeBackbone);
     let is_fused = layers.contains(',') || (layers == "auto" && has_several);
     let mut flags = vec![format!("--method {}", method.name)];
@@ -402,21 +427,23 @@ pub fn method_flags(method: Method, layers: &str, target: Target, fuse: Fuse, ow
     add(layers != "auto", format!("--target-layer {layers}"));
     add(target != Target::default(), format!("--target {}", target.name));
     add(is_fused && fuse != Fuse::default(), format!("--fuse {}", fuse.name()));
-    for &setting in method.settings {
-        match setting {
-            Setting::Smooth => add(own.smooth != plain.smooth, format!("--smooth {}", own.smooth)),
-            Setting::Masks => add(own.masks != plain.masks, format!("--masks {}", own.masks)),
-            Setting::Seed => add(own.seed != plain.seed, format!("--seed {}", own.seed)),
-            Setting::MaxChannels => {
-                let most = own.max_channels.unwrap_or_default();
-                add(own.max_channels.is_some(), format!("--max-channels {most}"));
-            }
-            Setting::Precision => {
-                add(own.precision != plain.precision, format!("--precision {}", own.precision.name()));
-            }
-        }
-    }
+    flags.extend(setting_flags(method, own).into_iter().map(|(name, value)| format!("--{name} {value}")));
     flags.join(" ")
+}
+
+/// Names and values of the flags that set what a method takes, where that is not as usual.
+pub fn setting_flags(method: Method, own: &MethodOptions) -> Vec<(&'static str, String)> {
+    let plain = MethodOptions::default();
+    let flag = |&setting: &Setting| match setting {
+        Setting::Smooth => (own.smooth != plain.smooth).then(|| ("smooth", own.smooth.to_string())),
+        Setting::Masks => (own.masks != plain.masks).then(|| ("masks", own.masks.to_string())),
+        Setting::Seed => (own.seed != plain.seed).then(|| ("seed", own.seed.to_string())),
+        Setting::MaxChannels => own.max_channels.map(|most| ("max-channels", most.to_string())),
+        Setting::Precision => {
+            (own.precision != plain.precision).then(|| ("precision", own.precision.name().to_owned()))
+        }
+    };
+    method.settings.iter().filter_map(flag).collect()
 }
 
 /// Whether there are changed pictures that a precision can be chosen for.

@@ -20,6 +20,15 @@ pub fn install() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// From here on Ctrl-C (or a polite `kill`) ends the program at once.
+///
+/// # Errors
+/// If the system refuses.
+pub fn end_at_once() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| std::process::exit(Exit::Interrupted as i32))?;
+    Ok(())
+}
+
 /// Whether the user wants to stop.
 pub fn is_stopped() -> bool {
     STOPPED.load(Ordering::SeqCst)

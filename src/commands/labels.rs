@@ -63,7 +63,7 @@ pub fn expect_some(labels: &Labels, sources: &[Result<Source, Unusable>]) -> Res
 pub fn text_digest(labels: &Labels, content: &Content) -> Option<String> {
     match content {
         Content::File(path) => weights::sha256(&labels.text_of(path)?).ok(),
-        Content::Remote(_) | Content::Frame(_) => None,
+        Content::Remote(_) | Content::Frame(_) | Content::Bytes(..) => None,
     }
 }
 

@@ -4,6 +4,7 @@ mod diagnose;
 mod diff;
 mod eval;
 mod explain;
+mod explore;
 mod export;
 mod fate;
 mod interrupt;
@@ -37,6 +38,7 @@ pub fn run(command: Command) -> Result<Exit> {
         Command::Eval(command) => eval::eval(&command),
         Command::Diagnose(command) => diagnose::diagnose(&command),
         Command::Diff(command) => diff::diff(&command),
+        Command::Explore(command) => explore::explore(*command),
         Command::Export(command) => export::export(&command),
         Command::Methods => methods::methods(),
         Command::Shape(command) => shape::shape(&command),

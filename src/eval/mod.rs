@@ -36,6 +36,7 @@ mod curve;
 mod evaluate;
 mod foreign;
 pub mod metrics;
+mod paint;
 mod protocol;
 mod randomization;
 mod stats;
@@ -50,6 +51,7 @@ pub use self::{
     curve::{Curve, CurveOptions, Curves, curves},
     evaluate::{Candidate, Figures, Localization, Objects, Scene, evaluate},
     foreign::{ForeignMap, foreign_maps},
+    paint::painted,
     protocol::{Fill, Protocol},
     randomization::{LEAST_SCORE, Randomization, Randomized},
     stats::{Mean, bootstrap, rank_correlation},

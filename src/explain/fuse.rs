@@ -19,6 +19,9 @@ pub enum Fuse {
 }
 
 impl Fuse {
+    /// All ways.
+    pub const ALL: [Self; 3] = [Self::Mean, Self::Max, Self::Product];
+
     /// The name in options and reports.
     pub fn name(self) -> &'static str {
         match self {

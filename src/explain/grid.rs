@@ -7,7 +7,7 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use super::Explanation;
-use crate::{error::Result, tensor::to_array2};
+use crate::{error::Result, geometry::LetterboxMap, tensor::to_array2};
 
 /// The resolution of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,18 +82,24 @@ impl Explanation {
     /// Where the cells of the map of box `index` at `size` lie.
     pub fn grid(&self, index: usize, size: MapSize) -> CellGrid {
         let map = &self.letterbox.map;
-        let (height, width) = match size {
-            MapSize::Feature => self.boxes[index].heatmap.values().dim(),
-            MapSize::Input => (map.input.height as usize, map.input.width as usize),
-            MapSize::Image => (map.image.height as usize, map.image.width as usize),
-        };
-        if size == MapSize::Image {
-            return CellGrid { width, height, scale_x: 1.0, scale_y: 1.0, offset_x: 0.0, offset_y: 0.0 };
+        match size {
+            MapSize::Feature => CellGrid::of(self.boxes[index].heatmap.values().dim(), map),
+            MapSize::Input => CellGrid::of((map.input.height as usize, map.input.width as usize), map),
+            MapSize::Image => {
+                let (width, height) = (map.image.width as usize, map.image.height as usize);
+                CellGrid { width, height, scale_x: 1.0, scale_y: 1.0, offset_x: 0.0, offset_y: 0.0 }
+            }
         }
+    }
+}
+
+impl CellGrid {
+    /// Of a map `[height, width]` of the whole input, in which the picture lies as `map` says.
+    pub fn of((height, width): (usize, usize), map: &LetterboxMap) -> Self {
         // Image pixels per input pixel.
         let x = map.image.width as f32 / map.scaled.width as f32;
         let y = map.image.height as f32 / map.scaled.height as f32;
-        CellGrid {
+        Self {
             width,
             height,
             scale_x: map.input.width as f32 / width as f32 * x,

@@ -111,6 +111,12 @@ impl Plan {
         }
     }
 
+    /// Whether the forward pass of another plan is just that of this one.
+    pub fn has_forward_of(&self, other: &Self, model: &Model) -> bool {
+        let to_levels = |plan: &Self| plan.is_at_levels(model) && !plan.is_of_masks;
+        self.taps == other.taps && to_levels(self) == to_levels(other)
+    }
+
     /// Whether the boxes of each level are explained at that level's own input, and nowhere else.
     fn is_at_levels(&self, model: &Model) -> bool {
         let is_own = |(level, layers): (usize, &Vec<usize>)| model.feed_of(level).is_ok_and(|feed| *layers == [feed]);

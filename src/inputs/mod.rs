@@ -10,6 +10,7 @@ use std::{
     borrow::Cow,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
     vec,
 };
 
@@ -20,7 +21,8 @@ use yolo_cam::{
 };
 
 pub use self::expand::{Search, Source, SourceKind, Unusable, sources};
-use self::{animation::Animation, remote::Remote, video::Video};
+pub use self::remote::Remote;
+use self::{animation::Animation, video::Video};
 use crate::output::{Namer, PictureId, ResultNames};
 
 /// What all pictures that are in memory may take together.
@@ -50,6 +52,8 @@ pub enum Content {
     Remote(Remote),
     /// In a video or an animation.
     Frame(RgbImage),
+    /// In no file, but what would be in one; under this name.
+    Bytes(PathBuf, Arc<[u8]>),
 }
 
 /// A picture in memory.
@@ -77,6 +81,10 @@ impl Content {
             }
             Self::Remote(remote) => {
                 let (picture, share) = read_bytes_within(remote.bytes()?, remote.address(), &PICTURES)?;
+                (picture, share, None)
+            }
+            Self::Bytes(name, bytes) => {
+                let (picture, share) = read_bytes_within(bytes, name, &PICTURES)?;
                 (picture, share, None)
             }
         };

@@ -22,7 +22,7 @@ use super::{LineFile, REPORT_FOLDERS, ResultSettings, names::has_result_name};
 const FILE: &str = ".yolo-cam.jsonl";
 
 /// A picture, and the state of its file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PictureId {
     /// The absolute path in ASCII; other bytes are escaped.
     path: String,

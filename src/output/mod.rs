@@ -30,7 +30,7 @@ pub use self::{
     maps::write_maps,
     namer::Namer,
     names::{FORMATS, ResultNames},
-    page::{BASE_STYLE, url_path, write_page},
+    page::{BASE_STYLE, embedded, url_path, write_page},
     result::{Explained, Finished, Verified, group_name},
     settings::ResultSettings,
     shapes::write_shapes,

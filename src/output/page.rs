@@ -46,7 +46,7 @@ fn split<'a>(text: &'a str, mark: &str) -> io::Result<(&'a str, &'a str)> {
 }
 
 /// JSON for inside a script element: nothing in it can end the element or open a comment.
-fn embedded(json: &str) -> String {
+pub fn embedded(json: &str) -> String {
     // These stand in strings only.
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -13,9 +13,9 @@ pub use self::{
     csv::{Cell, CsvRow, write_csv, write_rows},
     json::{write_json, write_value},
     mask::MaskEntry,
-    picture::{DEFAULT_QUALITY, max_side, write_picture},
+    picture::{DEFAULT_QUALITY, jpeg_bytes, max_side, write_picture},
     prediction::PredictionEntry,
     query::{CandidateEntry, FateEntry, QueryEntry, TrialEntry, WinnerEntry},
-    raw::{RawFormat, write_raw},
+    raw::{RawFormat, raw_bytes, write_raw},
     record::{DetectionEntry, ImageEntry, InputEntry, RawMap, Record},
 };

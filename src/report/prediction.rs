@@ -29,6 +29,13 @@ pub(super) struct Frame<'a> {
     pub map: &'a LetterboxMap,
 }
 
+impl PredictionEntry {
+    /// `map`: how the picture lies in the input.
+    pub fn new(found: &Detection, model: &Model, map: &LetterboxMap) -> Self {
+        Frame { model, map }.prediction(found)
+    }
+}
+
 impl Frame<'_> {
     pub fn prediction(self, found: &Detection) -> PredictionEntry {
         PredictionEntry {

@@ -41,28 +41,35 @@ impl RawFormat {
 /// # Errors
 /// [`crate::Error::Io`].
 pub fn write_raw(path: &Path, map: &Array2<f32>, format: RawFormat) -> Result<()> {
+    write_atomically(path, |out| out.write_all(&raw_bytes(map, format)?))
+}
+
+/// What is in the file of a map `[h, w]` ≥ 0, in C order.
+///
+/// # Errors
+/// If the map has no cells, or there is not enough memory.
+pub fn raw_bytes(map: &Array2<f32>, format: RawFormat) -> io::Result<Vec<u8>> {
     let (height, width) = map.dim();
     let size = (width as u32, height as u32);
     let values = || map.iter().copied();
-    write_atomically(path, |out| {
-        if format == RawFormat::Npy {
-            return map.write_npy(out).map_err(io::Error::other);
-        }
-        // Both encoders seek.
-        let mut bytes = Cursor::new(Vec::new());
-        if format == RawFormat::Tiff {
+    // Two of the encoders seek.
+    let mut bytes = Cursor::new(Vec::new());
+    match format {
+        RawFormat::Npy => map.write_npy(&mut bytes).map_err(io::Error::other)?,
+        RawFormat::Tiff => {
             let mut encoder = TiffEncoder::new(&mut bytes).map_err(io::Error::other)?;
             let values: Vec<f32> = values().collect();
             encoder.write_image::<Gray32Float>(size.0, size.1, &values).map_err(io::Error::other)?;
-        } else {
+        }
+        RawFormat::Png16 => {
             let largest = values().fold(f32::MIN_POSITIVE, f32::max);
             let levels = values().map(|value| (value / largest * 65_535.0).round() as u16).collect();
             let picture = ImageBuffer::<Luma<u16>, Vec<u16>>::from_raw(size.0, size.1, levels);
             let picture = picture.ok_or_else(|| io::Error::other("the map has no cells"))?;
             picture.write_to(&mut bytes, ImageFormat::Png).map_err(io::Error::other)?;
         }
-        out.write_all(bytes.get_ref())
-    })
+    }
+    Ok(bytes.into_inner())
 }
 
 #[cfg(test)]

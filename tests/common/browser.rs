@@ -11,17 +11,20 @@ use super::{skip, temp};
 /// wait for pictures that are decoded in another thread: a driver that waits for one needs many leaps, above all on a busy machine.
 const VIRTUAL_TIME: &str = "--virtual-time-budget=600000";
 
-/// A browser without a window, `None` (said on stderr) where there is no Chromium. `profile`: a folder of its own. Its `size` is
-/// that of the window, `1400,900`.
-fn browser(profile: &Path, size: &str) -> Option<Command> {
-    let Some(browser) = ["chromium", "chromium-browser", "google-chrome"]
+/// The name of the browser, `None` (said on stderr) where there is no Chromium.
+pub fn chromium() -> Option<&'static str> {
+    let found = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
-        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
-    else {
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()));
+    if found.is_none() {
         skip("no Chromium is installed");
-        return None;
-    };
-    let mut command = Command::new(browser);
+    }
+    found
+}
+
+/// A browser without a window. `profile`: a folder of its own. Its `size` is that of the window, `1400,900`.
+fn browser(profile: &Path, size: &str) -> Option<Command> {
+    let mut command = Command::new(chromium()?);
     command
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
         .args(["--disable-component-update", "--disable-sync", "--hide-scrollbars", VIRTUAL_TIME])

@@ -4,6 +4,9 @@
 
 pub mod browser;
 mod checks;
+pub mod devtools;
+pub mod explorer;
+pub mod page;
 pub mod watched;
 
 use std::{

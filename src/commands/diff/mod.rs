@@ -58,7 +58,8 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
     }
     let names = all_names(&models);
     let labels = command
-        .has_labels()
+        .labels
+        .is_given()
         .then(|| open_labels(command.labels.path.as_deref(), command.labels.names.as_deref(), &names))
         .transpose()?;
     let sources = session.sources();
@@ -132,7 +133,7 @@ fn settings(command: &DiffCommand, models: &[&Model]) -> Result<Map<String, Valu
         "models_sha256": digests,
         "branch": command.old.branch.map(Branch::name),
         "names": command.pictures.names,
-        "has_labels": command.has_labels(),
+        "has_labels": command.labels.is_given(),
         // Texts are looked at one by one.
         "labels": command.labels.path.as_deref().filter(|path| path.is_file()).map(labels_sha256).transpose()?,
         "label_names": command.labels.names,
@@ -169,7 +170,7 @@ fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<R
     let (old, new) = (models[0], models[1]);
     let labels = match &command.labels.path {
         Some(path) => path.display().to_string(),
-        None if command.has_labels() => "beside the pictures".to_owned(),
+        None if command.labels.is_given() => "beside the pictures".to_owned(),
         None => "none".to_owned(),
     };
     let settings = [
@@ -190,7 +191,7 @@ fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<R
             Some(_) => "from the old model to another training of it",
             None => "within the old model, from its best prediction of an object to its second-best",
         },
-        has_labels: command.has_labels(),
+        has_labels: command.labels.is_given(),
     })
 }
 

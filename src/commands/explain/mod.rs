@@ -17,9 +17,10 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use yolo_cam::Model;
 
+pub use self::spot::check_spot;
 use self::{
     ledger::RunLedger,
-    worker::{ExplainWorker, PictureJob, PictureReports, ResultKind, Task, Work, result_kinds},
+    worker::{ExplainWorker, PictureJob, PictureReports, PictureState, ResultKind, Task, Work, result_kinds},
 };
 use super::{
     interrupt,
@@ -33,9 +34,9 @@ use super::{
 use crate::{
     cli::{ExplainCommand, again},
     exit::Exit,
-    inputs::{Item, Items},
+    inputs::{Item, Items, Picture},
     output::{
-        Entry, Journal, Namer, PictureId, ResultSettings,
+        Entry, Finished, Journal, Namer, PictureId, ResultSettings,
         reports::{ReportSpec, Run},
     },
     progress::{Bar, Progress},
@@ -153,6 +154,31 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
     let workers = workers.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     in_order(jobs, workers, |outcome| ledger.take(outcome));
     Ok(ledger.close(interrupt::is_stopped()))
+}
+
+/// Explains one picture as a run does, into the folder of `command`, in which there is nothing else.
+///
+/// # Errors
+/// If the picture can't be explained as `command` says, or its results can't be written.
+pub fn explain_one(model: Model, command: &ExplainCommand, picture: Picture, image: &str) -> Result<Vec<Finished>> {
+    let kinds = result_kinds(explain_options(command, &model)?, command.fuse.is_some(), &model);
+    let sizes = &trial_sizes(command, &model)?;
+    let settings = settings(command, &model);
+    let heading = heading(&model, method_of(command, &model));
+    let folder = &command.pictures.output_dir;
+    let run = Run { folder, settings: &settings, heading: &heading, render: &command.render, command: &|| None };
+    let open = |report: &&ReportSpec| Some(report.of_pictures?(&run).map(|open| (report.name, open)));
+    let reports =
+        command.reports.iter().copied().filter_map(|report| open(&report)).collect::<Result<PictureReports>>()?;
+    let steps = Bar::of_steps(false);
+    let task = Task { command, kinds: &kinds, sizes, steps: &steps, reports: &reports };
+    let entry = Entry::planned(image, &picture.id, "", picture.names.source());
+    let job = PictureJob { image: image.to_owned(), work: Work::Picture(picture, entry) };
+    match ExplainWorker::new(model, threads() as i32, task)?.work(job).state {
+        PictureState::Done(results, _) => Ok(results),
+        PictureState::Failed(error) => Err(error),
+        PictureState::Skipped(_) | PictureState::Interrupted => bail!("{image:?} was not explained"),
+    }
 }
 
 /// `count` workers, which share the model's weights and the threads.

@@ -158,6 +158,11 @@ impl Target {
     }
 
     /// Whether a model predicts what is explained.
+    pub fn is_of(self, model: &Model) -> bool {
+        self.check(model).is_ok()
+    }
+
+    /// The same.
     ///
     /// # Errors
     /// [`Error::TargetMissing`] if it does not.

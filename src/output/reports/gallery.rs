@@ -42,10 +42,12 @@ const SCRIPTS: [&str; 12] = [
 
 /// Folder of the page's pictures, beside the page.
 pub const FOLDER: &str = "report-files";
-/// Longest sides of a thumbnail and of a large view, in pixels.
+/// Longest side of a thumbnail, in pixels.
 const THUMBNAIL_SIDE: u32 = 320;
-const LARGE_SIDE: u32 = 1920;
-const QUALITY: u8 = 85;
+/// The same of a large view.
+pub const LARGE_SIDE: u32 = 1920;
+/// Of both, 1 to 100.
+pub const QUALITY: u8 = 85;
 /// Of grey heat: colours show little faults more than greys do.
 const HEAT_QUALITY: u8 = 92;
 
@@ -235,6 +237,11 @@ pub struct Look {
 }
 
 impl Look {
+    /// Of 256 even steps of heat from 0 to 1.
+    pub fn into_colors(self) -> Vec<[u8; 3]> {
+        self.colormap
+    }
+
     /// That of a run.
     pub fn of(render: &RenderOptions) -> Self {
         let steps = || (0..=255u8).map(|level| f32::from(level) / 255.0);
@@ -306,17 +313,22 @@ impl Input {
     }
 }
 
+/// Of classes, until they begin again, as style sheets name them.
+pub fn colors() -> Vec<String> {
+    let color = |class_id: usize| {
+        let [r, g, b] = class_color(class_id).0;
+        format!("#{r:02x}{g:02x}{b:02x}")
+    };
+    (0..COLORS).map(color).collect()
+}
+
 /// Writes the page.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[Card]) -> Result<()> {
-    let color = |class_id: usize| {
-        let [r, g, b] = class_color(class_id).0;
-        format!("#{r:02x}{g:02x}{b:02x}")
-    };
     let entry = |card| PageEntry { card, input: Input::of(&card.image) };
-    let data = Data { run, colors: (0..COLORS).map(color).collect(), entries: cards.iter().map(entry).collect() };
+    let data = Data { run, colors: colors(), entries: cards.iter().map(entry).collect() };
     write_page(path, (PAGE, STYLE, &SCRIPTS), &data)
 }
 
