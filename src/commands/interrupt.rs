@@ -14,7 +14,7 @@ pub fn install() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if STOPPED.swap(true, Ordering::SeqCst) {
             // Files have temporary names until they are complete.
-            std::process::exit(Exit::Interrupted as i32);
+            end();
         }
     })?;
     Ok(())
@@ -25,8 +25,13 @@ pub fn install() -> anyhow::Result<()> {
 /// # Errors
 /// If the system refuses.
 pub fn end_at_once() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| std::process::exit(Exit::Interrupted as i32))?;
+    ctrlc::set_handler(end)?;
     Ok(())
+}
+
+/// Without what a program does at its end otherwise: libtorch would be taken apart while threads are still in it, which aborts.
+fn end() {
+    signal_hook::low_level::exit(Exit::Interrupted as i32);
 }
 
 /// Whether the user wants to stop.

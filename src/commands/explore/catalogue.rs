@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(add("..\\b.png\n"), (2, "b.png".to_owned()));
         assert_eq!(add("x/.."), (3, "picture".to_owned()));
         assert_eq!(catalogue.get(1).unwrap().name, "a-2.png");
-        assert_eq!(catalogue.get(4).unwrap_err().status, StatusCode::NOT_FOUND);
+        assert_eq!(catalogue.get(4).err().unwrap().status, StatusCode::NOT_FOUND);
         let refused = catalogue.add("c.png", b"no picture").err().unwrap();
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(catalogue.all().len(), 4);

@@ -224,7 +224,15 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+    use clap::Parser;
+
     use super::*;
+    use crate::{
+        cli::{Cli, Command},
+        commands::explore::catalogue::Catalogue,
+        guard,
+    };
 
     fn job(client: &str, kind: &'static str, when: When) -> Job {
         let tag = Tag { client: client.to_owned(), pane: 0, kind, when };
@@ -255,5 +263,81 @@ mod tests {
         assert!(running.stop.is_set());
         let left: Vec<(&str, &str)> = queue.waiting.iter().map(|job| (job.tag.client.as_str(), job.tag.kind)).collect();
         assert_eq!(left, [("a", "boxes"), ("b", "map")]);
+    }
+
+    /// Workers without models.
+    fn engine() -> Engine {
+        let command = Cli::parse_from(["yolo-cam", "explore"]).into_command().unwrap();
+        let Command::Explore(command) = command else { unreachable!("no other command is named") };
+        let catalogue = Catalogue::new(Vec::new());
+        let explorer = Arc::new(Explorer { command: *command, kept: Vec::new(), catalogue, labels: None });
+        Engine::start(&[], 1, &explorer).unwrap()
+    }
+
+    fn tag(kind: &'static str) -> Tag {
+        Tag { client: "a".to_owned(), pane: 0, kind, when: When::View }
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_question_and_the_next_is_answered() {
+        guard::install();
+        let engine = engine();
+        for is_slow in [false, true] {
+            let fault = engine.ask(tag("map"), is_slow, |_, _| -> Result<(), _> { panic!("a toy") }).await.unwrap_err();
+            assert_eq!(fault.status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(fault.line.contains("please report it") && fault.line.contains("a toy"), "{}", fault.line);
+            assert_eq!(engine.ask(tag("map"), is_slow, |_, _| Ok(5)).await.unwrap(), 5);
+        }
+    }
+
+    /// Works until it is told to stop.
+    fn endless(watch: &mut Watch) -> Result<(), Refusal> {
+        while watch(0, 1).is_continue() {
+            thread::yield_now();
+        }
+        Err(yolo_cam::Error::Interrupted.into())
+    }
+
+    #[tokio::test]
+    async fn a_newer_question_ends_the_older_and_no_other_does() {
+        let engine = engine();
+        let (started, is_started) = oneshot::channel();
+        let older = engine.ask(tag("map"), true, move |_, watch| {
+            started.send(()).ok();
+            endless(watch)
+        });
+        let newer = async {
+            is_started.await.unwrap();
+            // The quick worker is free meanwhile, and this is another question.
+            assert_eq!(engine.ask(tag("boxes"), false, |_, _| Ok(1)).await.unwrap(), 1);
+            engine.ask(tag("map"), false, |_, _| Ok(2)).await.unwrap()
+        };
+        let (older, newer) = tokio::join!(older, newer);
+        assert_eq!((older.unwrap_err().status, newer), (StatusCode::CONFLICT, 2));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_given_up() {
+        let engine = engine();
+        let (started, is_started) = oneshot::channel();
+        let asked = engine.ask(tag("map"), true, move |_, watch| {
+            started.send(()).ok();
+            endless(watch)
+        });
+        // The client goes away once its question is being worked on.
+        tokio::select! {
+            _ = asked => unreachable!("it has no end"),
+            _ = is_started => {}
+        }
+        assert_eq!(engine.ask(tag("verify"), true, |_, _| Ok(3)).await.unwrap(), 3);
+    }
+
+    #[test]
+    fn so_many_questions_wait_and_no_more() {
+        let desk = Desk::default();
+        for _ in 0..MOST_WAITING {
+            desk.put(job("a", "map", When::View)).unwrap();
+        }
+        assert_eq!(desk.put(job("a", "map", When::View)).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
     }
 }

@@ -119,13 +119,14 @@ pub fn explore(command: ExploreCommand) -> Result<Exit> {
     }
     let kept = kept.into_iter().map(OsString::from).collect();
     let explorer = Arc::new(Explorer { command, kept, catalogue, labels });
+    let listener = server::listen(&explorer.command)?;
     let page = page::html(&explorer, &models)?;
     let engine = Engine::start(&models, threads(), &explorer)?;
     if let Ok(first) = explorer.catalogue.get(0) {
         engine.prepare(first, View::of(&explorer.command));
     }
     interrupt::end_at_once()?;
-    server::serve(explorer, engine, page)?;
+    server::serve(listener, explorer, engine, page)?;
     Ok(Exit::Fine)
 }
 

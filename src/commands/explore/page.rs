@@ -228,7 +228,7 @@ mod tests {
         assert_eq!(names.len(), FILES.len());
         let mut named: Vec<&str> = PAGE.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         for (_, text) in FILES {
-            named.extend(text.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next()));
+            named.extend(text.split(" \"./").skip(1).filter_map(|rest| rest.split('"').next()));
         }
         assert_eq!(BTreeSet::from_iter(named), names);
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::Error;
 use axum::{
+    extract::rejection::BytesRejection,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -45,6 +46,16 @@ impl Refusal {
     /// The program is wrong.
     pub fn fault(line: &str) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, line)
+    }
+}
+
+impl From<BytesRejection> for Refusal {
+    fn from(rejection: BytesRejection) -> Self {
+        let line = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "the request is longer than what is taken",
+            _ => "the request did not arrive as a whole; send it again",
+        };
+        Self::new(rejection.status(), line)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 
 /// How boxes are found and maps are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a view: a map of names and values")]
 pub struct View {
     /// The first or the second model.
     pub model: usize,
@@ -104,7 +104,7 @@ pub fn flag(name: &str, value: &str) -> OsString {
 
 /// What a map is of.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[serde(rename_all = "lowercase", deny_unknown_fields, expecting = "{\"box\": NUMBER} or {\"query\": PLACE}")]
 pub enum Subject {
     /// The detection of this number.
     Box(usize),
@@ -114,7 +114,7 @@ pub enum Subject {
 
 /// A place, and the class that something there should have.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a place: {\"box\": [x1, y1, x2, y2]} or {\"point\": [x, y]}")]
 pub struct Place {
     #[serde(default, rename = "box")]
     drawn: Option<BBox>,
@@ -171,7 +171,7 @@ impl Subject {
 
 /// How heat is shown.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a look: colormap, alpha and threshold")]
 pub struct Look {
     colormap: String,
     /// Opacity of the hottest.

@@ -12,7 +12,7 @@ pub use self::paint::FILLS;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::BytesRejection},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
@@ -111,6 +111,7 @@ impl IntoResponse for Answer {
 
 /// What all questions say.
 #[derive(Deserialize)]
+#[serde(expecting = "a map of names and values")]
 struct Asked<Q> {
     /// A name that a tab gave itself.
     client: String,
@@ -132,8 +133,8 @@ fn in_view() -> When {
 const LONGEST_CLIENT: usize = 64;
 
 fn route<Q: Question>() -> (&'static str, MethodRouter<Site>) {
-    let handler = async |State(site): State<Site>, Path(id): Path<String>, body: Bytes| -> Result<Answer, Refusal> {
-        let asked: Asked<Q> = serde_json::from_slice(&body)
+    let handler = async |State(site): State<Site>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>| {
+        let asked: Asked<Q> = serde_json::from_slice(&body?)
             .map_err(|error| Refusal::bad(format!("the question is no JSON that is understood: {error}")))?;
         let Asked { client, pane, when, view, question } = asked;
         if client.is_empty() || client.len() > LONGEST_CLIENT {

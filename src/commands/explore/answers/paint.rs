@@ -34,6 +34,7 @@ pub struct Paint {
 
 /// A line of a brush, in pixels of the picture.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(expecting = "a stroke: radius and points")]
 struct Stroke {
     radius: f32,
     points: Vec<[f32; 2]>,

@@ -3,10 +3,12 @@
 mod assets;
 mod connections;
 mod guard;
+mod length;
 mod pictures;
 
 use std::{
     io::{self, Write},
+    net::TcpListener,
     sync::Arc,
     time::Duration,
 };
@@ -20,7 +22,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer, timeout::RequestBodyTimeoutLayer};
 
 use self::{
@@ -28,7 +29,7 @@ use self::{
     pictures::Shelves,
 };
 use super::{Explorer, answers, catalogue::MOST_BYTES, engine::Engine, refusal::Refusal, site::Site};
-use crate::cli::{DEFAULT_PORT, Verbosity};
+use crate::cli::{DEFAULT_PORT, ExploreCommand, Verbosity};
 
 /// The largest question, in bytes: strokes of a brush are the longest.
 const MOST_QUESTION: usize = 1 << 20;
@@ -48,14 +49,24 @@ struct Served {
     page: Arc<str>,
 }
 
+/// Takes the address, before anything else is begun.
+///
+/// # Errors
+/// If it can't be had.
+pub fn listen(command: &ExploreCommand) -> Result<TcpListener> {
+    let listener = bound(&command.host, command.port)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
 /// Serves the page until the program ends.
 ///
 /// # Errors
-/// If the address can't be had.
-pub fn serve(explorer: Arc<Explorer>, engine: Engine, page: String) -> Result<()> {
+/// If the system refuses.
+pub fn serve(listener: TcpListener, explorer: Arc<Explorer>, engine: Engine, page: String) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let listener = listen(&explorer.command.host, explorer.command.port).await?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         let address = listener.local_addr()?;
         let token = (!address.ip().is_loopback()).then(Token::new).transpose()?;
         let guard = Arc::new(Guard::new(&explorer.command.host, address, token));
@@ -67,13 +78,12 @@ pub fn serve(explorer: Arc<Explorer>, engine: Engine, page: String) -> Result<()
 }
 
 /// Takes the port. Where nobody asked for one and the usual is taken, any other will do.
-async fn listen(host: &str, port: Option<u16>) -> Result<TcpListener> {
+fn bound(host: &str, port: Option<u16>) -> Result<TcpListener> {
     let wanted = port.unwrap_or(DEFAULT_PORT);
-    match TcpListener::bind((host, wanted)).await {
+    match TcpListener::bind((host, wanted)) {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() => {
-            let listener =
-                TcpListener::bind((host, 0)).await.with_context(|| format!("no port of {host:?} is free"))?;
+            let listener = TcpListener::bind((host, 0)).with_context(|| format!("no port of {host:?} is free"))?;
             say!("note: port {wanted} is taken; the page is at another");
             Ok(listener)
         }
@@ -105,11 +115,17 @@ fn router(served: Served, guard: Arc<Guard>) -> Router {
     for (name, answer) in answers::all() {
         answers = answers.route(&format!("/api/pictures/{{id}}/{name}"), answer);
     }
-    let answers = answers.with_state(served.site.clone());
+    let answers = answers
+        .layer(DefaultBodyLimit::max(MOST_QUESTION))
+        .layer(middleware::from_fn_with_state(MOST_QUESTION, length::check))
+        .with_state(served.site.clone());
+    let adding = post(pictures::add)
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(middleware::from_fn_with_state(MOST_BYTES, length::check));
     let files = Router::new()
         .route("/", get(assets::page))
         .route("/assets/{name}", get(assets::file))
-        .route("/api/pictures", get(pictures::list).merge(post(pictures::add).layer(DefaultBodyLimit::max(MOST_BYTES))))
+        .route("/api/pictures", get(pictures::list).merge(adding))
         .route("/api/pictures/{id}/thumbnail", get(pictures::thumbnail))
         .route("/api/pictures/{id}/picture", get(pictures::picture))
         .with_state(served);
@@ -122,7 +138,6 @@ fn router(served: Served, guard: Arc<Guard>) -> Router {
         .method_not_allowed_fallback(|| async {
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked in this way")
         })
-        .layer(DefaultBodyLimit::max(MOST_QUESTION))
         .layer(RequestBodyTimeoutLayer::new(PATIENCE))
         .layer(middleware::from_fn_with_state(guard, guard::check))
         .layer(header(header::CONTENT_SECURITY_POLICY, POLICY))

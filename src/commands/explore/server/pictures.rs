@@ -6,8 +6,8 @@ use anyhow::anyhow;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query, State},
-    http::{StatusCode, header},
+    extract::{Path, Query, State, rejection::BytesRejection},
+    http::header,
     response::IntoResponse,
 };
 use quick_cache::{Weighter, sync::Cache};
@@ -17,7 +17,7 @@ use yolo_cam::{picture::shrunk, report::jpeg_bytes};
 
 use super::{
     super::{
-        catalogue::{Entry, MOST_BYTES, Version},
+        catalogue::{Entry, Version},
         refusal::Refusal,
     },
     Served,
@@ -136,15 +136,9 @@ pub struct Added {
 pub async fn add(
     State(served): State<Served>,
     Query(Name { name }): Query<Name>,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Added>, Refusal> {
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let line = format!("{name:?} is too large; a picture that is added has at most {} MiB", MOST_BYTES >> 20);
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, line)
-        }
-        status => Refusal::new(status, format!("{name:?} did not arrive as a whole; add it again")),
-    })?;
+    let body = body?;
     let explorer = Arc::clone(&served.site.explorer);
     let turn = served.shelves.turns.acquire().await.map_err(|error| Refusal::fault(&error.to_string()))?;
     let added = spawn_blocking(move || explorer.catalogue.add(&name, &body)).await;
