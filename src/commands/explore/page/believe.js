@@ -5,6 +5,8 @@ import { keyOf, wishOf } from "./subject.js";
 import { postForJson, report } from "./server.js";
 import { tell } from "./stage.js";
 
+const GAINS = "Above a Gaussian on the box: where parts become the mean colour, and where they become tiles of other places";
+
 /** What was measured, by what was asked. */
 const verdicts = new Map();
 let measuring = null;
@@ -19,12 +21,12 @@ const nameOf = (pane) => JSON.stringify([now.picture?.id, keyOf(now.pinned), now
 /** Which of the panes is meant, if there are two. */
 const sideOf = (pane) => (now.isPaired ? `${pane ? "right" : "left"}: ` : "");
 
-export function showTrust() {
+function showTrust() {
   if (measuring && measuring.name !== shownPanes().map(nameOf).join()) measuring.abort();
   if (measuring || !now.pinned) return;
   const told = shownPanes().filter((pane) => verdicts.has(nameOf(pane)));
   byId("trust").textContent = told.map((pane) => sideOf(pane) + trustOf({ verify: verdicts.get(nameOf(pane)) })).join("; ");
-  byId("trust").title = told.length ? "Above a Gaussian on the box: where parts become the mean colour, and where they become tiles of other places" : "";
+  byId("trust").title = told.length ? GAINS : "";
 }
 
 async function measure() {

@@ -13,6 +13,9 @@ const CHOICES = ["method", "target", "fuse", "contrast"];
 
 const option = ({ name, summary }) => make("option", { value: name, textContent: name, title: summary ?? "" });
 
+const methodOption = ({ name, summary, is_slow: isSlow }) =>
+  make("option", { value: name, textContent: isSlow ? `${name} (slow)` : name, title: summary });
+
 // Thresholds: the server finds the boxes anew
 
 export function showThresholds() {
@@ -83,7 +86,8 @@ export function showSettings(pane) {
   const method = methodOf(pane);
   const { targets, classes } = modelOf(pane);
   inPane(pane, "target").replaceChildren(...targets.map(option));
-  inPane(pane, "contrast").replaceChildren(make("option", { value: "", textContent: "nothing else" }), ...classes.map((name) => option({ name })));
+  const nothing = make("option", { value: "", textContent: "nothing else" });
+  inPane(pane, "contrast").replaceChildren(nothing, ...classes.map((name) => option({ name })));
   inPane(pane, "model").value = settings.model;
   for (const id of CHOICES) inPane(pane, id).value = settings[id] ?? "";
   inPane(pane, "method").title = method ? `${method.summary}. Extra cost: ${method.cost}` : "";
@@ -123,23 +127,24 @@ for (const pane of [0, 1]) {
   inPane(pane, "model").append(...data.models.map(({ name }, index) => make("option", { value: index, textContent: name })));
   inPane(pane, "model").closest("label").hidden = data.models.length === 1;
   inPane(pane, "model").addEventListener("input", ({ target }) => change(pane, { model: Number(target.value) }));
-  inPane(pane, "method").append(...data.methods.map(({ name, is_slow: isSlow, summary }) => make("option", { value: name, textContent: isSlow ? `${name} (slow)` : name, title: summary })));
+  inPane(pane, "method").append(...data.methods.map(methodOption));
   inPane(pane, "fuse").append(...data.fuses.map(option));
   for (const id of CHOICES) inPane(pane, id).addEventListener("input", ({ target }) => change(pane, { [id]: target.value || null }));
-  const figure = inPane(pane, "figure");
-  const side = pane ? "Right" : "Left";
-  figure.querySelector("form").setAttribute("aria-label", `${side} picture: how its maps are made`);
-  figure.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-  inPane(pane, "stage").setAttribute("aria-label", `${side} picture: + and - zoom, 0 shows all of it, arrows move it once it is enlarged`);
+  inPane(pane, "figure").querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 }
 
 // Side by side
 
-export function showPaired() {
+function showPaired() {
   inPane(1, "figure").hidden = !now.isPaired;
   byId("second-again").hidden = !now.isPaired;
   byId("paired").setAttribute("aria-pressed", now.isPaired);
   view.classList.toggle("paired", now.isPaired);
+  for (const pane of [0, 1]) {
+    const which = now.isPaired ? (pane ? "Right picture" : "Left picture") : "Picture";
+    inPane(pane, "stage").setAttribute("aria-label", `${which}: + and - zoom, 0 shows all of it, arrows move it once it is enlarged`);
+    inPane(pane, "figure").querySelector("form").setAttribute("aria-label", `${which}: how its maps are made`);
+  }
 }
 
 let wasPaired = false;

@@ -6,6 +6,9 @@ import { answerIn } from "./answers.js";
 import { hint } from "./stage.js";
 import { askAbout, askAboutLabel, pin, point } from "./pinning.js";
 
+/** What the model finds: boxes, or classes of whole pictures. */
+export const thing = (count) => (modelOf(0).has_boxes ? (count === 1 ? "box" : "boxes") : count === 1 ? "class" : "classes");
+
 function swatchOf(detection) {
   const swatch = make("span", { className: "swatch" });
   swatch.style.background = colorOf(detection);
@@ -47,7 +50,7 @@ function missedButton(label) {
 const none = ({ best_candidate: best, conf, is_undefined: isUndefined }) =>
   isUndefined
     ? "The network’s output is undefined here (NaN): the model is broken, or the picture is."
-    : `No ${modelOf(0).has_boxes ? "boxes" : "classes"} above ${(conf ?? 0).toFixed(2)}${best ? `; best: ${named(best)} — lower the confidence` : ""}.`;
+    : `No ${thing(0)} above ${(conf ?? 0).toFixed(2)}${best ? `; best: ${named(best)} — lower the confidence` : ""}.`;
 
 /** Shows the boxes of the first pane's model. What has the focus keeps it. */
 export function showList() {
@@ -56,8 +59,7 @@ export function showList() {
   const detections = found?.detections ?? [];
   const missed = byId("labels").checked ? (found?.labels ?? []).filter((label) => !label.found && !label.is_crowd) : [];
   byId("boxes").replaceChildren(...detections.map(boxButton), ...missed.map(missedButton));
-  const things = modelOf(0).has_boxes ? ["box", "boxes"] : ["class", "classes"];
-  byId("boxes-title").textContent = found ? plural(detections.length, ...things) : "Boxes";
+  byId("boxes-title").textContent = found ? `${detections.length} ${thing(detections.length)}` : "…";
   byId("boxes").hidden = found && detections.length + missed.length === 0;
   byId("no-boxes").hidden = !found || detections.length > 0;
   if (found && detections.length === 0) byId("no-boxes").textContent = none(found);
@@ -102,7 +104,7 @@ function candidateLine(candidate, pane) {
   if (detection) title.addEventListener("click", () => pin(ofDetection(detection, now.settings[pane].model)));
   else if (box) title.addEventListener("click", () => askAbout({ box: box.map(Math.round), class: name }));
   const overlap = candidate.iou === null || candidate.iou === undefined ? "" : `IoU ${candidate.iou.toFixed(2)}`;
-  const fate = make("p", { className: outcome === "detected" ? "" : "error", textContent: words ?? outcomeWords[outcome] ?? outcome });
+  const fate = make("p", { textContent: words ?? outcomeWords[outcome] ?? outcome });
   const line = make("li", {}, make("div", {}, title, " ", overlap), fate);
   for (const event of ["pointerenter", "focusin"]) line.addEventListener(event, () => hint(pane, box));
   for (const event of ["pointerleave", "focusout"]) line.addEventListener(event, () => hint(pane, null));
@@ -113,7 +115,8 @@ function answerBlock(pane) {
   const given = answerIn(pane);
   if (!given) return [];
   const title = data.models.length > 1 ? [make("h3", { textContent: modelOf(pane).name })] : [];
-  const missing = given.isOtherClass ? [make("p", { className: "note", textContent: `It has no class “${now.pinned.class}”: any class is asked for.` })] : [];
+  const words = `It has no class “${now.pinned.class}”: any class is asked for.`;
+  const missing = given.isOtherClass ? [make("p", { className: "note", textContent: words })] : [];
   const content = given.candidates.length
     ? make("ol", {}, ...given.candidates.map((candidate) => candidateLine(candidate, pane)))
     : make("p", { textContent: "The network predicts nothing there." });
@@ -124,8 +127,14 @@ function answerBlock(pane) {
 function noteOf(subject, detection) {
   if (subject.kind === "query") return answerIn(0) ? "What the network says there, the best first:" : "asking …";
   if (detection) return "";
-  return subject.model === now.settings[0].model ? "Not among the boxes at these thresholds. What became of it:" : "A box of the other model. What this one says there:";
+  if (subject.model !== now.settings[0].model) return "A box of the other model. What this one says there:";
+  return "Not among the boxes at these thresholds. What became of it:";
 }
+
+const welcome = () =>
+  modelOf(0).has_boxes
+    ? "Point at a box for its heat, click to pin it. Click a spot, or draw a box, to ask what the network says there."
+    : "Point at a class for its heat, click to pin it.";
 
 /** Shows the figures of what is pinned, else of what is pointed at. */
 export function showFacts() {
@@ -136,7 +145,7 @@ export function showFacts() {
   byId("unpin").hidden = !now.pinned;
   byId("pinned-note").textContent = subject
     ? now.pinned ? noteOf(subject, detectionOf(subject, 0)) : "Click to pin it."
-    : "Point at a box for its heat, click to pin it. Click a spot, or draw a box, to ask what the network says there.";
+    : welcome();
   byId("pinned-facts").replaceChildren(...(detection ? list(factsOf(detection)) : []));
   byId("answers").replaceChildren(...(now.pinned ? panesByModel().flatMap(answerBlock) : []));
   byId("trust-tools").hidden = !now.pinned;

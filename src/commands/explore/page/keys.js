@@ -62,7 +62,8 @@ const KEYS = {
 };
 
 /** Whether keys that are typed into an element belong to it. */
-const takesText = (element) => element.matches("select, textarea") || (element.matches("input") && !["range", "checkbox"].includes(element.type));
+const takesText = (element) =>
+  element.matches("select") || (element.matches("input") && !["range", "checkbox"].includes(element.type));
 
 document.addEventListener("keydown", (event) => {
   const isUndo = event.key === "z" && (event.ctrlKey || event.metaKey) && now.tool === "paint";

@@ -11,7 +11,8 @@ export function showLayers(pane) {
   const method = methodOf(pane);
   const chosen = chosenIn(pane);
   const summary = choice.querySelector("summary");
-  const words = method?.takes_layers === false ? "none" : chosen.length > 2 ? `${chosen.length} layers` : chosen.join(", ") || "auto";
+  const some = chosen.length > 2 ? `${chosen.length} layers` : chosen.join(", ");
+  const words = method?.takes_layers === false ? "none" : some || "auto";
   summary.textContent = words;
   summary.title = chosen.join(", ") || (method?.auto_layers ?? "");
   summary.setAttribute("aria-label", `Layers: ${words}`);
@@ -25,15 +26,17 @@ export function showLayers(pane) {
 function line(pane, { path, class: name, stride, shape, heads }) {
   const input = make("input", { type: "checkbox", value: path });
   input.addEventListener("input", () => choose(pane));
-  const facts = [name, stride ? `stride ${stride}` : "", shape?.join("×"), heads.map((head) => head.split("/")[0]).join(" ")].filter(Boolean);
-  return make("li", {}, make("label", { className: "layer" }, input, " ", make("b", { textContent: path }), " ", make("span", { textContent: facts.join(", ") })));
+  const facts = [name, stride ? `stride ${stride}` : "", shape?.join("×"), heads.map((head) => head.split("/")[0]).join(" ")];
+  const text = make("span", { textContent: facts.filter(Boolean).join(", ") });
+  return make("li", {}, make("label", { className: "layer" }, input, " ", make("b", { textContent: path }), " ", text));
 }
 
 /** Takes what is checked, in the order of the network; layers that are not listed stay chosen. */
 function choose(pane) {
   const inputs = [...inPane(pane, "layers-list").querySelectorAll("input")];
   const listed = new Set(inputs.map(({ value }) => value));
-  const wanted = new Set([...inputs.filter(({ checked }) => checked).map(({ value }) => value), ...chosenIn(pane).filter((path) => !listed.has(path))]);
+  const checked = inputs.filter((input) => input.checked).map(({ value }) => value);
+  const wanted = new Set([...checked, ...chosenIn(pane).filter((path) => !listed.has(path))]);
   const paths = modelOf(pane).layers.map(({ path }) => path).filter((path) => wanted.has(path));
   change(pane, { layers: paths.join(",") || "auto" });
 }

@@ -1,10 +1,11 @@
 // ---- Opens pictures and finds the boxes in them
 
-import { now, panesByModel, viewOf } from "./now.js";
+import { foundIn, now, panesByModel, viewOf } from "./now.js";
 import { isBusy, newestOnly, postForJson } from "./server.js";
 import { showPicture, tell } from "./stage.js";
 import { followPinned } from "./pinning.js";
-import { showList } from "./facts.js";
+import { named, refine } from "./subject.js";
+import { showList, thing } from "./facts.js";
 import { changePicture } from "./paint.js";
 import { forgetAnswers } from "./answers.js";
 import { beside, learn, markOpen } from "./pictures.js";
@@ -20,10 +21,14 @@ async function boxesOf(picture, pane, when, signal) {
 /** Finds the boxes of the picture in view, for every model in view. */
 export const findBoxes = newestOnly(async (signal, picture) => {
   for (const pane of panesByModel()) {
-    const found = await boxesOf(picture, pane, "view", signal);
+    const found = await boxesOf(picture, pane, "view", signal).catch((error) => {
+      if (picture === now.picture && !foundIn(pane)) byId("size").textContent = "";
+      throw error;
+    });
     if (picture !== now.picture) return;
     now.found[now.settings[pane].model] = found;
     inView.size = found.picture;
+    if (now.pinned?.model === now.settings[pane].model) refine(now.pinned, found.detections);
     if (pane === 0) showFound(found);
   }
   showList();
@@ -35,8 +40,14 @@ function showFound({ picture: { width, height }, detections, best_candidate: bes
   byId("brush").max = Math.max(20, Math.round(Math.max(width, height) / 5));
   if (now.pinned) return;
   const first = detections[0] ?? best;
-  const what = plural(detections.length, "box", "boxes");
-  tell(`${now.picture.name}: ${what}${first ? `, best ${first.class} ${first.confidence.toFixed(2)}` : ""}`);
+  tell(`${now.picture.name}: ${detections.length} ${thing(detections.length)}${first ? `, best ${named(first)}` : ""}`);
+}
+
+/** Says that the network is at work, if it takes long enough to be noticed. */
+function sayIfSlow(picture) {
+  setTimeout(() => {
+    if (picture === now.picture && !foundIn(0)) byId("size").textContent = "looking …";
+  }, 200);
 }
 
 /** Opens a picture, with what is to be pinned in it. */
@@ -56,8 +67,10 @@ export function open(picture, pinned = null) {
   document.title = `${picture.name} – yolo-cam explore`;
   Object.assign(place, { zoom: 1, x: 0, y: 0 });
   showPicture();
+  showList();
   followPinned();
   markOpen(picture);
+  sayIfSlow(picture);
   findBoxes(picture);
   remember();
 }
@@ -70,6 +83,8 @@ export function step(by) {
 // What is probably wanted next
 
 let ahead = null;
+/** Holds its pixels, whatever the server says about keeping them. */
+const pictureAhead = make("img");
 let waiting = 0;
 
 /** Once nothing is under way, has the next picture's boxes found, so that it opens at once. */
@@ -79,7 +94,7 @@ function lookAhead() {
     const next = beside(1);
     if (isBusy() || !next || next === ahead) return;
     ahead = next;
-    make("img").src = `/api/pictures/${next.id}/picture`;
+    pictureAhead.src = `/api/pictures/${next.id}/picture`;
     try {
       for (const pane of panesByModel()) await boxesOf(next, pane, "next");
     } catch {

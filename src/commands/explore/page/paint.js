@@ -22,7 +22,9 @@ export const changedIn = (pane) => (byId("changed").checked ? changed[now.settin
 
 const pathOf = ({ radius, points }) => {
   const [[x, y]] = points;
-  const d = `M${x} ${y}${points.length > 1 ? points.slice(1).map(([x, y]) => `L${x} ${y}`).join("") : "l0 0"}`;
+  const rest = points.slice(1).map(([x, y]) => `L${x} ${y}`).join("");
+  // Without a line there would be no dot either.
+  const d = `M${x} ${y}${rest || "l0 0"}`;
   return draw("path", { d, "stroke-width": 2 * radius });
 };
 
@@ -51,11 +53,12 @@ function showScore() {
   byId("score-before").style.width = `${(before ?? 0) * 100}%`;
   byId("score-bar").style.width = `${(after ?? 0) * 100}%`;
   if (!painted) {
-    byId("score-note").textContent = "Choose “Paint” and draw on the picture: what is covered is taken from the network, and the score moves.";
+    byId("score-note").textContent = "Choose “Paint” and draw on the picture: the score tells what the network misses of it.";
     return;
   }
   const boxes = plural(detections.length, "box", "boxes");
-  byId("score-note").textContent = `${(share * 100).toFixed(1)} % of the picture is covered; ${boxes} left. The score is the confidence times the IoU with the box.`;
+  const covered = `${(share * 100).toFixed(1)} % of the picture is covered; ${boxes} left.`;
+  byId("score-note").textContent = `${covered} The score is the confidence times the IoU with the box.`;
 }
 
 const ask = newestOnly(async (signal, picture, subject, strokes, fill) => {
@@ -68,8 +71,8 @@ const ask = newestOnly(async (signal, picture, subject, strokes, fill) => {
     const old = changed[model]?.address;
     changed[model] = { ...head, count: strokes.length, address: URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" })) };
     if (old) setTimeout(() => URL.revokeObjectURL(old), 1000);
+    showChanged();
   }
-  showChanged();
   const painted = changed[now.settings[0].model];
   tell(`${byId("score-text").textContent} ${subject ? titleOf(subject) : ""}, ${(painted.share * 100).toFixed(1)} % covered`);
 });

@@ -2,23 +2,23 @@
 
 import { filter, isKnown, pictures } from "./pictures.js";
 import { lookAt } from "./looking.js";
-import { report } from "./server.js";
+import { hasGone, report } from "./server.js";
 
-const AT_ONCE = 2;
 /** How often the list follows, in milliseconds. */
 const EVERY = 500;
 
 let scanning = null;
 
-/** Takes one picture after another until none is left; several do so at once. */
+/** Takes one picture after another, until the last or a stop. The server drops a question for a newer one of its kind. */
 async function work(rest, signal, done) {
-  for (let picture = rest.pop(); picture && !signal.aborted; picture = rest.pop()) {
+  for (const picture of rest) {
+    if (signal.aborted) return;
     try {
       await lookAt(picture, signal);
     } catch (error) {
       if (error.name !== "AbortError") report(error);
       // A broken picture is no reason to stop, a server that has gone is.
-      if (byId("problem-text").textContent.startsWith("The server has gone")) return;
+      if (hasGone()) return;
     }
     done();
   }
@@ -26,7 +26,7 @@ async function work(rest, signal, done) {
 
 async function scan() {
   scanning = new AbortController();
-  const rest = pictures.filter((picture) => !isKnown(picture)).reverse();
+  const rest = pictures.filter((picture) => !isKnown(picture));
   const [count, progress] = [rest.length, byId("scan-progress")];
   let [looked, last] = [0, 0];
   Object.assign(progress, { max: Math.max(1, count), value: 0, className: "" });
@@ -40,7 +40,7 @@ async function scan() {
     filter();
     byId("count").textContent += `; ${looked} of ${count} looked at`;
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, () => work(rest, scanning.signal, done)));
+  await work(rest, scanning.signal, done);
   scanning = null;
   progress.className = "unstarted";
   byId("scan").textContent = "Look at all";

@@ -26,9 +26,14 @@ export function report(error) {
   if (error instanceof TypeError || error instanceof ReferenceError) console.error(error);
 }
 
-byId("problem-close").addEventListener("click", () => {
+function hideProblem() {
   byId("problem").hidden = true;
-});
+  byId("problem-text").textContent = "";
+}
+
+export const hasGone = () => byId("problem-text").textContent === GONE;
+
+byId("problem-close").addEventListener("click", hideProblem);
 
 /** The bytes of an answer, and its headers. */
 async function fetched(address, options = {}) {
@@ -41,7 +46,7 @@ async function fetched(address, options = {}) {
     // Said once: it stays until it is closed.
     throw new Error(GONE);
   }
-  if (byId("problem-text").textContent === GONE) byId("problem").hidden = true;
+  if (hasGone()) hideProblem();
   if (response.ok) return { bytes, headers: response.headers };
   if (response.status === 409) throw new Unwanted();
   throw new Error(new TextDecoder().decode(bytes).trim() || `The server answered ${response.status}.`);

@@ -9,7 +9,7 @@ import { changedIn, strokesOn } from "./paint.js";
 import { askAbout, askAboutLabel, pin, point } from "./pinning.js";
 
 /** The maps that the panes show. */
-export const shownMaps = [null, null];
+const shownMaps = [null, null];
 /** Their requests that are under way. */
 const requests = [null, null];
 
@@ -86,8 +86,8 @@ function subjectMarks(pane) {
   const subject = now.pinned;
   if (!subject) return [];
   const marks = [];
-  const dashed = (box, className, text) =>
-    marks.push({ outlines: [rect(box, "under"), rect(box, className)], plate: make("span", { className, textContent: text }), corners: box });
+  const dashed = (corners, className, textContent) =>
+    marks.push({ outlines: lines(corners, className), plate: make("span", { className, textContent }), corners });
   const isHere = detectionOf(subject, pane) && !changedIn(pane);
   const candidate = answerIn(pane)?.candidates?.[0];
   if (candidate?.box_image && !isHere && candidate.outcome !== "detected") dashed(candidate.box_image, "candidate", named(candidate));
@@ -151,7 +151,7 @@ function light() {
 // Heat
 
 /** "gradcam at model.23, target logit, peak 0.033". */
-export function mapWords(map) {
+function mapWords(map) {
   if (map.empty) return `no signal: ${map.reason}`;
   const where = map.layers.length ? ` at ${map.layers.join(", ")}` : "";
   return `${map.method}${where}${map.target ? `, target ${map.target}` : ""}, peak ${map.peak.toPrecision(3)}`;
@@ -198,16 +198,17 @@ async function showHeatIn(pane) {
   requests[pane]?.abort();
   requests[pane] = null;
   if (!subject || !foundIn(pane)) return clearHeat(pane);
-  if (!wishOf(subject, pane)) return clearHeat(pane, `nothing in ${modelOf(pane).name} to compare it with`);
+  if (!wishOf(subject, pane)) return clearHeat(pane, "not found at these thresholds");
   const known = knownMap(subject, pane);
   if (known) return showMap(pane, subject, known);
-  if (now.pointed && methodOf(pane)?.is_slow && keyOf(now.pointed) !== keyOf(now.pinned)) return clearHeat(pane, `${methodOf(pane).name} takes seconds: click for its map`);
+  const { name, is_slow: isSlow } = methodOf(pane) ?? {};
+  if (isSlow && keyOf(subject) !== keyOf(now.pinned)) return clearHeat(pane, `${name} takes seconds: click for its map`);
   // The heat of another box would tell a lie; that of another method only comes late.
   if (heatOf[pane] === keyOf(subject)) panes[pane].heat.classList.add("old");
   else clearHeat(pane);
   const request = new AbortController();
   requests[pane] = request;
-  const isSlow = setTimeout(() => note(pane, "working …"), 150);
+  const patience = setTimeout(() => note(pane, "working …"), 150);
   try {
     const map = await fetchMap(subject, pane, request.signal);
     if (requests[pane] === request) showMap(pane, subject, map);
@@ -219,7 +220,7 @@ async function showHeatIn(pane) {
     note(pane, isAnswer ? error.message : "no map", true);
     if (!isAnswer) report(error);
   } finally {
-    clearTimeout(isSlow);
+    clearTimeout(patience);
     if (requests[pane] === request) requests[pane] = null;
   }
   return undefined;
@@ -254,15 +255,27 @@ function pixelWords(pane) {
   return `${place}: ${value.toPrecision(3)}, ${Math.round((value / map.peak) * 100)} % of the peak`;
 }
 
-export function showPixel() {
+/** Marks the same place in both panes, or shows how large the brush is. */
+function showCross(cross) {
+  const isBrush = now.tool === "paint";
+  cross.hidden = !at || !(now.isPaired || isBrush);
+  if (cross.hidden) return;
+  const { width, height } = inView.size;
+  const [share, across] = [(length, whole) => `${(length / whole) * 100}%`, 2 * Number(byId("brush").value)];
+  cross.classList.toggle("brush", isBrush);
+  Object.assign(cross.style, {
+    left: share(at[0], width),
+    top: share(at[1], height),
+    width: isBrush ? share(across, width) : "",
+    height: isBrush ? share(across, height) : "",
+    transform: `translate(-50%, -50%) scale(${isBrush ? 1 : 1 / place.zoom})`,
+  });
+}
+
+function showPixel() {
   for (const pane of shownPanes()) {
-    const cross = panes[pane].scene.querySelector(".cross");
     inPane(pane, "pixel").textContent = at ? pixelWords(pane) : "";
-    cross.hidden = !at || !now.isPaired;
-    if (!at) continue;
-    cross.style.left = `${(at[0] / inView.size.width) * 100}%`;
-    cross.style.top = `${(at[1] / inView.size.height) * 100}%`;
-    cross.style.transform = `scale(${1 / place.zoom})`;
+    showCross(panes[pane].scene.querySelector(".cross"));
   }
 }
 
@@ -277,8 +290,8 @@ for (const { stage } of panes) {
     showPixel();
   });
   stage.addEventListener("click", (event) => {
-    const isBackground = !event.target.closest("rect, .plates span");
     const spot = spotOf(event);
-    if (isBackground && !hasDragged && now.tool === "point" && isInside(spot)) askAbout({ point: spot.map(Math.round) });
+    if (hasDragged || event.target.closest("rect, .plates span") || !isInside(spot) || !modelOf(0).has_boxes) return;
+    if (now.tool === "point") askAbout({ point: spot.map(Math.round) });
   });
 }

@@ -14,6 +14,16 @@ export const ofDetection = (detection, model) => ({
   confidence: detection.confidence,
 });
 
+/** Whether a prediction is the one that is meant. */
+export const isOf = (subject, { place, class_id: id }) =>
+  subject.kind === "box" && place === subject.place && id === subject.class_id;
+
+/** Fills in what an address does not say of a detection. */
+export function refine(subject, detections) {
+  const own = detections.find((detection) => isOf(subject, detection));
+  if (own) Object.assign(subject, { box: own.box_image, confidence: own.confidence });
+}
+
 export function keyOf(subject) {
   if (!subject) return "";
   const { kind, model, place, class_id: id, class: name, box, point } = subject;
@@ -23,7 +33,7 @@ export function keyOf(subject) {
 /** The detection that a subject is, if the model of a pane has it at these thresholds. */
 export function detectionOf(subject, pane) {
   if (subject?.kind !== "box" || subject.model !== now.settings[pane].model) return undefined;
-  return foundIn(pane)?.detections.find(({ place, class_id: id }) => place === subject.place && id === subject.class_id);
+  return foundIn(pane)?.detections.find((detection) => isOf(subject, detection));
 }
 
 /** What to ask in place of a detection that is not there: a class that the model does not have becomes any class. */

@@ -7,7 +7,8 @@ import { askAbout, point } from "./pinning.js";
 
 const NAMES = { point: "tool-point", box: "tool-box", paint: "tool-paint" };
 
-export function setTool(tool) {
+export function setTool(wanted) {
+  const tool = byId(NAMES[wanted]).hidden ? "point" : wanted;
   now.tool = tool;
   if (tool !== "point") point(null);
   for (const [name, id] of Object.entries(NAMES)) byId(id).setAttribute("aria-pressed", name === tool);
@@ -17,6 +18,9 @@ export function setTool(tool) {
 }
 
 for (const [name, id] of Object.entries(NAMES)) byId(id).addEventListener("click", () => setTool(name));
+// The classes of a whole picture are nowhere in it.
+byId("tool-box").hidden = !data.models[0].has_boxes;
+byId("ask").hidden = !data.models[0].has_boxes;
 
 // Drawing a box
 
@@ -62,14 +66,20 @@ let active = null;
 /** Letting go after a stroke is no click. */
 let endsStroke = false;
 
-const toolFor = (event) => (event.shiftKey && now.tool === "point" ? drawing : { box: drawing, paint: painting }[now.tool]);
+/** With Shift, a box is drawn at any time. */
+function toolFor({ shiftKey }) {
+  if (now.tool === "point") return shiftKey && data.models[0].has_boxes ? drawing : undefined;
+  return now.tool === "box" ? drawing : painting;
+}
 
 // These come before what `zoom.js` does, and in its place.
 view.addEventListener("pointerdown", (event) => {
   endsStroke = false;
   const tool = toolFor(event);
   const stage = event.target.closest(".stage");
-  if (!tool || !stage || active || event.button !== 0 || !inView.size || !(tool === drawing || isInside(spotOf(event)))) return;
+  if (!tool || !stage || active || event.button !== 0 || !inView.size) return;
+  // A box may begin beside the picture, a stroke would cover nothing there.
+  if (tool === painting && !isInside(spotOf(event))) return;
   event.stopPropagation();
   event.preventDefault();
   stage.setPointerCapture(event.pointerId);
