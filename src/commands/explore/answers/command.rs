@@ -41,12 +41,12 @@ impl InView {
         explorer.words(view, more)
     }
 
-    /// What the picture is called that is explained: a picture that is painted over is another one.
+    /// What the picture is called that is explained, as a command line takes it: a picture that is painted over is another one.
     pub fn picture(&self, picture: &Entry) -> PathBuf {
-        match self.paint {
+        as_input(match self.paint {
             Some(_) => PathBuf::from(format!("{}-painted.png", picture.stem())),
             None => picture.input(),
-        }
+        })
     }
 }
 
@@ -68,14 +68,15 @@ impl Question for CopiedCommand {
 
     fn answer(self, studio: &mut Studio, asked: &Asking, _watch: &mut Watch) -> Result<Answer, Refusal> {
         let explorer = studio.explorer;
-        // That all of it makes sense is known only once it is read.
         studio.options(&asked.view)?;
         let mut words = self.view.words(explorer, &asked.view)?;
+        // That all of it makes sense is known only once it is read.
+        explorer.parsed(&words)?;
         let input = self.view.picture(&asked.picture);
         // Other settings are other results, which do not belong into the same folder.
         let digest = Sha256::digest(words.join(&OsString::from("\0")).as_encoded_bytes());
         let results = format!("{FOLDER}/{}-{}", asked.picture.stem(), &hex::encode(digest)[..8]);
-        words.extend([flag("output-dir", &results), "--img-path".into(), as_input(input).into_os_string()]);
+        words.extend([flag("output-dir", &results), "--img-path".into(), input.into_os_string()]);
         let line: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(quoted)).collect();
         let note = match (&self.view.paint, asked.picture.is_added()) {
             (Some(_), _) => "Save has the painted picture; run this in the folder where you put it.",
