@@ -156,7 +156,7 @@ fn crowd(model: &Model) {
         })
         .collect();
     let explorer = Explorer::bundled(&[]);
-    let ids = pictures.map(|name| explorer.picture(&format!("images/{name}")));
+    let ids = pictures.map(|name| explorer.picture(name));
     let answered = AtomicUsize::new(0);
     let round = |client: usize, turn: usize| {
         let which = (client + turn) % pictures.len();

@@ -129,11 +129,12 @@ impl Explorer {
         stream
     }
 
-    /// The number of the picture whose name ends so.
+    /// The number of the picture whose file is called so.
     pub fn picture(&self, name: &str) -> usize {
         let list = self.get("/api/pictures").json();
         let pictures = list["pictures"].as_array().expect("a list");
-        let found = pictures.iter().find(|one| one["name"].as_str().is_some_and(|own| own.ends_with(name)));
+        let found =
+            pictures.iter().find(|one| one["name"].as_str().is_some_and(|own| own.rsplit('/').next() == Some(name)));
         found.unwrap_or_else(|| panic!("{name} is not in {list}"))["id"].as_u64().expect("a number") as usize
     }
 

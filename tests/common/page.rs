@@ -223,7 +223,7 @@ impl Page {
         }
     }
 
-    /// Chooses an option of a `select` by keyboard.
+    /// Chooses an option of a `select` by keyboard: opens it, goes there, and closes it.
     pub fn choose(&self, selector: &str, value: &str) {
         let steps = self.run(&format!(
             "const one = document.querySelector({}); one.focus(); const open = [...one.options].filter((option) => !option.disabled); \
@@ -232,7 +232,9 @@ impl Page {
             json!(value)
         ));
         let steps = steps.as_i64().expect("a number");
+        self.press("Space");
         (0..steps.abs()).for_each(|_| self.press(if steps > 0 { "ArrowDown" } else { "ArrowUp" }));
+        self.press("Enter");
         self.until_equal(&format!("document.querySelector({}).value", json!(selector)), value);
     }
 

@@ -48,6 +48,14 @@ pub struct Tag {
     pub when: When,
 }
 
+/// A question of a client: of those with the same tag the one of the highest turn is wanted. They come on several connections, so that an
+/// older one may come last.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    pub tag: Tag,
+    pub number: u64,
+}
+
 /// Whether an answer is still wanted.
 #[derive(Debug, Clone, Default)]
 struct Stop(Arc<AtomicBool>);
@@ -74,7 +82,7 @@ impl Drop for Asker {
 type Work = Box<dyn for<'m> FnOnce(&mut Studio<'m>) + Send>;
 
 struct Job {
-    tag: Tag,
+    turn: Turn,
     stop: Stop,
     work: Work,
 }
@@ -83,23 +91,30 @@ struct Job {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Job>,
-    running: Option<(Tag, Stop)>,
+    running: Option<(Turn, Stop)>,
 }
 
 impl Queue {
+    /// Whether there is a later question of the same tag.
+    fn has_later(&self, turn: &Turn) -> bool {
+        let running = self.running.as_ref().map(|(running, _)| running);
+        let all = self.waiting.iter().map(|job| &job.turn).chain(running);
+        all.into_iter().any(|other| other.tag == turn.tag && other.number > turn.number)
+    }
+
     /// Drops what has this tag, or nobody waits for.
     fn forget(&mut self, tag: &Tag) {
-        self.waiting.retain(|job| job.tag != *tag && !job.stop.is_set());
-        if let Some((_, stop)) = self.running.as_ref().filter(|(running, _)| running == tag) {
+        self.waiting.retain(|job| job.turn.tag != *tag && !job.stop.is_set());
+        if let Some((_, stop)) = self.running.as_ref().filter(|(running, _)| running.tag == *tag) {
             stop.set();
         }
     }
 
     /// The most urgent; of several the first.
     fn next(&mut self) -> Option<Job> {
-        let (first, _) = self.waiting.iter().enumerate().min_by_key(|(_, job)| job.tag.when)?;
+        let (first, _) = self.waiting.iter().enumerate().min_by_key(|(_, job)| job.turn.tag.when)?;
         let job = self.waiting.remove(first);
-        self.running = Some((job.tag.clone(), job.stop.clone()));
+        self.running = Some((job.turn.clone(), job.stop.clone()));
         Some(job)
     }
 }
@@ -173,6 +188,7 @@ impl Engine {
     /// Has a worker look at the picture that the page begins with: whoever asks first need not wait for what libtorch does only once.
     pub fn prepare(&self, picture: Entry, view: View) {
         let tag = Tag { client: String::new(), pane: 0, kind: "prepare", when: When::Next };
+        let turn = Turn { tag, number: 0 };
         let work: Work = Box::new(move |studio| {
             // Who asks is told what is wrong.
             let ready = guarded(|| studio.prepare(&picture, &view));
@@ -180,7 +196,7 @@ impl Engine {
                 studio.forget();
             }
         });
-        self.quick.put(Job { tag, stop: Stop::default(), work }).ok();
+        self.quick.put(Job { turn, stop: Stop::default(), work }).ok();
     }
 
     /// Has a worker answer. `is_slow`: it takes more than a few forward passes, or can wait. If nobody waits for the answer any more, it is
@@ -190,7 +206,7 @@ impl Engine {
     /// What `work` says; that a newer question took its place; that too many wait.
     pub async fn ask<T: Send + 'static>(
         &self,
-        tag: Tag,
+        turn: Turn,
         is_slow: bool,
         work: impl for<'m> FnOnce(&mut Studio<'m>, &mut Watch) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
@@ -198,7 +214,11 @@ impl Engine {
         let stop = Stop::default();
         let asker = Asker(stop.clone());
         for desk in [&self.quick, &self.slow] {
-            desk.queue().forget(&tag);
+            let mut queue = desk.queue();
+            if queue.has_later(&turn) {
+                return Err(Refusal::superseded());
+            }
+            queue.forget(&turn.tag);
         }
         let watched = stop.clone();
         let work: Work = Box::new(move |studio| {
@@ -214,8 +234,8 @@ impl Engine {
             // If nobody waits any more, so be it.
             sender.send(answer).ok();
         });
-        let desk = if is_slow || tag.when == When::Scan { &self.slow } else { &self.quick };
-        desk.put(Job { tag, stop, work })?;
+        let desk = if is_slow || turn.tag.when == When::Scan { &self.slow } else { &self.quick };
+        desk.put(Job { turn, stop, work })?;
         let answer = receiver.await;
         drop(asker);
         answer.unwrap_or_else(|_| Err(Refusal::superseded()))
@@ -236,7 +256,7 @@ mod tests {
 
     fn job(client: &str, kind: &'static str, when: When) -> Job {
         let tag = Tag { client: client.to_owned(), pane: 0, kind, when };
-        Job { tag, stop: Stop::default(), work: Box::new(|_| {}) }
+        Job { turn: Turn { tag, number: 5 }, stop: Stop::default(), work: Box::new(|_| {}) }
     }
 
     #[test]
@@ -245,7 +265,7 @@ mod tests {
         for (client, when) in [("a", When::Scan), ("b", When::Next), ("c", When::View), ("d", When::View)] {
             queue.waiting.push(job(client, "map", when));
         }
-        let order: Vec<String> = std::iter::from_fn(|| queue.next()).map(|job| job.tag.client).collect();
+        let order: Vec<String> = std::iter::from_fn(|| queue.next()).map(|job| job.turn.tag.client).collect();
         assert_eq!(order, ["c", "d", "b", "a"]);
     }
 
@@ -253,16 +273,29 @@ mod tests {
     fn a_newer_question_takes_the_place_of_the_older_of_the_same_kind() {
         let mut queue = Queue::default();
         let running = job("a", "map", When::View);
-        queue.running = Some((running.tag.clone(), running.stop.clone()));
+        queue.running = Some((running.turn.clone(), running.stop.clone()));
         let gone = job("c", "map", When::View);
         gone.stop.set();
         for job in [job("a", "map", When::View), job("a", "boxes", When::View), job("b", "map", When::View), gone] {
             queue.waiting.push(job);
         }
-        queue.forget(&running.tag);
+        queue.forget(&running.turn.tag);
         assert!(running.stop.is_set());
-        let left: Vec<(&str, &str)> = queue.waiting.iter().map(|job| (job.tag.client.as_str(), job.tag.kind)).collect();
+        let left = queue.waiting.iter().map(|job| (job.turn.tag.client.as_str(), job.turn.tag.kind));
+        let left: Vec<(&str, &str)> = left.collect();
         assert_eq!(left, [("a", "boxes"), ("b", "map")]);
+    }
+
+    #[test]
+    fn an_older_question_that_comes_late_is_none() {
+        let mut queue = Queue::default();
+        let later = job("a", "map", When::View);
+        let turn = |number| Turn { tag: later.turn.tag.clone(), number };
+        let [older, same, newer] = [4, 5, 6].map(turn);
+        queue.waiting.push(later);
+        assert!(queue.has_later(&older) && !queue.has_later(&same) && !queue.has_later(&newer));
+        queue.next().expect("it waits");
+        assert!(queue.has_later(&older), "it runs");
     }
 
     /// Workers without models.
@@ -274,8 +307,8 @@ mod tests {
         Engine::start(&[], 1, &explorer).unwrap()
     }
 
-    fn tag(kind: &'static str) -> Tag {
-        Tag { client: "a".to_owned(), pane: 0, kind, when: When::View }
+    fn turn(kind: &'static str) -> Turn {
+        Turn { tag: Tag { client: "a".to_owned(), pane: 0, kind, when: When::View }, number: 0 }
     }
 
     #[tokio::test]
@@ -283,10 +316,11 @@ mod tests {
         guard::install();
         let engine = engine();
         for is_slow in [false, true] {
-            let fault = engine.ask(tag("map"), is_slow, |_, _| -> Result<(), _> { panic!("a toy") }).await.unwrap_err();
+            let fault =
+                engine.ask(turn("map"), is_slow, |_, _| -> Result<(), _> { panic!("a toy") }).await.unwrap_err();
             assert_eq!(fault.status, StatusCode::INTERNAL_SERVER_ERROR);
             assert!(fault.line.contains("please report it") && fault.line.contains("a toy"), "{}", fault.line);
-            assert_eq!(engine.ask(tag("map"), is_slow, |_, _| Ok(5)).await.unwrap(), 5);
+            assert_eq!(engine.ask(turn("map"), is_slow, |_, _| Ok(5)).await.unwrap(), 5);
         }
     }
 
@@ -302,15 +336,15 @@ mod tests {
     async fn a_newer_question_ends_the_older_and_no_other_does() {
         let engine = engine();
         let (started, is_started) = oneshot::channel();
-        let older = engine.ask(tag("map"), true, move |_, watch| {
+        let older = engine.ask(turn("map"), true, move |_, watch| {
             started.send(()).ok();
             endless(watch)
         });
         let newer = async {
             is_started.await.unwrap();
             // The quick worker is free meanwhile, and this is another question.
-            assert_eq!(engine.ask(tag("boxes"), false, |_, _| Ok(1)).await.unwrap(), 1);
-            engine.ask(tag("map"), false, |_, _| Ok(2)).await.unwrap()
+            assert_eq!(engine.ask(turn("boxes"), false, |_, _| Ok(1)).await.unwrap(), 1);
+            engine.ask(turn("map"), false, |_, _| Ok(2)).await.unwrap()
         };
         let (older, newer) = tokio::join!(older, newer);
         assert_eq!((older.unwrap_err().status, newer), (StatusCode::CONFLICT, 2));
@@ -320,7 +354,7 @@ mod tests {
     async fn what_nobody_waits_for_is_given_up() {
         let engine = engine();
         let (started, is_started) = oneshot::channel();
-        let asked = engine.ask(tag("map"), true, move |_, watch| {
+        let asked = engine.ask(turn("map"), true, move |_, watch| {
             started.send(()).ok();
             endless(watch)
         });
@@ -329,7 +363,7 @@ mod tests {
             _ = asked => unreachable!("it has no end"),
             _ = is_started => {}
         }
-        assert_eq!(engine.ask(tag("verify"), true, |_, _| Ok(3)).await.unwrap(), 3);
+        assert_eq!(engine.ask(turn("verify"), true, |_, _| Ok(3)).await.unwrap(), 3);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use yolo_cam::explain::Watch;
 
 use super::{
     catalogue::Entry,
-    engine::{Tag, When},
+    engine::{Tag, Turn, When},
     refusal::Refusal,
     site::Site,
     studio::Studio,
@@ -119,6 +119,9 @@ struct Asked<Q> {
     pane: usize,
     #[serde(default = "in_view")]
     when: When,
+    /// Higher than that of all questions before.
+    #[serde(default)]
+    turn: u64,
     #[serde(default)]
     view: View,
     #[serde(flatten)]
@@ -136,15 +139,15 @@ fn route<Q: Question>() -> (&'static str, MethodRouter<Site>) {
     let handler = async |State(site): State<Site>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>| {
         let asked: Asked<Q> = serde_json::from_slice(&body?)
             .map_err(|error| Refusal::bad(format!("the question is no JSON that is understood: {error}")))?;
-        let Asked { client, pane, when, view, question } = asked;
+        let Asked { client, pane, when, turn, view, question } = asked;
         if client.is_empty() || client.len() > LONGEST_CLIENT {
             return Err(Refusal::bad(format!("\"client\" is a name of 1 to {LONGEST_CLIENT} bytes")));
         }
         let picture = site.picture(&id)?;
-        let tag = Tag { client, pane, kind: Q::NAME, when };
+        let turn = Turn { tag: Tag { client, pane, kind: Q::NAME, when }, number: turn };
         let is_slow = question.is_slow(&view);
         let asking = Asking { picture, view, when };
-        site.engine.ask(tag, is_slow, move |studio, watch| question.answer(studio, &asking, watch)).await
+        site.engine.ask(turn, is_slow, move |studio, watch| question.answer(studio, &asking, watch)).await
     };
     (Q::NAME, post(handler))
 }

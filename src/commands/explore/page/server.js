@@ -54,14 +54,18 @@ async function fetched(address, options = {}) {
 
 const textOf = (bytes) => new TextDecoder().decode(bytes);
 
+/** How often something was asked. Requests come on several connections: by this the server knows which is the newest. */
+let turn = 0;
+
 /** Asks something of a picture. `when`: "view", "next" or "scan". */
 export async function post({ id }, what, body, { pane = 0, when = "view", signal } = {}) {
   underWay += when === "view";
+  turn += 1;
   try {
     return await fetched(`/api/pictures/${id}/${what}`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ client, pane, when, view: viewOf(pane), ...body }),
+      body: JSON.stringify({ client, pane, when, turn, view: viewOf(pane), ...body }),
       signal,
     });
   } finally {
