@@ -113,7 +113,8 @@ fn an_official_model_is_downloaded_once() {
         fs::write(folder.path().join("cache/weights/.yolo-cam-4194305-part"), b"half").expect("it is written");
     }
     let note = r#""yolov5n-seg.pt" not found; using "#;
-    let first = contains("note: downloading").and(contains(format!("{}/yolov5n-seg.pt", server.url)));
+    let first = contains(format!("note: downloading {}/yolov5n-seg.pt, a model of Ultralytics ", server.url))
+        .and(contains("under the licence AGPL-3.0"));
     layers(folder.path(), "yolov5n-seg.pt", &server.url).assert().success().stderr(first.and(contains(note)));
     assert_eq!(cached(folder.path()), ["yolov5n-seg.pt"]);
     let again = contains("downloading").not().and(contains(note));

@@ -9,6 +9,7 @@ use std::{
     net::TcpStream,
     path::Path,
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -78,6 +79,43 @@ fn a_map_is_byte_for_byte_what_the_command_line_writes() {
     let flags = ["--box", "300,100,500,300", "--class", "dog"];
     same(&flags, json!({}), Some(json!({"box": [300, 100, 500, 300], "class": "dog"})));
     same(&["--point", "600,120"], json!({}), Some(json!({"point": [600, 120], "class": null})));
+}
+
+#[test]
+fn fifty_people_who_ask_at_once_all_get_the_right_answer() {
+    let explorer = Explorer::small(&[]);
+    let output = explained(&[&PLANTED[..], &["--raw", "npy", "--img-path", SHORTCUT_PICTURES]].concat());
+    let pictures: Vec<(usize, Value)> = fs::read_dir(output.path())
+        .expect("it can be listed")
+        .map(|file| file.expect("it can be listed").path())
+        .filter(|file| file.to_string_lossy().ends_with("-res.json"))
+        .map(|file| report(&file))
+        .filter(|report| !list(&report["detections"]).is_empty())
+        .map(|report| {
+            let path = report["image"]["path"].as_str().expect("a path");
+            (explorer.picture(path.rsplit('/').next().expect("a name")), report)
+        })
+        .collect();
+    assert!(pictures.len() > 5);
+    let ask = |client: usize, turn: usize| {
+        let (id, report) = &pictures[(client * 7 + turn) % pictures.len()];
+        let all = list(&report["detections"]);
+        let who = json!({"client": format!("client {client}"), "turn": 2 * turn});
+        assert_eq!(list(&explorer.ask(*id, "boxes", &who).json()["detections"]).len(), all.len());
+        let found = &all[turn % all.len()];
+        let mut what = who;
+        what["subject"] = json!({"box": found["index"]});
+        let answer = explorer.ask(*id, "map", &what);
+        let file = fs::read(output.path().join(found["map"].as_str().expect("a name"))).expect("it is there");
+        assert!(answer.parts().1 == file, "{found}");
+    };
+    thread::scope(|scope| {
+        for client in 0..50 {
+            let ask = &ask;
+            scope.spawn(move || (0..4).for_each(|turn| ask(client, turn)));
+        }
+    });
+    explorer.assert_sound();
 }
 
 #[test]
