@@ -27,6 +27,8 @@ const WEIGHTS_DIR: &str = "weights";
 /// which each release has all.
 const YOLOV5_RELEASE: &str = "https://github.com/ultralytics/yolov5/releases/download/v7.0";
 const ULTRALYTICS_RELEASE: &str = "https://github.com/ultralytics/assets/releases/download/v8.4.0";
+/// Of all models in these releases. Whoever uses one has to know.
+const LICENCE: &str = "AGPL-3.0";
 const MIRROR_VARIABLE: &str = "YOLO_CAM_WEIGHTS_URL";
 const CACHE_VARIABLE: &str = "YOLO_CAM_CACHE";
 
@@ -179,7 +181,7 @@ fn download(official: &Official, url: &str, search: Lookup) -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("the folder {folder:?} cannot be created"))?;
     let target = folder.join(&official.name);
     if !search.quiet {
-        say!("note: downloading {url} to {}", target.display());
+        say!("note: downloading {url}, a model of Ultralytics under the licence {LICENCE}, to {}", target.display());
     }
     sweep(&folder);
     let mut file = temporary_file(&folder)?;
