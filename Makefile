@@ -2,7 +2,7 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test dependant bench msrv deny fuzz libtorch build
+.PHONY: demo test dependant bench msrv deny fuzz libtorch build wheel archive test-install
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
@@ -13,6 +13,7 @@ demo: libtorch
 # with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.
 test: libtorch
 	python3 -m unittest discover --quiet --start-directory scripts
+	python3 -m unittest discover --quiet --start-directory packaging
 	python3 scripts/module_circles.py src
 	cargo fmt --check
 	cargo clippy --locked --release --all-targets -- -D warnings
@@ -23,11 +24,13 @@ test: libtorch
 	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
 	python3 scripts/test_summary.py target/checks
 
-# A program of somebody else, built on the library. With our lock file it shares what is compiled already, and needs no network.
+# A program of somebody else, built on the library, from outside of this folder: Cargo does not see .cargo/config.toml there, and libtorch is
+# named as the manual says. With our lock file it shares what is compiled already, and needs no network.
 dependant: libtorch
 	cp Cargo.lock tests/dependant/Cargo.lock
-	env -u LD_LIBRARY_PATH cargo run --offline --release --manifest-path tests/dependant/Cargo.toml --target-dir target -- \
-		weights/yolov5s.torchscript images/dog.jpg
+	cd / && env -u LD_LIBRARY_PATH LIBTORCH="$${LIBTORCH:-$(CURDIR)/libtorch}" \
+		cargo run --offline --release --manifest-path $(CURDIR)/tests/dependant/Cargo.toml --target-dir $(CURDIR)/target -- \
+		$(CURDIR)/weights/yolov5s.torchscript $(CURDIR)/images/dog.jpg
 
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch
@@ -55,6 +58,19 @@ fuzz: libtorch
 
 build: libtorch
 	cargo build --locked --release
+
+# The Python package in target/wheels, for pip. Says which systems it is for.
+wheel: build
+	python3 packaging/wheel/build.py target/release/yolo-cam target/wheels
+
+# The program with completions, manual pages and licences in target/archives.
+archive: build
+	python3 packaging/archive.py target/release/yolo-cam target/archives
+
+# Installs the wheel, and torch from the registry, into an empty environment, and compares what it gives with the program. Downloads
+# 3 GB into the user's cache once.
+test-install: wheel
+	python3 packaging/test_install.py target/wheels/yolo_cam-*.whl target/release/yolo-cam
 
 # Links ./libtorch to a copy in the user's cache, which is downloaded once. With LIBTORCH or
 # LIBTORCH_USE_PYTORCH set there is nothing to do.

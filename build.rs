@@ -1,10 +1,14 @@
-//! Compiles the libtorch shim and lets programs find libtorch without `LD_LIBRARY_PATH`.
+//! Compiles the libtorch shim and lets programs find libtorch without `LD_LIBRARY_PATH`. Downloads nothing.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+const SHIM: &str = "src/model/ffi/tap.cpp";
+const HEADER: &str = "src/model/ffi/tap.h";
 
 fn main() {
-    const SHIM: &str = "src/model/ffi/tap.cpp";
-    const HEADER: &str = "src/model/ffi/tap.h";
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={SHIM}");
     println!("cargo::rerun-if-changed={HEADER}");
@@ -15,12 +19,28 @@ fn main() {
     if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() || env::var_os("DOCS_RS").is_some() {
         return;
     }
+    match libtorch() {
+        Ok(lib) => build(&lib),
+        // Cargo shows the line and stops.
+        Err(problem) => println!(
+            "cargo::error={problem}; set LIBTORCH to an unpacked libtorch, or LIBTORCH_USE_PYTORCH=1 to take that of Python's \
+             torch, or run 'make libtorch' in the repository"
+        ),
+    }
+}
 
-    // Set by torch-sys, for its direct dependents only.
-    let lib =
-        env::var_os("DEP_TCH_LIBTORCH_LIB").expect("torch-sys tells where libtorch is; run `make libtorch` first");
+/// The folder of libtorch's libraries.
+fn libtorch() -> Result<PathBuf, String> {
+    // Set by torch-sys, for its direct dependents only. Where it finds none, it stops before this runs.
+    let lib = env::var_os("DEP_TCH_LIBTORCH_LIB").ok_or("torch-sys was built without libtorch")?;
     // Through ./libtorch, so that an installed program outlives the checkout.
-    let lib = PathBuf::from(lib).canonicalize().expect("libtorch's folder exists");
+    let lib = PathBuf::from(&lib).canonicalize().map_err(|error| format!("libtorch's folder {lib:?}: {error}"))?;
+    // The linker would say it in a hundred lines.
+    let names = ["libtorch_cpu.so", "libtorch_cpu.dylib", "libtorch_cpu.a", "torch_cpu.lib"];
+    if names.iter().any(|name| lib.join(name).exists()) { Ok(lib) } else { Err(format!("{lib:?} has no libtorch_cpu")) }
+}
+
+fn build(lib: &Path) {
     let root = env::var_os("LIBTORCH_INCLUDE").map_or_else(|| lib.join(".."), PathBuf::from);
     let include = root.join("include");
 

@@ -1,0 +1,5 @@
+"""python -m yolocam"""
+
+from ._launcher import main
+
+main()
