@@ -107,6 +107,11 @@ pub struct CardFiles {
 }
 
 impl CardFiles {
+    /// All but the maps'.
+    pub fn urls(&self) -> [&str; 2] {
+        [&self.thumbnail, &self.picture]
+    }
+
     /// The maps' URLs, by box, which are not kept with the other files.
     pub fn take_maps(&mut self) -> Vec<Option<String>> {
         std::mem::take(&mut self.maps)
@@ -137,6 +142,12 @@ impl Card {
             error: None,
             detections: record.detections.iter().map(detection).collect(),
         }
+    }
+
+    /// All files that it shows.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let maps = self.detections.iter().filter_map(|found| found.map.as_deref());
+        self.files.iter().flat_map(CardFiles::urls).chain(maps)
     }
 
     /// The card of a picture that failed.
@@ -220,7 +231,7 @@ pub struct Shown {
 }
 
 /// How the page shows heat until the reader wants it otherwise: as the run drew it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Look {
     /// Red, green and blue, 0 to 255, of 256 even steps of heat from 0 to 1.
     colormap: Vec<[u8; 3]>,
@@ -257,7 +268,7 @@ impl Look {
 }
 
 /// What the page says of the run itself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunFacts {
     /// What it is called.
     pub heading: Heading,
