@@ -336,7 +336,7 @@ pub fn merge<L: Ledger>(parts: &mut Parts, wanted: &Wanted) -> Result<Exit> {
                 journal.add(&record)?;
                 ledger.keep(record);
             }
-            Told::Failed { image, error } => failed.push((image, error)),
+            Told::Failed { image, error, .. } => failed.push((image, error)),
         }
         Ok(())
     })?;

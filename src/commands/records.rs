@@ -127,7 +127,7 @@ impl<R: Serialize + DeserializeOwned> Keeper<R> {
     pub fn fail(&mut self, turn: Turn, image: &str, error: &str) -> Result<()> {
         match self {
             Self::Whole(_) => Ok(()),
-            Self::Shard(journal) => Self::written(journal, |journal| journal.fail(turn, image, error)),
+            Self::Shard(journal) => Self::written(journal, |journal| journal.fail(turn, image, None, error)),
         }
     }
 

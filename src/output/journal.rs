@@ -55,6 +55,11 @@ impl PictureId {
         }
     }
 
+    /// Its number, if it is one of a video or an animation.
+    pub fn frame(&self) -> Option<u64> {
+        self.frame
+    }
+
     /// The same file, whatever is in it.
     fn place(&self) -> Place {
         (self.path.clone(), self.frame)
@@ -339,13 +344,13 @@ impl Journal {
         added
     }
 
-    /// Adds a picture that failed, where that is kept: in the journal of a shard.
+    /// Adds a picture that failed, where that is kept: in the journal of a shard. `frame`: its number, if it is one.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn fail(&mut self, turn: Turn, image: &str, error: &str) -> io::Result<()> {
+    pub fn fail(&mut self, turn: Turn, image: &str, frame: Option<u64>, error: &str) -> io::Result<()> {
         match &mut self.file {
-            Some(JournalFile::Shard(journal)) => journal.fail(turn, image, error),
+            Some(JournalFile::Shard(journal)) => journal.fail(turn, image, frame, error),
             _ => Ok(()),
         }
     }

@@ -44,7 +44,7 @@ pub fn merge(parts: &mut Parts, wanted: &Wanted) -> Result<Exit> {
                 measurements.pictures.know(&record.explainer, &record.cases);
                 measurements.records.push(record);
             }
-            Told::Failed { image, error } => _ = measurements.fail((image, error)),
+            Told::Failed { image, error, .. } => _ = measurements.fail((image, error)),
         }
         Ok(())
     })?;

@@ -88,7 +88,7 @@ impl<'a> RunLedger<'a> {
         for warning in &outcome.warnings {
             self.progress.say(warning);
         }
-        let (image, turn) = (outcome.image.as_str(), outcome.turn);
+        let PictureOutcome { ref image, turn, frame, .. } = outcome;
         match outcome.state {
             PictureState::Done(results, entry) => self.take_results((image, turn), &results, entry),
             PictureState::Skipped(entry) => {
@@ -101,8 +101,8 @@ impl<'a> RunLedger<'a> {
                 self.failed += 1;
                 let error = format!("{error:#}");
                 self.progress.say(&format!("error: {error}"));
-                self.report(&Told::Failed { image, error: &error });
-                self.write_journal(|journal| journal.fail(turn, image, &error));
+                self.report(&Told::Failed { image, frame, error: &error });
+                self.write_journal(|journal| journal.fail(turn, image, frame, &error));
             }
             PictureState::Interrupted => {
                 self.taken -= 1;

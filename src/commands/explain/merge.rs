@@ -52,9 +52,10 @@ pub fn merge(parts: &mut Parts, wanted: &Wanted) -> Result<Exit> {
                 sinks.iter_mut().for_each(|sink| sink.take(&Outcome::Skipped(&entry)));
                 journal.pass(entry).with_context(unwritable)?;
             }
-            Told::Failed { image, error } => {
+            Told::Failed { image, frame, error } => {
                 failed += 1;
-                sinks.iter_mut().for_each(|sink| sink.take(&Outcome::Failed { image: &image, error: &error }));
+                let outcome = Outcome::Failed { image: &image, frame, error: &error };
+                sinks.iter_mut().for_each(|sink| sink.take(&outcome));
             }
         }
         Ok(())

@@ -73,10 +73,23 @@ pub enum Work {
     Unusable(String),
 }
 
+impl Work {
+    /// The number of the picture, if it is one of a video or an animation.
+    fn frame(&self) -> Option<u64> {
+        match self {
+            Self::Picture(picture, _) => picture.id.frame(),
+            Self::Existing(entry) => entry.picture.frame(),
+            Self::Unusable(_) => None,
+        }
+    }
+}
+
 /// What became of a picture.
 pub struct PictureOutcome {
     pub image: String,
     pub turn: Turn,
+    /// Its number, if it is one of a video or an animation.
+    pub frame: Option<u64>,
     /// What is to be told, in order.
     pub warnings: Vec<String>,
     pub state: PictureState,
@@ -144,6 +157,7 @@ impl<'a> ExplainWorker<'a> {
             tch::set_num_threads(threads);
         }
         let PictureJob { image, turn, work } = job;
+        let frame = work.frame();
         let mut warnings = Vec::new();
         let state = match work {
             Work::Existing(entry) => PictureState::Skipped(entry),
@@ -156,7 +170,7 @@ impl<'a> ExplainWorker<'a> {
                 }
             }
         };
-        PictureOutcome { image, turn, warnings, state }
+        PictureOutcome { image, turn, frame, warnings, state }
     }
 
     fn results(

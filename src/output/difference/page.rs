@@ -134,7 +134,7 @@ impl<'a> DifferencePage<'a> {
             width: record.width,
             height: record.height,
             files: record.files.clone(),
-            input: Input::of(&record.image),
+            input: Input::of(&record.image, record.picture.frame()),
             labels: record.labels.iter().map(|label| (label.class_id, label.b)).collect(),
         });
         let own_classes = &self.findings.run.own_classes;

@@ -29,7 +29,7 @@ impl Sink<Told<'_>> for Table {
     fn take(&mut self, told: &Told) {
         match told {
             Told::Explained { entry, .. } | Told::Skipped(entry) => entry.rows.iter().for_each(|row| self.add(row)),
-            Told::Failed { image, error } => self.add(&CsvRow::failed(image, error)),
+            Told::Failed { image, error, .. } => self.add(&CsvRow::failed(image, error)),
         }
     }
 

@@ -12,7 +12,7 @@ use yolo_cam::{
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, FOLDER, GalleryPictures, RunFacts, Shown, heat::grey, write_gallery},
+    gallery::{Card, FOLDER, GalleryPictures, PageCard, RunFacts, Shown, heat::grey, write_gallery},
 };
 use crate::output::{Entry, Explained, path_of_url};
 
@@ -67,7 +67,7 @@ impl PictureReport for Cards {
 struct Page {
     path: PathBuf,
     facts: RunFacts,
-    cards: Vec<Card>,
+    cards: Vec<PageCard>,
 }
 
 /// The files that the page shows of these results, in the folder of the page.
@@ -83,8 +83,11 @@ fn cards(entry: &Entry) -> impl Iterator<Item = Card> {
 impl Sink<Told<'_>> for Page {
     fn take(&mut self, told: &Told) {
         match told {
-            Told::Explained { entry, .. } | Told::Skipped(entry) => self.cards.extend(cards(entry)),
-            Told::Failed { image, error } => self.cards.push(Card::failed(image, error)),
+            Told::Explained { entry, .. } | Told::Skipped(entry) => {
+                let frame = entry.picture.frame();
+                self.cards.extend(cards(entry).map(|card| (card, frame)));
+            }
+            Told::Failed { image, frame, error } => self.cards.push((Card::failed(image, error), *frame)),
         }
     }
 

@@ -96,6 +96,8 @@ pub enum Told<'a> {
     Failed {
         /// As messages name it.
         image: &'a str,
+        /// Its number, if it is one of a video or an animation.
+        frame: Option<u64>,
         /// Why, in one line.
         error: &'a str,
     },

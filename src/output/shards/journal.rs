@@ -31,6 +31,9 @@ pub enum ShardLine<R> {
     Failed {
         turn: Turn,
         image: String,
+        /// Its number, if it is one of a video or an animation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<u64>,
         error: String,
     },
     /// What was made by a run before, of which no report tells any more.
@@ -80,12 +83,12 @@ impl ShardJournal {
         added
     }
 
-    /// Adds a picture that could not be looked at.
+    /// Adds a picture that could not be looked at; with its number, if it is a frame.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn fail(&mut self, turn: Turn, image: &str, error: &str) -> io::Result<()> {
-        self.add(&ShardLine::<()>::Failed { turn, image: image.to_owned(), error: error.to_owned() })
+    pub fn fail(&mut self, turn: Turn, image: &str, frame: Option<u64>, error: &str) -> io::Result<()> {
+        self.add(&ShardLine::<()>::Failed { turn, image: image.to_owned(), frame, error: error.to_owned() })
     }
 
     /// Says that nothing more is to come, unless a line is missing.

@@ -39,7 +39,7 @@ struct LinePlace {
 /// What became of a picture.
 pub enum Told<R> {
     Done(R),
-    Failed { image: String, error: String },
+    Failed { image: String, frame: Option<u64>, error: String },
 }
 
 /// The journals of shards in a folder, sorted by name.
@@ -138,7 +138,7 @@ impl Parts {
                 .with_context(|| format!("{path:?} cannot be read"))?;
             let told = match serde_json::from_slice(&line) {
                 Ok(ShardLine::Done { record, .. }) => Told::Done(record),
-                Ok(ShardLine::Failed { image, error, .. }) => Told::Failed { image, error },
+                Ok(ShardLine::Failed { image, frame, error, .. }) => Told::Failed { image, frame, error },
                 Ok(_) => bail!("{path:?} has changed meanwhile; merge again"),
                 Err(error) => bail!("{path:?} has a line that this version cannot read: {error}"),
             };
