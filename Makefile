@@ -34,7 +34,7 @@ dependant: libtorch
 
 # Speed and memory as ratios of one run, beside their limits.
 bench: libtorch
-	cargo bench --locked --bench speed --bench explore
+	cargo bench --locked --bench speed --bench explore --bench shards
 
 # Compiles everything with the oldest Rust that Cargo.toml promises. Clippy looks for newer parts of the standard library anyway.
 MSRV := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)

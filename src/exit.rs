@@ -11,4 +11,6 @@ pub enum Exit {
     Unusable = 2,
     /// The user interrupted the run; what was under way is done.
     Interrupted = 130,
+    /// Something else did, such as a scheduler that needs the machine, with SIGTERM; likewise.
+    Terminated = 143,
 }

@@ -1,10 +1,12 @@
 //! Files: complete or not there when written, regular ones alone when read.
 
 use std::{
+    env,
     fs::{self, File, TryLockError},
     io::{self, BufWriter, Read, Write},
     path::Path,
     process,
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -77,7 +79,7 @@ fn name_of(_: fs::FileType) -> &'static str {
     "no file"
 }
 
-/// Begins the names of files that are not complete yet; the number of the process follows.
+/// Begins the names of files that are not complete yet; the number of the process follows, and the machine on which it runs.
 const PREFIX: &str = ".yolo-cam-";
 
 /// How long after its last change a file with that name may still be somebody's who can't be asked.
@@ -101,8 +103,16 @@ pub fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn own_prefix() -> String {
-    format!("{PREFIX}{}-", process::id())
+    format!("{PREFIX}{}-{}-", process::id(), *MACHINE)
 }
+
+/// Tells this machine from others that may write to the same folder: processes have the same numbers there. Eight digits.
+static MACHINE: LazyLock<String> = LazyLock::new(|| {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| env::var("HOSTNAME")).unwrap_or_default();
+    // FNV-1a: it needs to be the same in every build.
+    let sum = name.trim().bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{sum:08x}")
+});
 
 /// Removes what killed runs left in a folder: files and folders with a temporary name that nobody is writing any more. What
 /// can't be removed stays.
@@ -119,7 +129,7 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// Whether nobody writes to `path` any more, whose name ends in `rest`: the number of a process, and more.
+/// Whether nobody writes to `path` any more, whose name ends in `rest`: the number of a process, its machine, and more.
 fn is_left(path: &Path, rest: &str) -> io::Result<bool> {
     // A link or a pipe is none of ours.
     let found = fs::symlink_metadata(path)?;
@@ -127,9 +137,12 @@ fn is_left(path: &Path, rest: &str) -> io::Result<bool> {
         return Ok(false);
     }
     let age = found.modified()?.elapsed().unwrap_or_default();
+    let is_own = rest.split('-').count() < 3 || rest.split('-').nth(1) == Some(&**MACHINE);
     match File::open(path)?.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(_)) => Ok(age > FRESH_WITHOUT_LOCKS),
+        // Not on every network drive do locks go from machine to machine.
+        Ok(()) if !is_own => Ok(age > FRESH_WITHOUT_LOCKS),
         // Between its creation and its lock a file looks abandoned.
         Ok(()) => Ok(age > FRESH || is_of_no_process(rest)),
     }
@@ -234,14 +247,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str| fs::write(folder.path().join(name), "half").unwrap();
         // No process has this number: it is above the most that Linux gives.
-        put(".yolo-cam-4194305-aBc123");
+        put(&format!(".yolo-cam-4194305-{}-aBc123", *MACHINE));
         fs::create_dir(folder.path().join(".yolo-cam-4194305-folder")).unwrap();
         put(".yolo-cam-4194305-folder/model.torchscript");
         // Of a version before.
         put(".yolo-cam-aBc123");
         let old = File::options().write(true).open(folder.path().join(".yolo-cam-aBc123")).unwrap();
         old.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
-        let kept = ["a.png", ".yolo-cam.toml", ".yolo-cam-1-fresh"];
+        // Of a process on another machine.
+        let kept = ["a.png", ".yolo-cam.toml", ".yolo-cam-1-fresh", ".yolo-cam-4194305-0123abcd-aBc123"];
         kept.iter().for_each(|name| put(name));
         let open = temporary_file(folder.path()).unwrap();
         old.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();

@@ -26,6 +26,7 @@ fn the_command_reference_is_what_help_prints() {
         "compare",
         "diagnose",
         "diff",
+        "merge",
         "explore",
         "export",
         "shape",

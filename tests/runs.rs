@@ -278,7 +278,7 @@ fn a_method_of_many_passes_is_interrupted_within_a_picture() {
     thread::sleep(Duration::from_millis(500));
     signal("-TERM", &run);
     let rest: Vec<String> = said.collect();
-    assert_eq!(ends(&mut run).code(), Some(130), "{rest:?}");
+    assert_eq!(ends(&mut run).code(), Some(143), "{rest:?}");
     assert!(rest.iter().any(|line| line.starts_with("interrupted: 0 of 1 pictures done")), "{rest:?}");
     assert_eq!(files(&output), [""; 0]);
 }
@@ -723,7 +723,7 @@ fn completions_and_the_manual_know_every_flag() {
         .args(["man", "nothing"])
         .assert()
         .code(2)
-        .stderr(contains("the commands are: layers, methods, eval, compare, diagnose, diff, explore, export"));
+        .stderr(contains("the commands are: layers, methods, eval, compare, diagnose, diff, merge, explore, export"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::output::quoted;
 
 /// What says which pictures there are, where results go and how the run went on; and what is said anew since it may have been
 /// said without a flag.
-const LEFT_OUT: [&str; 18] = [
+const LEFT_OUT: [&str; 20] = [
     "words",
     "model_path",
     "drawn",
@@ -24,6 +24,8 @@ const LEFT_OUT: [&str; 18] = [
     "output_dir",
     "project",
     "name",
+    "shard",
+    "shard_by",
     "json_lines",
     "skip_existing",
     "exist_ok",

@@ -11,8 +11,10 @@ mod explore;
 mod foreign;
 mod labels;
 mod maps;
+mod merge;
 mod names;
 mod shape;
+mod shard;
 mod shared;
 mod short_help;
 mod text_file;
@@ -33,7 +35,9 @@ pub use self::{
     explain::ExplainCommand,
     explore::{DEFAULT_PORT, ExploreCommand},
     maps::MapChoice,
+    merge::MergeCommand,
     shape::ShapeCommand,
+    shard::ShardChoice,
     shared::{DetectionChoice, ModelChoice, PictureChoice, Verbosity, setting_flags},
     short_help::short_help,
     values::{MOST_IMG_SIZE, numbers_of},
@@ -44,6 +48,7 @@ use self::{
     eval::{CompareArgs, EvalArgs},
     explain::ExplainArgs,
     explore::ExploreArgs,
+    merge::MergeArgs,
     shape::ShapeCommandArgs,
     shared::ModelArgs,
     values::img_size,
@@ -69,7 +74,7 @@ Examples:
   yolo-cam export --model-path best.pt --output best.torchscript
 
 Exit codes: 0 all fine; 1 some pictures failed or a report could not be written, the rest is done; 2 wrong use or \
-unusable model; 130 interrupted, what was under way is done.")]
+unusable model; 130 interrupted, 143 terminated: what was under way is done.")]
 /// Shows what a YOLO detector looked at: for every box that it draws, a heatmap of what made it say so
 pub struct Cli {
     #[command(subcommand)]
@@ -92,6 +97,8 @@ enum Subcommands {
     Diagnose(DiagnoseArgs),
     /// Show what changes when a new detector replaces an old one: boxes gained, lost and kept, and how far the evidence moved
     Diff(DiffArgs),
+    /// Join what shards of a run left (--shard) into the reports of the whole run
+    Merge(MergeArgs),
     /// Ask the detector: a page in the browser where boxes are pointed at, drawn and painted over, and answered at once
     Explore(ExploreArgs),
     /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
@@ -151,6 +158,8 @@ pub enum Command {
     Diagnose(Box<DiagnoseCommand>),
     /// Compare two detectors.
     Diff(Box<DiffCommand>),
+    /// Join shards.
+    Merge(MergeCommand),
     /// Serve a page that answers questions.
     Explore(Box<ExploreCommand>),
     /// Save as TorchScript.
@@ -213,6 +222,7 @@ impl Cli {
             Some(Subcommands::Compare(args)) => args.validated().map(Box::new).map(Command::Eval),
             Some(Subcommands::Diagnose(args)) => args.validated().map(Box::new).map(Command::Diagnose),
             Some(Subcommands::Diff(args)) => args.validated().map(Box::new).map(Command::Diff),
+            Some(Subcommands::Merge(args)) => args.validated().map(Command::Merge),
             Some(Subcommands::Explore(args)) => args.validated().map(Box::new).map(Command::Explore),
             Some(Subcommands::Export(args)) => Ok(Command::Export(ExportCommand {
                 model: args.model.alone("export")?,

@@ -16,6 +16,7 @@ use yolo_cam::{
 
 use super::{
     names::class_names,
+    shard::{ShardArgs, ShardChoice},
     values::{device, fraction, img_size, smooth, target},
     words::Words,
 };
@@ -103,6 +104,8 @@ pub struct PictureArgs {
     /// The folder in --project [default: the project itself]
     #[arg(long, value_name = "NAME", requires = "project", help_heading = "Input and output")]
     name: Option<PathBuf>,
+    #[command(flatten)]
+    shard: ShardArgs,
 }
 
 #[derive(Debug, Args)]
@@ -192,6 +195,8 @@ pub struct PictureChoice {
     /// One frame in so many is taken.
     pub every: NonZeroU32,
     pub output_dir: PathBuf,
+    /// Which part of the pictures this process has, if not all.
+    pub shard: Option<ShardChoice>,
 }
 
 /// Which predictions become detections.
@@ -293,6 +298,7 @@ impl InputArgs {
             flat: false,
             every: NonZeroU32::MIN,
             output_dir: DEFAULT_OUTPUT.into(),
+            shard: None,
         })
     }
 }
@@ -311,7 +317,8 @@ impl PictureArgs {
         });
         let usual = self.inputs.validated(words)?;
         let output_dir = self.output_dir.or(of_project).unwrap_or(usual.output_dir);
-        Ok(PictureChoice { flat: self.flat, every: self.every, output_dir, ..usual })
+        let shard = self.shard.validated()?;
+        Ok(PictureChoice { flat: self.flat, every: self.every, output_dir, shard, ..usual })
     }
 }
 

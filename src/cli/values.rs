@@ -1,6 +1,6 @@
 //! What flags take, and what the library calls it.
 
-use std::ffi::OsStr;
+use std::{collections::BTreeSet, ffi::OsStr};
 
 use anyhow::{Result, bail};
 use clap::{
@@ -12,6 +12,8 @@ use yolo_cam::{Fuse, Method, Target, detect::Spot, geometry::BBox};
 
 use crate::output::{
     RecordReport, RecordedRun,
+    diagnosis::Diagnosis,
+    difference::Difference,
     layouts::{self, LAYOUTS, LayoutSpec},
     reports::{self, REPORTS, ReportSpec},
 };
@@ -95,6 +97,18 @@ pub fn record_report<R: RecordedRun>() -> impl TypedValueParser<Value = &'static
         let is_meant = |report: &&&RecordReport<R>| report.name == name.to_lowercase();
         R::REPORTS.iter().find(is_meant).copied().expect("clap takes no other")
     })
+}
+
+/// Takes the name of a report of any command that has shards.
+pub fn any_report() -> impl TypedValueParser<Value = String> {
+    let own = REPORTS.iter().map(|report| report.name);
+    let recorded = names_of::<Diagnosis>().chain(names_of::<Difference>());
+    let names: BTreeSet<&'static str> = own.chain(recorded).collect();
+    PossibleValuesParser::new(names)
+}
+
+fn names_of<R: RecordedRun>() -> impl Iterator<Item = &'static str> {
+    R::REPORTS.iter().map(|report| report.name)
 }
 
 /// Takes the name of a report in the list.

@@ -10,6 +10,7 @@ mod fate;
 mod interrupt;
 mod labels;
 mod layers;
+mod merge;
 mod methods;
 mod model;
 pub mod noun;
@@ -38,6 +39,7 @@ pub fn run(command: Command) -> Result<Exit> {
         Command::Eval(command) => eval::eval(&command),
         Command::Diagnose(command) => diagnose::diagnose(&command),
         Command::Diff(command) => diff::diff(&command),
+        Command::Merge(command) => merge::merge(&command),
         Command::Explore(command) => explore::explore(*command),
         Command::Export(command) => export::export(&command),
         Command::Methods => methods::methods(),

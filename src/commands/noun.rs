@@ -1,9 +1,11 @@
 //! What the results of a model are called.
 
+use serde::{Deserialize, Serialize};
 use yolo_cam::{Model, families::Aspect};
 
 /// What a model finds in pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Noun {
     /// Boxes.
     Box,

@@ -1,6 +1,6 @@
 //! From what the user says, in names, to what the library takes, in numbers.
 
-use std::{fs, io, path::Path, time::SystemTime};
+use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use yolo_cam::{
 
 use crate::{
     cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE, MapChoice},
-    output::{PictureId, ResultSettings, reports::Heading, utc},
+    output::{PictureId, ResultSettings, now, reports::Heading},
     weights,
 };
 
@@ -138,17 +138,32 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
 /// What the page of a run calls it.
 pub fn heading(model: &Model, method: Method) -> Heading {
     let file = model.path().file_name().unwrap_or(model.path().as_os_str());
-    Heading { model: file.to_string_lossy().into_owned(), method: method.name.to_owned(), date: utc(SystemTime::now()) }
+    Heading { model: file.to_string_lossy().into_owned(), method: method.name.to_owned(), date: now() }
 }
 
 /// What every page says of the run: the version of the program, how it was called, and when.
 pub fn program_and_command() -> [(String, String); 3] {
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    let words = without_shard(std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
     [
         ("program".to_owned(), concat!("yolo-cam ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("command".to_owned(), words.join(" ")),
-        ("date".to_owned(), utc(SystemTime::now())),
+        ("date".to_owned(), now()),
     ]
+}
+
+/// The words of a command line for the whole run, of which a shard may have been asked for.
+fn without_shard(words: impl Iterator<Item = String>) -> Vec<String> {
+    const FLAGS: [&str; 2] = ["--shard", "--shard-by"];
+    let (mut kept, mut is_value) = (Vec::new(), false);
+    for word in words {
+        let is_flag = FLAGS.contains(&word.as_str());
+        let is_both = word.split_once('=').is_some_and(|(flag, _)| FLAGS.contains(&flag));
+        if !is_flag && !is_both && !is_value {
+            kept.push(word);
+        }
+        is_value = is_flag;
+    }
+    kept
 }
 
 /// All that the results of a picture depend on, but for the picture.
@@ -316,6 +331,13 @@ mod tests {
         assert_eq!(digest(&[]), digest(&[]));
         assert_ne!(digest(&["--branch", "one"]), digest(&["--branch", "many"]));
         assert_ne!(digest(&[]), digest(&["--branch", "one"]));
+    }
+
+    #[test]
+    fn a_shard_is_no_part_of_the_command_of_the_whole_run() {
+        let kept = |line: &str| without_shard(line.split(' ').map(str::to_owned)).join(" ");
+        assert_eq!(kept("yolo-cam --shard 1/2 a.jpg --shard-by=size --top 3 --shard=auto"), "yolo-cam a.jpg --top 3");
+        assert_eq!(kept("yolo-cam --top 3"), "yolo-cam --top 3");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is known of each picture, line by line: a run that was stopped goes on from there.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufRead, BufReader},
     marker::PhantomData,
@@ -14,7 +14,10 @@ use serde_json::{Map, Value};
 
 use yolo_cam::files::folder_of;
 
-use crate::output::LineFile;
+use crate::output::{
+    LineFile,
+    shards::{EarlierLines, ShardHead, ShardJournal, ShardLine, Turn},
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -64,16 +67,6 @@ impl<R: Serialize + DeserializeOwned> Records<R> {
         Ok((Self { path: path.to_owned(), settings: settings.clone(), file, record: PhantomData }, records, damaged))
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// All that the figures depend on.
-    pub fn settings(&self) -> &Map<String, Value> {
-        &self.settings
-    }
-
     /// Adds a record.
     pub fn add(&mut self, record: &R) -> Result<()> {
         self.try_add(record).with_context(|| format!("{:?} cannot be written", self.path))
@@ -85,6 +78,72 @@ impl<R: Serialize + DeserializeOwned> Records<R> {
             none => none.insert(replaced::<R>(&self.path, &self.settings, &[])?),
         };
         file.add(record)
+    }
+}
+
+/// Where a run keeps what it finds: in the journal of the whole run, or in that of a shard.
+pub enum Keeper<R> {
+    Whole(Records<R>),
+    Shard(ShardJournal),
+}
+
+impl<R: Serialize + DeserializeOwned> Keeper<R> {
+    /// Goes on with what an earlier run of the shard with this head left in `folder`, if that is wanted and there is something, and returns its
+    /// records with their turns, and how many lines were left out as damaged.
+    ///
+    /// # Errors
+    /// If that was another run, or the journal can't be written.
+    pub fn of_shard(folder: &Path, head: &ShardHead, goes_on: bool) -> Result<(Self, Vec<(Turn, R)>, usize)> {
+        let earlier = if goes_on { EarlierLines::<R>::of_same_run(folder, head)? } else { None };
+        let (lines, damaged) = earlier.map_or_else(Default::default, |earlier| (earlier.lines, earlier.damaged));
+        // The last line of a picture counts.
+        let mut records = BTreeMap::new();
+        for line in lines {
+            if let ShardLine::Done { turn, record } = line {
+                records.insert(turn, record);
+            }
+        }
+        let kept = records.iter().map(|(&turn, record)| ShardLine::Done { turn, record });
+        let journal = ShardJournal::begin(folder, head, kept);
+        let journal = journal.with_context(|| format!("{:?} cannot be written", folder.join(head.file())))?;
+        Ok((Self::Shard(journal), records.into_iter().collect(), damaged))
+    }
+
+    /// Adds a record, whose turn this is in the whole run.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn add(&mut self, turn: Turn, record: &R) -> Result<()> {
+        match self {
+            Self::Whole(records) => records.add(record),
+            Self::Shard(journal) => Self::written(journal, |journal| journal.add(&ShardLine::Done { turn, record })),
+        }
+    }
+
+    /// Adds a picture that failed, where that is kept: in the journal of a shard.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn fail(&mut self, turn: Turn, image: &str, error: &str) -> Result<()> {
+        match self {
+            Self::Whole(_) => Ok(()),
+            Self::Shard(journal) => Self::written(journal, |journal| journal.fail(turn, image, None, error)),
+        }
+    }
+
+    /// Says that all pictures had their turn, where that is kept: in the journal of a shard.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn end(&mut self) -> Result<()> {
+        match self {
+            Self::Whole(_) => Ok(()),
+            Self::Shard(journal) => Self::written(journal, ShardJournal::end),
+        }
+    }
+
+    fn written(journal: &mut ShardJournal, write: impl FnOnce(&mut ShardJournal) -> io::Result<()>) -> Result<()> {
+        write(journal).with_context(|| format!("{:?} cannot be written", journal.path()))
     }
 }
 

@@ -18,10 +18,10 @@ use super::{
     model::{check_size, load_model, note_size, tell_model},
 };
 use crate::{
-    cli::{DetectionChoice, ModelChoice, PictureChoice, Verbosity},
+    cli::{DetectionChoice, ModelChoice, PictureChoice, ShardChoice, Verbosity},
     guard::guarded,
-    inputs::{Search, Source, Unusable, sources},
-    output::{FolderLock, REPORT_FOLDERS},
+    inputs::{Search, Source, Unusable, inputs_of, sources},
+    output::{FolderLock, Inputs, REPORT_FOLDERS, Shard, quoted},
 };
 
 /// A run over pictures.
@@ -61,6 +61,11 @@ impl<'a> Session<'a> {
         check_size(detection.img_size, &model, verbosity < Verbosity::Normal)?;
         if verbosity >= Verbosity::Normal {
             note_size(detection.img_size, &model);
+        }
+        if let Some(ShardChoice { shard, told_by: Some(told_by) }) = &pictures.shard
+            && verbosity >= Verbosity::Normal
+        {
+            say!("note: this is shard {shard}, by {told_by}");
         }
         Ok(Self { model, pictures, offline: choice.offline, verbosity, start })
     }
@@ -107,12 +112,22 @@ impl<'a> Session<'a> {
         sources
     }
 
+    /// Which part of the pictures this process has, if not all.
+    pub fn shard(&self) -> Option<&'a Shard> {
+        self.pictures.shard.as_ref().map(|choice| &choice.shard)
+    }
+
+    /// The same, with what tells the inputs of the whole run from others.
+    pub fn part(&self, sources: &[Result<Source, Unusable>]) -> Option<(Shard, Inputs)> {
+        self.shard().map(|shard| (*shard, inputs_of(sources, self.pictures.every, shard)))
+    }
+
     /// Opens the folder of results. From here on Ctrl-C only asks to stop.
     ///
     /// # Errors
     /// If the folder can't be made, or another run has it.
     pub fn begin(&self) -> Result<FolderLock> {
-        let lock = open_results(&self.pictures.output_dir)?;
+        let lock = open_results(&self.pictures.output_dir, self.shard())?;
         if self.verbosity >= Verbosity::Verbose {
             tell_model(&self.model, self.start);
         }
@@ -168,9 +183,14 @@ pub fn attempt<T>(image: &str, work: impl FnOnce() -> Result<T>) -> Attempt<T> {
 }
 
 /// Makes a folder of results if it is missing, keeps other runs out of it, and removes what a killed run left there.
-pub fn open_results(output_dir: &Path) -> Result<FolderLock> {
+///
+/// `shard`: which part of a run, others of which may be at work there.
+pub fn open_results(output_dir: &Path, shard: Option<&Shard>) -> Result<FolderLock> {
     create_results(output_dir)?;
-    let lock = FolderLock::take(output_dir)?;
+    let lock = match shard {
+        Some(shard) => FolderLock::take_shard(output_dir, shard)?,
+        None => FolderLock::take(output_dir)?,
+    };
     sweep(output_dir);
     REPORT_FOLDERS.iter().for_each(|folder| sweep(&output_dir.join(folder)));
     Ok(lock)
@@ -181,6 +201,16 @@ pub fn create_results(output_dir: &Path) -> Result<()> {
     fs::create_dir_all(output_dir).map_err(|error| {
         anyhow!("output folder {output_dir:?} cannot be created: {error}; use a different --output-dir")
     })
+}
+
+/// Says how the part of a run goes on, once it is done.
+pub fn tell_shard(shard: &Shard, output_dir: &Path, is_stopped: bool) {
+    if is_stopped {
+        say!("shard {shard} was interrupted; --skip-existing goes on");
+    } else {
+        let folder = quoted(&output_dir.display().to_string());
+        say!("shard {shard} is done; once all are, 'yolo-cam merge {folder}' writes the reports");
+    }
 }
 
 /// Says, if the user wants to know, the most memory that this process has held so far, where the system tells (Linux).

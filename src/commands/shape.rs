@@ -37,7 +37,7 @@ struct ShapeReport<'a> {
 /// # Errors
 /// If the output folder or a comparison can't be made. What goes wrong with a file is told, and shows in the exit code.
 pub fn shape(command: &ShapeCommand) -> Result<Exit> {
-    let _lock = open_results(&command.output_dir)?;
+    let _lock = open_results(&command.output_dir, None)?;
     if let Some(points) = &command.points {
         return hull(points, command);
     }

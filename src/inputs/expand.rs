@@ -25,6 +25,13 @@ pub struct Source {
     pub below: PathBuf,
 }
 
+impl Source {
+    /// Whether it is a video or an animation.
+    pub fn has_frames(&self) -> bool {
+        matches!(self.kind, SourceKind::Video | SourceKind::Animation)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
     /// One picture.

@@ -4,10 +4,13 @@ mod animation;
 mod expand;
 mod list;
 mod remote;
+mod shard;
 mod video;
 
 use std::{
     borrow::Cow,
+    iter::{self, Enumerate},
+    mem,
     num::NonZeroU32,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,9 +24,12 @@ use yolo_cam::{
 };
 
 pub use self::expand::{Search, Source, SourceKind, Unusable, sources};
-pub use self::remote::Remote;
 use self::{animation::Animation, video::Video};
-use crate::output::{Namer, PictureId, ResultNames};
+pub use self::{
+    remote::Remote,
+    shard::{inputs_of, own_inputs},
+};
+use crate::output::{Namer, PictureId, ResultNames, Shard, shards::Turn};
 
 /// What all pictures that are in memory may take together.
 pub static PICTURES: Budget = Budget::new(Limits::PICTURE_BYTES);
@@ -32,6 +38,8 @@ pub static PICTURES: Budget = Budget::new(Limits::PICTURE_BYTES);
 pub struct Item {
     /// As messages and reports name it: `clip.mp4#12` for a frame.
     pub image: String,
+    /// When its turn comes in the whole run, of which this process may have a part.
+    pub turn: Turn,
     /// The picture, or in one line why there is none.
     pub content: Result<Picture, String>,
 }
@@ -94,7 +102,9 @@ impl Content {
 
 /// All pictures of a run. Videos are opened when it is their turn, and one frame of them is in memory.
 pub struct Items {
-    sources: vec::IntoIter<Result<Source, Unusable>>,
+    sources: Enumerate<vec::IntoIter<Result<Source, Unusable>>>,
+    /// Of each of them whether it is this process's own; others have names alone.
+    own: Option<Vec<bool>>,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
     /// Of each group of so many frames one is taken.
@@ -105,6 +115,8 @@ pub struct Items {
 
 /// A video or an animation whose turn it is.
 struct OpenFrames {
+    /// Of the next frame.
+    turn: Turn,
     path: PathBuf,
     image: String,
     names: ResultNames,
@@ -113,9 +125,35 @@ struct OpenFrames {
 
 impl Items {
     pub fn new(sources: Vec<Result<Source, Unusable>>, every: NonZeroU32, namer: Namer) -> Self {
-        let has_frames = |source: &Source| matches!(source.kind, SourceKind::Video | SourceKind::Animation);
-        let has_frames = sources.iter().flatten().any(has_frames);
-        Self { total: (!has_frames).then_some(sources.len()), sources: sources.into_iter(), every, namer, open: None }
+        let total = total_of(sources.iter());
+        Self { total, sources: sources.into_iter().enumerate(), own: None, every, namer, open: None }
+    }
+
+    /// Only those of this shard, if it is one. Their names are as in the whole run.
+    pub fn of_shard(mut self, shard: Option<&Shard>) -> Self {
+        let Some(shard) = shard else { return self };
+        let sources: Vec<_> = self.sources.map(|(_, source)| source).collect();
+        let own = own_inputs(&sources, shard);
+        self.total = total_of(sources.iter().zip(&own).filter(|(_, is_own)| **is_own).map(|(source, _)| source));
+        self.sources = sources.into_iter().enumerate();
+        self.own = Some(own);
+        self
+    }
+
+    /// The next input of this process.
+    fn next_source(&mut self) -> Option<(usize, Result<Source, Unusable>)> {
+        loop {
+            let (index, source) = self.sources.next()?;
+            if self.own.as_ref().is_none_or(|own| own[index]) {
+                return Some((index, source));
+            }
+            if let Ok(source) = source {
+                let has_frames = source.has_frames();
+                let name =
+                    if source.kind == SourceKind::Remote { remote::file_name(&source.path) } else { source.path };
+                self.namer.pass(&name, &source.below, has_frames);
+            }
+        }
     }
 
     /// How many there will be; `None` if nobody knows, since there are videos.
@@ -126,21 +164,20 @@ impl Items {
     /// The name of each picture (`clip.mp4#*` for all frames), which it is, and what its results are called, without
     /// looking into any of them.
     pub fn planned(mut self) -> impl Iterator<Item = Result<(String, Option<PictureId>, ResultNames), String>> {
-        let sources = std::mem::take(&mut self.sources);
-        sources.map(move |source| {
-            let source = source.map_err(|unusable| unusable.problem)?;
-            let image = source.path.display().to_string();
-            Ok(match source.kind {
-                SourceKind::Picture | SourceKind::Remote => {
-                    let (id, names) = self.named(&source);
-                    (image, Some(id), names)
-                }
-                SourceKind::Video | SourceKind::Animation => {
-                    let names = self.namer.names_of_frames(&source.path, &source.below);
-                    (format!("{image}#*"), None, names.with_suffix("-NNNNNN"))
-                }
-            })
+        iter::from_fn(move || {
+            let (_, source) = self.next_source()?;
+            Some(source.map_err(|unusable| unusable.problem).map(|source| self.plan(&source)))
         })
+    }
+
+    fn plan(&mut self, source: &Source) -> (String, Option<PictureId>, ResultNames) {
+        let image = source.path.display().to_string();
+        if source.has_frames() {
+            let names = self.namer.names_of_frames(&source.path, &source.below);
+            return (format!("{image}#*"), None, names.with_suffix("-NNNNNN"));
+        }
+        let (id, names) = self.named(source);
+        (image, Some(id), names)
     }
 
     /// Which picture it is, and what its results are called.
@@ -154,7 +191,7 @@ impl Items {
         (id, names)
     }
 
-    fn open(&mut self, source: &Source) -> Result<OpenFrames, String> {
+    fn open(&mut self, index: usize, source: &Source) -> Result<OpenFrames, String> {
         let Source { path, kind, below } = source;
         let every = self.every.get().into();
         let frames: Box<dyn Iterator<Item = _> + Send> = match kind {
@@ -162,25 +199,28 @@ impl Items {
             _ => Box::new(Animation::open(path, every)?),
         };
         let (image, names) = (path.display().to_string(), self.namer.names_of_frames(path, below));
-        Ok(OpenFrames { path: path.to_owned(), image, names, frames })
+        Ok(OpenFrames { turn: Turn(index, 0, 0), path: path.to_owned(), image, names, frames })
     }
 
     fn next_frame(&mut self) -> Option<Item> {
-        let OpenFrames { path, image, names, frames } = self.open.as_mut()?;
+        let OpenFrames { turn, path, image, names, frames } = self.open.as_mut()?;
         let Some(frame) = frames.next() else {
             self.open = None;
             return None;
         };
+        let next = Turn(turn.0, turn.1 + 1, 0);
+        let turn = mem::replace(turn, next);
         Some(match frame {
             Ok((index, picture)) => {
                 let id = PictureId::of(path, Some(index));
                 let names = self.namer.frame(names, index, &id);
                 Item {
                     image: format!("{image}#{index}"),
+                    turn,
                     content: Ok(Picture { content: Content::Frame(picture), id, names }),
                 }
             }
-            Err(problem) => Item { image: image.clone(), content: Err(problem) },
+            Err(problem) => Item { image: image.clone(), turn, content: Err(problem) },
         })
     }
 }
@@ -193,25 +233,39 @@ impl Iterator for Items {
             if let Some(frame) = self.next_frame() {
                 return Some(frame);
             }
-            let source = match self.sources.next()? {
+            let (index, source) = self.next_source()?;
+            let turn = Turn(index, 0, 0);
+            let source = match source {
                 Ok(source) => source,
-                Err(Unusable { input, problem }) => return Some(Item { image: input, content: Err(problem) }),
+                Err(Unusable { input, problem }) => return Some(Item { image: input, turn, content: Err(problem) }),
             };
             let image = source.path.display().to_string();
-            if matches!(source.kind, SourceKind::Picture | SourceKind::Remote) {
+            if !source.has_frames() {
                 let (id, names) = self.named(&source);
                 let content = match source.kind {
                     SourceKind::Remote => Content::Remote(Remote::new(source.path)),
                     _ => Content::File(source.path),
                 };
-                return Some(Item { image, content: Ok(Picture { content, id, names }) });
+                return Some(Item { image, turn, content: Ok(Picture { content, id, names }) });
             }
-            match self.open(&source) {
+            match self.open(index, &source) {
                 Ok(open) => self.open = Some(open),
-                Err(problem) => return Some(Item { image, content: Err(problem) }),
+                Err(problem) => return Some(Item { image, turn, content: Err(problem) }),
             }
         }
     }
+}
+
+/// How many pictures there are, if that is known.
+fn total_of<'a>(sources: impl Iterator<Item = &'a Result<Source, Unusable>>) -> Option<usize> {
+    let mut total = 0;
+    for source in sources {
+        if source.as_ref().is_ok_and(Source::has_frames) {
+            return None;
+        }
+        total += 1;
+    }
+    Some(total)
 }
 
 #[cfg(test)]

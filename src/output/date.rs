@@ -1,11 +1,23 @@
 //! When a run was made, as pages say it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    env,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use time::OffsetDateTime;
 
+/// Now, or the time that `SOURCE_DATE_EPOCH` says, in seconds since 1970: then equal runs have equal pages.
+///
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+pub fn now() -> String {
+    let said = env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.trim().parse().ok());
+    let said = said.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    utc(said.unwrap_or_else(SystemTime::now))
+}
+
 /// A time as `2026-03-01 14:05 UTC`; what is before 1970 is told as its first minute.
-pub fn utc(time: SystemTime) -> String {
+fn utc(time: SystemTime) -> String {
     let time = OffsetDateTime::from(time.max(UNIX_EPOCH));
     let (year, month, day) = time.to_calendar_date();
     format!("{year:04}-{:02}-{day:02} {:02}:{:02} UTC", u8::from(month), time.hour(), time.minute())
@@ -13,8 +25,6 @@ pub fn utc(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -17,9 +17,16 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use yolo_cam::report::CsvRow;
 
-use super::{LineFile, REPORT_FOLDERS, ResultSettings, names::has_result_name};
+use super::{
+    LineFile, REPORT_FOLDERS, ResultSettings,
+    names::{frame_stem, has_result_name},
+    shards::{self, EarlierLines, ShardHead, ShardJournal, ShardLine, Turn},
+};
 
 const FILE: &str = ".yolo-cam.jsonl";
+
+/// Among the facts in the head of a shard's journal: the settings as the journal of the whole run has them.
+pub const SETTINGS: &str = "settings";
 
 /// A picture, and the state of its file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +53,11 @@ impl PictureId {
             size: found.map_or(0, |found| found.len()),
             modified: modified.map_or(0, |age| age.as_nanos() as u64),
         }
+    }
+
+    /// Its number, if it is one of a video or an animation.
+    pub fn frame(&self) -> Option<u64> {
+        self.frame
     }
 
     /// The same file, whatever is in it.
@@ -111,12 +123,18 @@ impl KnownStems {
         self.0.get(&picture.place()).map(String::as_str)
     }
 
+    /// What those of the frames of a video have in common.
+    pub fn of_frames(&self, video: &PictureId) -> Option<&str> {
+        let frames = self.0.iter().filter(|((path, _), _)| *path == video.path);
+        frames.filter_map(|((_, frame), stem)| stem.strip_suffix(&frame_stem("", (*frame)?))).min()
+    }
+
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.values().map(String::as_str)
     }
 }
 
-/// The journal of one folder.
+/// The journal of one folder, or that of a shard there.
 #[derive(Default)]
 pub struct Journal {
     folder: PathBuf,
@@ -125,9 +143,16 @@ pub struct Journal {
     stems: KnownStems,
     /// By digest.
     settings: BTreeMap<String, ResultSettings>,
+    /// Of a shard, by stem, when the turn of each picture comes in the run that goes on; others are of a run before.
+    turns: HashMap<String, Turn>,
     /// To which lines are added; `None` before the first, and once it can't be written.
-    file: Option<LineFile>,
+    file: Option<JournalFile>,
     damaged: usize,
+}
+
+enum JournalFile {
+    Whole(LineFile),
+    Shard(ShardJournal),
 }
 
 impl Journal {
@@ -148,6 +173,41 @@ impl Journal {
             }
         }
         journal
+    }
+
+    /// Reads the journal of the shard with this head; an empty one where there is none. `goes_on`: whether what it made counts.
+    ///
+    /// # Errors
+    /// If it is to go on, and is of another run.
+    pub fn read_shard(folder: &Path, head: &ShardHead, goes_on: bool) -> anyhow::Result<Self> {
+        let mut journal = Self { folder: folder.to_owned(), ..Self::default() };
+        let earlier = match goes_on {
+            true => EarlierLines::of_same_run(folder, head)?,
+            // One that can't be read is replaced.
+            false => EarlierLines::read(&folder.join(head.file())).unwrap_or_default(),
+        };
+        if let Some(earlier) = earlier {
+            journal.take_lines(earlier, goes_on);
+        }
+        Ok(journal)
+    }
+
+    fn take_lines(&mut self, earlier: EarlierLines<Entry>, goes_on: bool) {
+        self.damaged = earlier.damaged;
+        let settings = earlier.head.facts.get(SETTINGS).and_then(|settings| ResultSettings::deserialize(settings).ok());
+        self.settings.extend(settings.map(|settings| (settings.digest(), settings)));
+        for line in earlier.lines {
+            match line {
+                ShardLine::Planned { turn, record } | ShardLine::Done { turn, record } => {
+                    if goes_on {
+                        self.turns.insert(record.stem.clone(), turn);
+                    }
+                    self.insert(record);
+                }
+                ShardLine::Older { record } => self.insert(record),
+                ShardLine::Head(_) | ShardLine::Failed { .. } | ShardLine::End => {}
+            }
+        }
     }
 
     fn insert(&mut self, mut entry: Entry) {
@@ -201,19 +261,43 @@ impl Journal {
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn start(&mut self, settings: Option<&ResultSettings>) -> io::Result<()> {
+    pub fn start<'a>(&mut self, settings: impl IntoIterator<Item = &'a ResultSettings>) -> io::Result<()> {
+        let used: HashSet<&String> = self.entries.values().map(|entry| &entry.settings).collect();
+        self.settings.retain(|digest, _| used.contains(digest));
+        self.settings.extend(settings.into_iter().map(|settings| (settings.digest(), settings.clone())));
+        self.forget_what_is_gone();
+        let settings = self.settings.values().map(|settings| Line::Settings { settings: Cow::Borrowed(settings) });
+        let lines = settings.chain(self.sorted().into_iter().map(|entry| Line::Entry(Cow::Borrowed(entry))));
+        self.file = Some(JournalFile::Whole(LineFile::replace(&self.folder.join(FILE), lines.map(WithoutNulls))?));
+        Ok(())
+    }
+
+    /// The same for the shard with this head.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn start_shard(&mut self, head: &ShardHead) -> io::Result<()> {
+        self.forget_what_is_gone();
+        let line = |entry: &Entry| -> io::Result<_> {
+            let turn = self.turns.get(&entry.stem).copied();
+            Ok(shard_line(turn, entry.files.is_some(), compact(entry)?))
+        };
+        let lines = self.sorted().into_iter().map(line).collect::<io::Result<Vec<_>>>()?;
+        self.file = Some(JournalFile::Shard(ShardJournal::begin(&self.folder, head, lines)?));
+        Ok(())
+    }
+
+    fn forget_what_is_gone(&mut self) {
         for entry in self.entries.values_mut() {
             entry.older.retain(|file| self.folder.join(file).exists());
         }
-        let used: HashSet<&String> = self.entries.values().map(|entry| &entry.settings).collect();
-        self.settings.retain(|digest, _| used.contains(digest));
-        self.settings.extend(settings.map(|settings| (settings.digest(), settings.clone())));
+    }
+
+    /// By stem.
+    fn sorted(&self) -> Vec<&Entry> {
         let mut entries: Vec<&Entry> = self.entries.values().collect();
         entries.sort_by(|a, b| a.stem.cmp(&b.stem));
-        let settings = self.settings.values().map(|settings| Line::Settings { settings: Cow::Borrowed(settings) });
-        let lines = settings.chain(entries.into_iter().map(|entry| Line::Entry(Cow::Borrowed(entry))));
-        self.file = Some(LineFile::replace(&self.folder.join(FILE), lines.map(WithoutNulls))?);
-        Ok(())
+        entries
     }
 
     /// Adds a line.
@@ -221,13 +305,73 @@ impl Journal {
     /// # Errors
     /// If it can't be written; then nothing more is.
     pub fn add(&mut self, entry: Entry) -> io::Result<()> {
-        self.insert(entry.clone());
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let added = file.add(&WithoutNulls(Line::Entry(Cow::Borrowed(&self.entries[&entry.stem]))));
+        let stem = entry.stem.clone();
+        self.insert(entry);
+        let (entry, turn) = (&self.entries[&stem], self.turns.get(&stem).copied());
+        let added = match &mut self.file {
+            None => Ok(()),
+            Some(JournalFile::Whole(file)) => file.add(&WithoutNulls(Line::Entry(Cow::Borrowed(entry)))),
+            Some(JournalFile::Shard(journal)) => {
+                compact(entry).and_then(|record| journal.add(&shard_line(turn, entry.files.is_some(), record)))
+            }
+        };
         if added.is_err() {
             self.file = None;
         }
         added
+    }
+
+    /// Adds a line whose turn in the whole run this is.
+    ///
+    /// # Errors
+    /// As [`Journal::add`].
+    pub fn add_at(&mut self, turn: Turn, entry: Entry) -> io::Result<()> {
+        if let Some(JournalFile::Shard(_)) = self.file {
+            self.turns.insert(entry.stem.clone(), turn);
+        }
+        self.add(entry)
+    }
+
+    /// Adds a line, and does not keep it in memory.
+    ///
+    /// # Errors
+    /// As [`Journal::add`].
+    pub fn pass(&mut self, entry: Entry) -> io::Result<()> {
+        let (stem, place) = (entry.stem.clone(), entry.picture.place());
+        let added = self.add(entry);
+        self.entries.remove(&stem);
+        self.stems.0.remove(&place);
+        added
+    }
+
+    /// Adds a picture that failed, where that is kept: in the journal of a shard. `frame`: its number, if it is one.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn fail(&mut self, turn: Turn, image: &str, frame: Option<u64>, error: &str) -> io::Result<()> {
+        match &mut self.file {
+            Some(JournalFile::Shard(journal)) => journal.fail(turn, image, frame, error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that all pictures had their turn, where that is kept: in the journal of a shard.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn end(&mut self) -> io::Result<()> {
+        match &mut self.file {
+            Some(JournalFile::Shard(journal)) => journal.end(),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn shard_line(turn: Option<Turn>, is_complete: bool, record: Value) -> ShardLine<Value> {
+    match turn {
+        None => ShardLine::Older { record },
+        Some(turn) if is_complete => ShardLine::Done { turn, record },
+        Some(turn) => ShardLine::Planned { turn, record },
     }
 }
 
@@ -244,10 +388,14 @@ struct WithoutNulls<'a>(Line<'a>);
 
 impl Serialize for WithoutNulls<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut value = serde_json::to_value(&self.0).map_err(serde::ser::Error::custom)?;
-        drop_nulls(&mut value);
-        value.serialize(serializer)
+        compact(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
+}
+
+fn compact(value: &impl Serialize) -> io::Result<Value> {
+    let mut value = serde_json::to_value(value)?;
+    drop_nulls(&mut value);
+    Ok(value)
 }
 
 /// Most columns of most rows are empty, and a missing one is read as that.
@@ -274,21 +422,33 @@ pub struct Results {
 impl Results {
     /// Those in `folder`.
     pub fn in_folder(folder: &Path) -> Self {
-        let journal = Journal::read(folder);
-        let mut results = Self {
-            has_reports: [FILE, "eval.jsonl", "compare.jsonl", "diagnose.jsonl", "diff.jsonl"]
-                .iter()
-                .any(|name| folder.join(name).exists()),
-            ..Self::default()
-        };
-        for entry in journal.entries.into_values() {
-            match entry.files {
-                Some(files) => results.files.extend(files),
-                None => results.unfinished.push(entry.stem),
+        let of_runs = [FILE, "eval.jsonl", "compare.jsonl", "diagnose.jsonl", "diff.jsonl"];
+        let mut results =
+            Self { has_reports: of_runs.iter().any(|name| folder.join(name).exists()), ..Self::default() };
+        results.take(Journal::read(folder));
+        let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        for name in names.map(|name| name.to_string_lossy().into_owned()).filter(|name| shards::is_journal(name)) {
+            results.has_reports = true;
+            if !shards::is_journal_of(&name, shards::EXPLAIN) {
+                continue;
             }
-            results.files.extend(entry.older);
+            if let Ok(Some(lines)) = EarlierLines::read(&folder.join(name)) {
+                let mut journal = Journal { folder: folder.to_owned(), ..Journal::default() };
+                journal.take_lines(lines, false);
+                results.take(journal);
+            }
         }
         results
+    }
+
+    fn take(&mut self, journal: Journal) {
+        for entry in journal.entries.into_values() {
+            match entry.files {
+                Some(files) => self.files.extend(files),
+                None => self.unfinished.push(entry.stem),
+            }
+            self.files.extend(entry.older);
+        }
     }
 
     /// Whether the file with this name is a result.

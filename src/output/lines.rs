@@ -78,7 +78,7 @@ impl Sink<Told<'_>> for JsonLines {
                 let (image, files) = (Some(ImagePath { path: &entry.image }), [entry.first_file(&self.folder)]);
                 self.write(&Line { status: "skipped", image, files: &files, error: None, record: None });
             }
-            Told::Failed { image, error } => {
+            Told::Failed { image, error, .. } => {
                 let (image, error) = (Some(ImagePath { path: image }), Some(*error));
                 self.write(&Line { status: "failed", image, files: &[], error, record: None });
             }

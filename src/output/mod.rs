@@ -17,12 +17,13 @@ pub mod reports;
 mod result;
 mod settings;
 mod shapes;
+pub mod shards;
 mod shell;
 
 use std::{fmt, path::PathBuf};
 
 pub use self::{
-    date::utc,
+    date::now,
     journal::{Entry, Journal, PictureId, Results},
     line_file::LineFile,
     lines::JsonLines,
@@ -30,10 +31,11 @@ pub use self::{
     maps::write_maps,
     namer::Namer,
     names::{FORMATS, ResultNames},
-    page::{BASE_STYLE, embedded, url_path, write_page},
+    page::{BASE_STYLE, embedded, path_of_url, url_path, write_page},
     result::{Explained, Finished, Verified, group_name},
     settings::ResultSettings,
     shapes::write_shapes,
+    shards::{Inputs, Shard, ShardBy},
     shell::quoted,
 };
 

@@ -32,6 +32,20 @@ pub(super) fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// At least so many digits have the numbers of frames.
+pub(super) const DIGITS: usize = 6;
+
+/// The stem of a frame of the video with this stem.
+pub(super) fn frame_stem(video: &str, index: u64) -> String {
+    format!("{video}-{index:0DIGITS$}")
+}
+
+/// The stem of the video, if this is like that of a frame.
+pub(super) fn before_number(stem: &str) -> Option<&str> {
+    let (video, number) = stem.rsplit_once('-')?;
+    (number.len() >= DIGITS && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(video)
+}
+
 /// The files of one picture's result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultNames {

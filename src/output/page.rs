@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 use yolo_cam::files::write_atomically;
 
@@ -18,6 +18,11 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// A relative path as a URL.
 pub fn url_path(path: &str) -> String {
     path.split('/').map(|name| utf8_percent_encode(name, RESERVED).to_string()).collect::<Vec<_>>().join("/")
+}
+
+/// The path that such a URL is of.
+pub fn path_of_url(url: &str) -> String {
+    percent_decode_str(url).decode_utf8_lossy().into_owned()
 }
 
 /// Writes a page that scripts make of its data, all of it in one file. `template`: with the marks `{{STYLE}}`, `{{DATA}}` and `{{SCRIPT}}`,

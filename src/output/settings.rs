@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Values by the names that messages give them.
@@ -13,6 +14,11 @@ pub struct ResultSettings(BTreeMap<String, String>);
 impl ResultSettings {
     pub fn new<const N: usize>(values: [(&str, String); N]) -> Self {
         Self(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    /// As JSON.
+    pub fn values(&self) -> Map<String, Value> {
+        self.0.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
     }
 
     /// Tells these from all others.

@@ -1,14 +1,20 @@
 //! `report.csv`: a run as a table, one row for each box.
 
-use std::{borrow::Cow, io, path::Path};
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, BufReader, Seek},
+    path::{Path, PathBuf},
+};
 
+use csv::ByteRecord;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Record;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     eval::{Verdict, Word},
-    files::write_atomically,
+    files::{folder_of, write_atomically},
     shape::ShapeNumbers,
 };
 
@@ -219,23 +225,72 @@ impl CsvRow {
     }
 }
 
-/// Writes the table of a run. If any of its boxes has a mask, three columns behind the others are about masks; if the map of any
-/// was verified, the last three are about that.
+/// The table of a run. If any of its boxes has a mask, three columns behind the others are about masks; if the map of any was verified, the
+/// last three are about that.
 ///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn write_rows(path: &Path, rows: &[CsvRow]) -> Result<()> {
-    let has_masks = rows.iter().any(|row| row.masks.is_some());
-    let has_verdicts = rows.iter().any(|row| row.verify.is_some());
-    let plain = |row: &CsvRow| CsvRow { masks: None, verify: None, ..row.clone() };
-    let masks = |row: &CsvRow| row.masks.clone().unwrap_or_default();
-    let verify = |row: &CsvRow| row.verify.clone().unwrap_or_default();
-    let rows = rows.iter();
-    match (has_masks, has_verdicts) {
-        (false, false) => write_csv(path, &rows.map(plain).collect::<Vec<_>>()),
-        (true, false) => write_csv(path, &rows.map(|row| (plain(row), masks(row))).collect::<Vec<_>>()),
-        (false, true) => write_csv(path, &rows.map(|row| (plain(row), verify(row))).collect::<Vec<_>>()),
-        (true, true) => write_csv(path, &rows.map(|row| (plain(row), masks(row), verify(row))).collect::<Vec<_>>()),
+/// Rows are in a temporary file until all of them are known, so that memory does not depend on how many there are.
+pub struct RowTable {
+    path: PathBuf,
+    /// With all columns.
+    rows: csv::Writer<File>,
+    count: usize,
+    has_masks: bool,
+    has_verdicts: bool,
+}
+
+impl RowTable {
+    /// A table that will be at `path`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn new(path: &Path) -> Result<Self> {
+        let file = folder_of(path).and_then(tempfile::tempfile_in).map_err(Error::io(path))?;
+        let (rows, path) = (csv::Writer::from_writer(file), path.to_owned());
+        Ok(Self { path, rows, count: 0, has_masks: false, has_verdicts: false })
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn add(&mut self, row: &CsvRow) -> Result<()> {
+        self.count += 1;
+        self.has_masks |= row.masks.is_some();
+        self.has_verdicts |= row.verify.is_some();
+        let plain = CsvRow { masks: None, verify: None, ..row.clone() };
+        let all = (plain, row.masks.clone().unwrap_or_default(), row.verify.clone().unwrap_or_default());
+        self.rows.serialize(all).map_err(|error| Error::io(&self.path)(io::Error::other(error)))
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn close(self) -> Result<()> {
+        const MASKS: usize = 3;
+        const VERDICTS: usize = 3;
+        let Self { path, rows, count, has_masks, has_verdicts } = self;
+        if count == 0 {
+            return write_csv::<CsvRow>(&path, &[]);
+        }
+        let file = rows.into_inner().map_err(|error| Error::io(&path)(error.into_error()))?;
+        write_atomically(&path, |out| {
+            (&file).rewind()?;
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(&file));
+            let mut writer = csv::Writer::from_writer(out);
+            let mut row = ByteRecord::new();
+            while reader.read_byte_record(&mut row).map_err(io::Error::other)? {
+                let plain = row.len() - MASKS - VERDICTS;
+                let is_wanted = |column: usize| match column {
+                    _ if column < plain => true,
+                    _ if column < plain + MASKS => has_masks,
+                    _ => has_verdicts,
+                };
+                let cells = row.iter().enumerate().filter(|(column, _)| is_wanted(*column)).map(|(_, cell)| cell);
+                writer.write_record(cells).map_err(io::Error::other)?;
+            }
+            writer.flush()
+        })
     }
 }
 
@@ -265,6 +320,12 @@ pub fn write_csv<Row: Serialize + Default>(path: &Path, rows: &[Row]) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn write_rows(path: &Path, rows: &[CsvRow]) -> Result<()> {
+        let mut table = RowTable::new(path)?;
+        rows.iter().try_for_each(|row| table.add(row))?;
+        table.close()
+    }
 
     fn rows_of(path: &Path) -> Vec<CsvRow> {
         csv::Reader::from_path(path).unwrap().into_deserialize().map(Result::unwrap).collect()

@@ -10,7 +10,7 @@ mod raw;
 mod record;
 
 pub use self::{
-    csv::{Cell, CsvRow, write_csv, write_rows},
+    csv::{Cell, CsvRow, RowTable, write_csv},
     json::{write_json, write_value},
     mask::MaskEntry,
     picture::{DEFAULT_QUALITY, jpeg_bytes, max_side, write_picture},

@@ -6,15 +6,16 @@ use yolo_cam::{diagnose::ErrorKind, text::printable};
 use super::super::{
     labels::tell_unlabelled,
     noun::pictures,
-    recorded::{End, Record},
+    recorded::{End, Ledger, Record},
     stdout::{print, write_table},
 };
 use crate::{
-    cli::DiagnoseCommand,
     exit::Exit,
     output::{
-        PictureId,
-        diagnosis::{Case, Findings, LEAST_CONFIDENCE, PictureRecord, RunFacts, Summary, Summing, told},
+        PictureId, RecordReport,
+        diagnosis::{Case, Diagnosis, Findings, LEAST_CONFIDENCE, PictureRecord, RunFacts, Summary, Summing, told},
+        path_of_url,
+        reports::gallery::CardFiles,
     },
 };
 
@@ -35,45 +36,51 @@ impl Record for PictureRecord {
     fn in_short(&self) -> String {
         counted(&self.cases)
     }
+
+    fn files(&self) -> Vec<String> {
+        let maps = self.cases.iter().filter_map(|case| case.map.as_deref());
+        self.files.iter().flat_map(CardFiles::urls).chain(maps).map(path_of_url).collect()
+    }
 }
 
-pub struct DiagnoseLedger<'a> {
-    command: &'a DiagnoseCommand,
-    names: &'a [String],
-    run: &'a RunFacts,
+pub struct DiagnoseLedger {
+    run: RunFacts,
     summing: Summing,
     /// What the reports need of each picture: all but the boxes, of which there may be hundreds, and the portraits.
     records: Vec<PictureRecord>,
 }
 
-impl<'a> DiagnoseLedger<'a> {
-    /// `names`: of the classes.
-    pub fn new(command: &'a DiagnoseCommand, names: &'a [String], run: &'a RunFacts) -> Self {
-        Self { command, names, run, summing: Summing::default(), records: Vec::new() }
+impl Ledger for DiagnoseLedger {
+    type Run = Diagnosis;
+    type Facts = RunFacts;
+
+    fn new(run: RunFacts) -> Self {
+        Self { run, summing: Summing::default(), records: Vec::new() }
     }
 
-    pub fn keep(&mut self, mut record: PictureRecord) {
+    fn keep(&mut self, mut record: PictureRecord) {
         self.summing.add(&record);
         record.found = Vec::new();
         record.cases.iter_mut().for_each(|case| case.portrait = None);
         self.records.push(record);
     }
 
-    /// Writes the reports, and tells the result.
-    pub fn close(&self, end: &End<PictureRecord>) -> Exit {
-        let summary = self.summing.summary(self.command.maps.method_options.seed);
+    fn close(&self, end: &End, reports: &[&RecordReport<Diagnosis>]) -> Exit {
+        let summary = self.summing.summary(self.run.seed);
         tell_unlabelled(summary.pictures, summary.unlabelled);
         let findings = Findings {
-            run: self.run,
+            run: &self.run,
             summary: &summary,
-            names: self.names,
+            names: &self.run.names,
             failed: &end.failed,
-            settings: end.journal.settings(),
-            records: end.journal.path(),
+            settings: &end.settings,
+            records: &end.records,
         };
-        end.close(&self.command.reports, &findings, &self.records, || self.show(&summary))
+        end.close(reports, &findings, &self.records, || self.show(&summary))
     }
+}
 
+impl DiagnoseLedger {
     /// The figures to stdout.
     fn show(&self, summary: &Summary) -> Result<()> {
         let percent = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{:.1}", value * 100.0));
@@ -115,7 +122,7 @@ impl<'a> DiagnoseLedger<'a> {
             if !summary.suspicions.is_empty() {
                 writeln!(out, "\nLook at these first:")?;
             }
-            summary.suspicions.iter().try_for_each(|one| writeln!(out, "  {}", printable(&told(one, self.names))))
+            summary.suspicions.iter().try_for_each(|one| writeln!(out, "  {}", printable(&told(one, &self.run.names))))
         })?;
         Ok(())
     }

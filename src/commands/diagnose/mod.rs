@@ -20,9 +20,10 @@ use self::{
 };
 use super::{
     labels::{expect_some, open_labels},
+    merge::Wanted,
     model::warn_of_target,
     options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command, verify_options},
-    recorded::Start,
+    recorded::{self, Ledger, Plan, Start},
     session::{Session, tell_memory, threads, workers},
 };
 use crate::{
@@ -31,9 +32,10 @@ use crate::{
     inputs::{Items, Picture},
     output::{
         Namer,
-        diagnosis::{FOLDER, RunFacts},
+        diagnosis::{Diagnosis, FOLDER, RunFacts},
         quoted,
         reports::gallery::GalleryPictures,
+        shards::Parts,
     },
     weights,
 };
@@ -63,27 +65,36 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
     if is_talkative {
         session.tell_choices(method, command.maps.target_layers.as_deref(), &options.detect);
     }
-    let start = Start::new(
-        (output_dir, "diagnose"),
-        &settings(command, model)?,
-        command.skip_existing,
-        &command.reports,
-        command.verbosity,
-    )?;
-    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
-    let count = workers(command.jobs, method.runs_again() || command.verify.is_some(), items.total());
     let run = facts(command, model, &options, &labels)?;
+    let plan = Plan {
+        folder: output_dir,
+        name: "diagnose",
+        settings: settings(command, model)?,
+        goes_on: command.skip_existing,
+        reports: command.reports.iter().map(|report| report.name.to_owned()).collect(),
+        verbosity: command.verbosity,
+    };
+    let shard = session.shard();
+    let start = Start::new::<Diagnosis>(&plan, session.part(&sources), &run)?;
+    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None)).of_shard(shard);
+    let count = workers(command.jobs, method.runs_again() || command.verify.is_some(), items.total());
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
     let verify = command.verify.map(|steps| verify_options(steps, &command.maps.method_options));
     let task = Task { options: &options, labels: &labels, verify, pictures: pictures.as_ref() };
     let crew = crew(model, count, task)?;
-    let mut ledger = DiagnoseLedger::new(command, model.names(), &run);
+    let mut ledger = DiagnoseLedger::new(run);
     let workers = crew.into_iter().map(|mut worker| {
         move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
     });
-    let end = start.run(items, Some(&labels), workers.collect(), |record| ledger.keep(record));
-    let exit = ledger.close(&end);
+    let workers = workers.collect();
+    let exit = match shard {
+        Some(shard) => start.run(items, Some(&labels), workers, |_| {}).close_shard(shard, &plan),
+        None => {
+            let ran = start.run(items, Some(&labels), workers, |record| ledger.keep(record));
+            ledger.close(&ran.end(plan), &command.reports)
+        }
+    };
     tell_memory(command.verbosity);
     Ok(exit)
 }
@@ -149,7 +160,17 @@ fn facts(
         category_ids: (0..model.names().len())
             .map(|class| labels.category_id(class).cloned().unwrap_or_else(|| Value::from(class)))
             .collect(),
+        names: model.names().to_vec(),
+        seed: command.maps.method_options.seed,
     })
+}
+
+/// Writes the reports of a run whose pictures were diagnosed in shards.
+///
+/// # Errors
+/// If a shard's journal or results can't be read.
+pub fn merge(parts: &mut Parts, wanted: &Wanted) -> Result<Exit> {
+    recorded::merge::<DiagnoseLedger>(parts, wanted)
 }
 
 /// `count` workers, which share the model's weights and the threads.

@@ -8,15 +8,16 @@ use yolo_cam::{eval::Mean, text::printable};
 use super::super::{
     labels::tell_unlabelled,
     noun::pictures,
-    recorded::{End, Record},
+    recorded::{End, Ledger, Record},
     stdout::{print, write_table},
 };
 use crate::{
-    cli::DiffCommand,
     exit::Exit,
     output::{
-        PictureId,
-        difference::{Change, Findings, PictureDifference, RunFacts, Summary, Summing},
+        PictureId, RecordReport,
+        difference::{Change, Difference, Findings, PictureDifference, RunFacts, Summary, Summing},
+        path_of_url,
+        reports::gallery::CardFiles,
     },
 };
 
@@ -37,41 +38,47 @@ impl Record for PictureDifference {
     fn in_short(&self) -> String {
         counted(self)
     }
+
+    fn files(&self) -> Vec<String> {
+        let maps = self.things.iter().flat_map(|thing| [&thing.old.map, &thing.new.map]).flatten();
+        self.files.iter().flat_map(CardFiles::urls).chain(maps.map(String::as_str)).map(path_of_url).collect()
+    }
 }
 
-pub struct DiffLedger<'a> {
-    command: &'a DiffCommand,
-    names: &'a [String],
-    run: &'a RunFacts,
+pub struct DiffLedger {
+    run: RunFacts,
     summing: Summing,
     records: Vec<PictureDifference>,
 }
 
-impl<'a> DiffLedger<'a> {
-    /// `names`: of the classes of both models.
-    pub fn new(command: &'a DiffCommand, names: &'a [String], run: &'a RunFacts) -> Self {
-        Self { command, names, run, summing: Summing::default(), records: Vec::new() }
+impl Ledger for DiffLedger {
+    type Run = Difference;
+    type Facts = RunFacts;
+
+    fn new(run: RunFacts) -> Self {
+        Self { run, summing: Summing::default(), records: Vec::new() }
     }
 
-    pub fn keep(&mut self, record: PictureDifference) {
+    fn keep(&mut self, record: PictureDifference) {
         self.summing.add(&record);
         self.records.push(record);
     }
 
-    /// Writes the reports, and tells the result.
-    pub fn close(&self, end: &End<PictureDifference>) -> Exit {
-        let summary = self.summing.summary(self.command.maps.method_options.seed);
+    fn close(&self, end: &End, reports: &[&RecordReport<Difference>]) -> Exit {
+        let summary = self.summing.summary(self.run.seed);
         tell_unlabelled(summary.pictures, summary.unlabelled);
         let findings = Findings {
-            run: self.run,
+            run: &self.run,
             summary: &summary,
-            names: self.names,
+            names: &self.run.names,
             failed: &end.failed,
-            settings: end.journal.settings(),
+            settings: &end.settings,
         };
-        end.close(&self.command.reports, &findings, &self.records, || self.show(&summary))
+        end.close(reports, &findings, &self.records, || self.show(&summary))
     }
+}
 
+impl DiffLedger {
     /// The figures to stdout.
     fn show(&self, summary: &Summary) -> Result<()> {
         print(|out| {
@@ -97,7 +104,7 @@ impl<'a> DiffLedger<'a> {
         heads.extend(["HEAT MOVED [95 %]", "NOISE", "RANK CORR.", "NOISE", "ON THE OBJECT"]);
         let mut table = vec![heads.into_iter().map(str::to_owned).collect::<Vec<_>>()];
         for group in &summary.groups {
-            let name = group.class_id.map_or("all", |class| self.names[class].as_str());
+            let name = group.class_id.map_or("all", |class| self.run.names[class].as_str());
             let mut row =
                 vec![printable(name), group.lost.to_string(), group.gained.to_string(), group.kept.to_string()];
             if self.run.has_labels {
@@ -127,7 +134,7 @@ impl<'a> DiffLedger<'a> {
                 writeln!(
                     out,
                     "the evidence for {} moved more than noise does: heat on the object went from {old} to {new}",
-                    printable(&self.names[class])
+                    printable(&self.run.names[class])
                 )?;
             }
         }

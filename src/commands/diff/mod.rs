@@ -3,7 +3,7 @@
 mod ledger;
 mod worker;
 
-use std::{iter, time::SystemTime};
+use std::iter;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -18,9 +18,10 @@ use self::{
 };
 use super::{
     labels::{expect_some, open_labels},
+    merge::Wanted,
     model::{check_size, load_model, note_size, warn_of_target},
     options::{case_options, class_id, detect_options, labels_sha256, layer_paths, program_and_command},
-    recorded::Start,
+    recorded::{self, Ledger, Plan, Start},
     session::{Session, tell_memory, threads, workers},
 };
 use crate::{
@@ -29,10 +30,10 @@ use crate::{
     inputs::{Items, Picture},
     output::{
         Namer,
-        difference::{FOLDER, RunFacts},
-        quoted,
+        difference::{Difference, FOLDER, RunFacts},
+        now, quoted,
         reports::gallery::GalleryPictures,
-        utc,
+        shards::Parts,
     },
     weights,
 };
@@ -67,25 +68,34 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
     let output_dir = &command.pictures.output_dir;
     let _lock = session.begin()?;
     let run = facts(command, &models, &names)?;
-    let start = Start::new(
-        (output_dir, "diff"),
-        &settings(command, &models)?,
-        command.skip_existing,
-        &command.reports,
-        command.verbosity,
-    )?;
-    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None));
+    let plan = Plan {
+        folder: output_dir,
+        name: "diff",
+        settings: settings(command, &models)?,
+        goes_on: command.skip_existing,
+        reports: command.reports.iter().map(|report| report.name.to_owned()).collect(),
+        verbosity: command.verbosity,
+    };
+    let shard = session.shard();
+    let start = Start::new::<Difference>(&plan, session.part(&sources), &run)?;
+    let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None)).of_shard(shard);
     let count = workers(command.jobs, command.maps.method.runs_again(), items.total());
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
     let task = Task { labels: labels.as_ref(), pictures: pictures.as_ref() };
     let crew = crew(command, &models, &names, count, task)?;
-    let mut ledger = DiffLedger::new(command, &names, &run);
+    let mut ledger = DiffLedger::new(run);
     let workers = crew.into_iter().map(|mut worker| {
         move |picture: Picture, label_text: Option<String>, image: &str| worker.work(picture, label_text, image)
     });
-    let end = start.run(items, labels.as_ref(), workers.collect(), |record| ledger.keep(record));
-    let exit = ledger.close(&end);
+    let workers = workers.collect();
+    let exit = match shard {
+        Some(shard) => start.run(items, labels.as_ref(), workers, |_| {}).close_shard(shard, &plan),
+        None => {
+            let ran = start.run(items, labels.as_ref(), workers, |record| ledger.keep(record));
+            ledger.close(&ran.end(plan), &command.reports)
+        }
+    };
     tell_memory(command.verbosity);
     Ok(exit)
 }
@@ -183,16 +193,27 @@ fn facts(command: &DiffCommand, models: &[&Model], names: &[String]) -> Result<R
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     Ok(RunFacts {
         models: [path(old), path(new)],
-        date: utc(SystemTime::now()),
+        date: now(),
         settings: program_and_command().into_iter().chain(settings).collect(),
         commands: [line(old)?, line(new)?],
         own_classes: [own(old, true), own(new, false)],
         noise: match command.noise {
             Some(_) => "from the old model to another training of it",
             None => "within the old model, from its best prediction of an object to its second-best",
-        },
+        }
+        .to_owned(),
         has_labels: command.labels.is_given(),
+        names: names.to_vec(),
+        seed: command.maps.method_options.seed,
     })
+}
+
+/// Writes the reports of a run whose pictures were looked at in shards.
+///
+/// # Errors
+/// If a shard's journal or results can't be read.
+pub fn merge(parts: &mut Parts, wanted: &Wanted) -> Result<Exit> {
+    recorded::merge::<DiffLedger>(parts, wanted)
 }
 
 /// `count` workers, which share the models' weights and the threads.

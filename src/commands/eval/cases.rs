@@ -1,7 +1,7 @@
 //! Pictures of the best and the worst cases, which the page shows.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -48,7 +48,18 @@ impl CasePictures {
 
     /// Removes the pictures of an earlier run, which another page showed; whatever else is there stays.
     pub fn remove_all(&self) -> Result<()> {
-        remove_pictures(&self.folder)
+        remove_pictures(&self.folder, &HashSet::new())
+    }
+
+    /// Removes those that are not shown.
+    pub fn remove_others(&self) -> Result<()> {
+        remove_pictures(&self.folder, &self.files().map(|(_, file)| file).collect())
+    }
+
+    /// The pictures that are shown: of which picture of the run each is, and its name in the folder.
+    pub fn files(&self) -> impl Iterator<Item = (&str, String)> {
+        let cases = self.shown.iter().flat_map(|(explainer, cases)| cases.iter().map(move |case| (explainer, case)));
+        cases.map(|(explainer, case)| (case.image.as_str(), file_name(explainer, case)))
     }
 
     /// Takes a case in if it is among the best or the worst so far; the picture of the one that has to go is removed.
@@ -57,7 +68,11 @@ impl CasePictures {
             return false;
         }
         let shown = self.shown.entry(explainer.clone()).or_default();
-        let before = |other: &Case| other.overall().total_cmp(&case.overall()).is_lt();
+        // Which of equal ones are shown does not depend on which was done first.
+        let place = |case: &Case| (case.image.clone(), case.index);
+        let before = |other: &Case| {
+            other.overall().total_cmp(&case.overall()).then_with(|| place(other).cmp(&place(case))).is_lt()
+        };
         let place = shown.partition_point(before);
         shown.insert(place, case.clone());
         if shown.len() <= 2 * SHOWN {
@@ -118,14 +133,16 @@ fn is_case_picture(name: &str) -> bool {
     })
 }
 
-fn remove_pictures(folder: &Path) -> Result<()> {
+/// Removes all pictures of cases but these.
+fn remove_pictures(folder: &Path, kept: &HashSet<String>) -> Result<()> {
     let remove = || -> std::io::Result<()> {
         if !folder.exists() {
             return Ok(());
         }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            if is_case_picture(&entry.file_name().to_string_lossy()) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_case_picture(&name) && !kept.contains(&name) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -184,6 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn which_of_equal_cases_are_shown_does_not_depend_on_their_order() {
+        let explainer = Explainer::Method { name: "best".into(), layers: "auto".into() };
+        let shown = |images: &mut dyn Iterator<Item = usize>| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut pictures = CasePictures::new(folder.path().to_owned());
+            for image in images {
+                pictures.add(&explainer, &case(&format!("{image:02}.jpg"), 0.5), &RgbImage::new(8, 8)).unwrap();
+            }
+            let group = pictures.group(&explainer);
+            [group.best, group.worst].concat().into_iter().map(|(case, _)| case.image).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&mut (0..30)), shown(&mut (0..30).rev()));
+    }
+
+    #[test]
     fn only_pictures_of_cases_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let explainer = Explainer::Method { name: "gradcam".into(), layers: "auto".into() };
@@ -191,7 +223,7 @@ mod tests {
         for name in [own.as_str(), "holiday.jpg", "a-1.jpg", "gradcam-auto-0123456789abcdeX-0.jpg", "notes.txt"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        remove_pictures(folder.path()).unwrap();
+        remove_pictures(folder.path(), &HashSet::new()).unwrap();
         assert!(!folder.path().join(own).exists());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
     }

@@ -21,7 +21,7 @@ use yolo_cam::{
 };
 
 use super::super::session::{Attempt, attempt, go_on};
-use crate::{inputs::Picture, progress::Meter};
+use crate::{inputs::Picture, output::shards::Turn, progress::Meter};
 
 /// How many of the best and of the worst cases are shown.
 pub const SHOWN: usize = 5;
@@ -44,8 +44,8 @@ pub struct Subject {
 pub struct MeasureJob {
     /// As messages and reports name it.
     pub image: String,
-    /// Index of the explainer.
-    pub subject: usize,
+    /// When its turn comes in the whole run; the last number is the index of the explainer.
+    pub turn: Turn,
     /// The picture, or in one line why there is none.
     pub content: Result<Arc<Picture>, String>,
 }
@@ -53,7 +53,7 @@ pub struct MeasureJob {
 /// What became of it.
 pub struct MeasureOutcome {
     pub image: String,
-    pub subject: usize,
+    pub turn: Turn,
     pub state: Attempt<Measured>,
 }
 
@@ -99,12 +99,12 @@ pub struct EvalWorker<'a> {
 
 impl EvalWorker<'_> {
     pub fn work(&mut self, job: MeasureJob) -> MeasureOutcome {
-        let MeasureJob { image, subject, content } = job;
+        let MeasureJob { image, turn, content } = job;
         // Each forward pass has a single thread, so that figures do not depend on how many there are.
         tch::set_num_threads(1);
-        let state = attempt(&image, || self.measure(&*content.map_err(Error::msg)?, &image, subject));
+        let state = attempt(&image, || self.measure(&*content.map_err(Error::msg)?, &image, turn.2));
         self.meter.finish(self.index);
-        MeasureOutcome { image, subject, state }
+        MeasureOutcome { image, turn, state }
     }
 
     fn measure(&mut self, picture: &Picture, image: &str, subject: usize) -> Result<Measured> {
@@ -321,7 +321,8 @@ impl Found {
             return Ok(Vec::new());
         }
         let mut order: Vec<usize> = (0..cases.len()).collect();
-        order.sort_by(|&a, &b| cases[b].overall().total_cmp(&cases[a].overall()));
+        // Of equal ones the last is the best, as among all pictures.
+        order.sort_by(|&a, &b| cases[b].overall().total_cmp(&cases[a].overall()).then(b.cmp(&a)));
         let is_shown = |place: usize| place < SHOWN || place + SHOWN >= order.len();
         let shown = order.iter().enumerate().filter(|(place, _)| is_shown(*place)).map(|(_, &case)| case);
         let small = picture::shrunk(picture, PICTURE_SIDE);

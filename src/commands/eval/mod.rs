@@ -4,6 +4,8 @@ mod cases;
 mod checks;
 mod ledger;
 mod measure;
+mod measurements;
+mod merge;
 mod reports;
 mod table;
 
@@ -24,23 +26,31 @@ use yolo_cam::{
     labels::Labels,
 };
 
+pub use self::merge::{can_merge, merge};
 use self::{
     ledger::EvalLedger,
     measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
+    measurements::{Measurements, RunFacts, SubjectFacts},
+    merge::SUBJECTS,
+    reports::REPORTS,
 };
 use super::{
     interrupt,
     model::warn_of_target,
-    options::{detect_options, eval_options, labels_sha256, layer_paths},
+    noun::Noun,
+    options::{detect_options, eval_options, labels_sha256, layer_paths, program_and_command},
     parallel::as_done,
-    records::Records,
+    records::{Keeper, Records},
     session::{Session, tell_memory, threads, until_stopped},
 };
 use crate::{
     cli::{EvalChoice, EvalCommand},
     exit::Exit,
     inputs::{Content, Item, Items, Picture},
-    output::Namer,
+    output::{
+        Inputs, Namer, Shard, now,
+        shards::{ShardHead, Turn},
+    },
     progress::Meter,
     weights,
 };
@@ -66,10 +76,16 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     warn_of_target(command.target, command.choices.iter().map(|choice| choice.method), model);
     let output_dir = &command.pictures.output_dir;
     let _lock = session.begin()?;
-    let (journal, earlier) = journal(command, model, &subjects)?;
-    let mut items = Items::new(session.sources(), command.pictures.every, Namer::new(output_dir, None));
+    let (sources, shard) = (session.sources(), session.shard());
+    let settings = settings(command, model)?;
+    let facts = facts(command, model, &subjects);
+    let mut measurements = Measurements::new(&facts, output_dir, &settings, command.verbosity);
+    let journal;
+    (journal, measurements.records) = keeper(command, session.part(&sources), &facts, &settings)?;
+    let mut items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None)).of_shard(shard);
     let pictures = items.total();
-    let done: HashSet<(String, usize)> = earlier
+    let done: HashSet<(String, usize)> = measurements
+        .records
         .iter()
         .filter_map(|record| {
             let subject = subjects.iter().position(|subject| subject.explainer == record.explainer)?;
@@ -85,7 +101,8 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     let most = if model.device().is_cuda() { 1 } else { threads() };
     let workers = most.min(total.unwrap_or(most)).max(1);
     let meter = Meter::new(is_talkative, total, workers);
-    let mut ledger = EvalLedger::new(command, &subjects, model, journal, earlier, &meter);
+    let is_stale = !command.skip_existing && shard.is_none();
+    let mut ledger = EvalLedger::new(measurements, (journal, is_stale), shard, &meter);
     let crews = crews(workers, most, command, model, &subjects, (labels.as_ref(), &meter))?;
     let mut shared =
         SharedLabels { is_folder: command.labels.as_ref().is_some_and(|path| path.is_dir()), ..Default::default() };
@@ -109,32 +126,66 @@ pub fn eval(command: &EvalCommand) -> Result<Exit> {
     let jobs = until_stopped(jobs);
     let workers = crews.into_iter().map(|mut worker| move |job| worker.work(job)).collect();
     as_done(jobs, workers, |outcome| ledger.take(outcome));
-    let exit = ledger.close(interrupt::is_stopped())?;
+    let exit = ledger.close(interrupt::is_stopped());
     tell_memory(command.verbosity);
     Ok(exit)
 }
 
-/// The journal of the run, and what an earlier run measured of `subjects`.
-fn journal(
+/// Where figures are kept, and what an earlier run measured of the same. `part`: which part of the run this is, with the inputs of the whole
+/// run.
+fn keeper(
     command: &EvalCommand,
-    model: &Model,
-    subjects: &[Subject],
-) -> Result<(Records<PictureFigures>, Vec<PictureFigures>)> {
-    let path = command.pictures.output_dir.join(format!("{}.jsonl", command.name));
-    let settings = settings(command, model)?;
-    if !command.skip_existing {
-        return Ok((Records::begin(&path, &settings)?, Vec::new()));
-    }
-    let (journal, mut earlier, damaged) = Records::<PictureFigures>::resume(&path, &settings)?;
+    part: Option<(Shard, Inputs)>,
+    facts: &RunFacts,
+    settings: &Map<String, Value>,
+) -> Result<(Keeper<PictureFigures>, Vec<PictureFigures>)> {
+    let folder = &command.pictures.output_dir;
+    let place = |record: &PictureFigures| {
+        // The files of another program may have changed.
+        let is_file = matches!(record.explainer, Explainer::Maps { .. });
+        facts.subjects.iter().position(|subject| subject.explainer == record.explainer).filter(|_| !is_file)
+    };
+    let path = folder.join(format!("{}.jsonl", command.name));
+    let (keeper, earlier, damaged) = match part {
+        Some((shard, inputs)) => {
+            let reports = REPORTS.iter().map(|report| report.extension.to_owned()).collect();
+            let mut settings = settings.clone();
+            // Of a whole run more can be measured later; of its shards the same is.
+            settings.insert(SUBJECTS.to_owned(), serde_json::to_value(&facts.subjects)?);
+            let head = ShardHead::new(command.name, shard, inputs, reports, settings).with_facts(facts)?;
+            let (keeper, earlier, damaged) = Keeper::of_shard(folder, &head, command.skip_existing)?;
+            (keeper, earlier.into_iter().map(|(_, record)| record).collect(), damaged)
+        }
+        None if command.skip_existing => {
+            let (journal, earlier, damaged) = Records::resume(&path, settings)?;
+            (Keeper::Whole(journal), earlier, damaged)
+        }
+        None => (Keeper::Whole(Records::begin(&path, settings)?), Vec::new(), 0),
+    };
     if damaged > 0 {
         say!("warning: {damaged} damaged lines of {path:?} are left out; what they held is measured again");
     }
-    // The files of another program may have changed.
-    earlier.retain(|record| {
-        let is_file = matches!(record.explainer, Explainer::Maps { .. });
-        !is_file && subjects.iter().any(|subject| subject.explainer == record.explainer)
-    });
-    Ok((journal, earlier))
+    Ok((keeper, earlier.into_iter().filter(|record| place(record).is_some()).collect()))
+}
+
+/// What reports say of the run.
+fn facts(command: &EvalCommand, model: &Model, subjects: &[Subject]) -> RunFacts {
+    let subject =
+        |subject: &Subject| SubjectFacts { explainer: subject.explainer.clone(), flags: subject.flags.clone() };
+    RunFacts {
+        name: command.name.to_owned(),
+        model: model.path().display().to_string(),
+        classes: model.names().to_vec(),
+        noun: Noun::of(model),
+        subjects: subjects.iter().map(subject).collect(),
+        target: command.target.of(model).name.to_owned(),
+        protocol: command.curves.protocol.name().to_owned(),
+        steps: command.curves.steps(),
+        seed: command.curves.seed,
+        labels: command.labels.as_ref().map(|path| path.display().to_string()),
+        program: program_and_command().into(),
+        date: now(),
+    }
 }
 
 /// `count` workers, which share the weights of `model` and `threads` threads.
@@ -173,13 +224,14 @@ impl SharedLabels {
 }
 
 /// The same picture for each of the subjects.
-fn jobs_of(Item { image, content }: Item, mut subjects: Vec<usize>) -> Vec<MeasureJob> {
+fn jobs_of(Item { image, turn, content }: Item, mut subjects: Vec<usize>) -> Vec<MeasureJob> {
     if content.is_err() {
         // What is no picture is told once.
         subjects.truncate(1);
     }
     let content = content.map(Arc::new);
-    let job = |subject| MeasureJob { image: image.clone(), subject, content: content.clone() };
+    let job =
+        |subject| MeasureJob { image: image.clone(), turn: Turn(turn.0, turn.1, subject), content: content.clone() };
     subjects.into_iter().map(job).collect()
 }
 

@@ -3,10 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use yolo_cam::{
-    Target,
-    eval::{CurveOptions, Explainer, LEAST_SCORE, Mean},
-};
+use yolo_cam::eval::{Explainer, LEAST_SCORE, Mean};
 
 use super::{
     super::stdout::{print, write_table},
@@ -35,8 +32,8 @@ const HEADS: [&str; 14] = [
 ///
 /// # Errors
 /// If stdout can't be written.
-pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Result<()> {
-    let Findings { summary, truth, randomized, class_checks, pictures, noun, .. } = findings;
+pub fn show(findings: &Findings) -> Result<()> {
+    let Findings { summary, truth, randomized, class_checks, pictures, run, .. } = findings;
     let number = |mean: Option<&Mean>| mean.map_or("-".to_owned(), |mean| format!("{:.3}", mean.mean));
     let has_labels = summary.rows.iter().any(|row| row.labelled.energy_pointing_game.is_some());
     let mut table = vec![HEADS.map(str::to_owned).to_vec()];
@@ -86,17 +83,17 @@ pub fn show(findings: &Findings, target: Target, curves: &CurveOptions) -> Resul
             writeln!(
                 out,
                 "LOST: no signal: the detector no longer finds this {} (its score is below {LEAST_SCORE}).",
-                noun.one()
+                run.noun.one()
             )?;
         }
         writeln!(
             out,
             "\n{} of {}; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
-            noun.counted(boxes),
+            run.noun.counted(boxes),
             if *pictures == 1 { "1 picture".to_owned() } else { format!("{pictures} pictures") },
-            target.name,
-            curves.protocol.name(),
-            curves.steps()
+            run.target,
+            run.protocol,
+            run.steps
         )?;
         writeln!(out, "{}", summary.recommendation)
     })?;

@@ -9,7 +9,7 @@ use std::{
 use yolo_cam::report::CsvRow;
 
 use super::{
-    super::noun::Noun,
+    super::{interrupt, noun::Noun, session::tell_shard},
     messages::{summary, verdicts},
     worker::{PictureOutcome, PictureState},
 };
@@ -19,6 +19,7 @@ use crate::{
     output::{
         Entry, Finished, Journal, JsonLines,
         reports::{ReportSpec, Run, RunReport, Told},
+        shards::Turn,
     },
     progress::Progress,
 };
@@ -56,7 +57,9 @@ impl<'a> RunLedger<'a> {
         progress: &'a Progress,
     ) -> Self {
         let open = |report: &&'static ReportSpec| Some((report.name, report.of_run?(run)));
-        let mut reports: Vec<_> = command.reports.iter().filter_map(open).collect();
+        // Of the run of which this may be a part there will be one report.
+        let of_run = command.reports.iter().filter(|_| command.pictures.shard.is_none());
+        let mut reports: Vec<_> = of_run.filter_map(open).collect();
         if command.json_lines {
             reports.push(("json-lines", Box::new(JsonLines::new(run.folder))));
         }
@@ -85,9 +88,9 @@ impl<'a> RunLedger<'a> {
         for warning in &outcome.warnings {
             self.progress.say(warning);
         }
-        let image = outcome.image.as_str();
+        let PictureOutcome { ref image, turn, frame, .. } = outcome;
         match outcome.state {
-            PictureState::Done(results, entry) => self.take_results(image, &results, entry),
+            PictureState::Done(results, entry) => self.take_results((image, turn), &results, entry),
             PictureState::Skipped(entry) => {
                 self.skipped += 1;
                 let file = entry.first_file(&self.command.pictures.output_dir);
@@ -98,7 +101,8 @@ impl<'a> RunLedger<'a> {
                 self.failed += 1;
                 let error = format!("{error:#}");
                 self.progress.say(&format!("error: {error}"));
-                self.report(&Told::Failed { image, error: &error });
+                self.report(&Told::Failed { image, frame, error: &error });
+                self.write_journal(|journal| journal.fail(turn, image, frame, &error));
             }
             PictureState::Interrupted => {
                 self.taken -= 1;
@@ -113,7 +117,7 @@ impl<'a> RunLedger<'a> {
     }
 
     /// Of a picture that was explained. `entry`: what the journal said of it before.
-    fn take_results(&mut self, image: &str, results: &[Finished], mut entry: Entry) {
+    fn take_results(&mut self, (image, turn): (&str, Turn), results: &[Finished], mut entry: Entry) {
         self.done += 1;
         let mut files = Vec::new();
         for result in results {
@@ -129,8 +133,12 @@ impl<'a> RunLedger<'a> {
         }
         entry.files = Some(files);
         self.report(&Told::Explained { entry: &entry, results });
-        let added = self.journal.lock().unwrap_or_else(PoisonError::into_inner).add(entry);
-        if let Err(error) = added {
+        self.write_journal(|journal| journal.add_at(turn, entry));
+    }
+
+    fn write_journal(&mut self, write: impl FnOnce(&mut Journal) -> io::Result<()>) {
+        let written = write(&mut self.journal.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Err(error) = written {
             self.give_up_journal(&error);
         }
     }
@@ -168,12 +176,20 @@ impl<'a> RunLedger<'a> {
             }
         }
         self.interrupted |= is_stopped;
+        if !self.interrupted {
+            self.write_journal(Journal::end);
+        }
         let is_worth_telling = self.taken > 1 || self.interrupted;
         if self.failed > 0 || (self.command.verbosity >= Verbosity::Normal && is_worth_telling) {
             self.progress.say(&self.closing_line());
         }
+        if let Some(choice) = &self.command.pictures.shard
+            && self.command.verbosity >= Verbosity::Normal
+        {
+            tell_shard(&choice.shard, &self.command.pictures.output_dir, self.interrupted);
+        }
         match self {
-            Self { interrupted: true, .. } => Exit::Interrupted,
+            Self { interrupted: true, .. } => interrupt::exit(),
             Self { failed: 0, is_incomplete: false, .. } => Exit::Fine,
             _ => Exit::SomeFailed,
         }

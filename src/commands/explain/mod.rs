@@ -1,6 +1,7 @@
 //! The main job: explains pictures, several at a time, and tells of each in the order of the inputs.
 
 mod ledger;
+mod merge;
 mod messages;
 mod missed;
 mod spot;
@@ -17,10 +18,13 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 use yolo_cam::Model;
 
-pub use self::spot::check_spot;
 use self::{
     ledger::RunLedger,
     worker::{ExplainWorker, PictureJob, PictureReports, PictureState, ResultKind, Task, Work, result_kinds},
+};
+pub use self::{
+    merge::{can_merge, merge},
+    spot::check_spot,
 };
 use super::{
     interrupt,
@@ -36,10 +40,15 @@ use crate::{
     exit::Exit,
     inputs::{Item, Items, Picture},
     output::{
-        Entry, Finished, Journal, Namer, PictureId, ResultSettings,
-        reports::{ReportSpec, Run},
+        Entry, Finished, Inputs, Journal, Namer, PictureId, ResultSettings, Shard,
+        reports::{
+            ReportSpec, Run,
+            gallery::{Look, RunFacts},
+        },
+        shards::{EXPLAIN, ShardHead, Turn},
     },
     progress::{Bar, Progress},
+    weights,
 };
 
 /// Runs the command.
@@ -61,16 +70,25 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
     warn_of_target(command.target, iter::once(method), model);
     let sources = session.sources();
     let output_dir = &command.pictures.output_dir;
+    let settings = result_settings(command, model);
+    let facts = facts(command, model);
+    let shard = session.shard();
+    let head = session.part(&sources).map(|part| shard_head(command, model, part, (&settings, &facts))).transpose()?;
     let plan = move |journal: &Journal| {
         let files = sources.iter().flatten().map(|source| source.path.as_path());
         let namer = Namer::new(output_dir, command.format).sparing(files);
-        let namer = if command.skip_existing { namer.keeping(journal) } else { namer };
-        Items::new(sources, command.pictures.every, namer)
+        // Names of shards are as in a run that begins: none of them knows those that others have given.
+        let keeps = command.skip_existing && shard.is_none();
+        let namer = if keeps { namer.keeping(journal) } else { namer };
+        Items::new(sources, command.pictures.every, namer).of_shard(shard)
     };
-    let settings = result_settings(command, model);
+    let read = || match &head {
+        Some(head) => Journal::read_shard(output_dir, head, command.skip_existing),
+        None => Ok(Journal::read(output_dir)),
+    };
     let planner = Planner { command, kinds: &kinds, sizes, digest: settings.digest(), settings };
     if command.dry_run {
-        let journal = Journal::read(output_dir);
+        let journal = read()?;
         return list(plan(&journal), &planner, &journal);
     }
     if let Err(error) = create_results(output_dir) {
@@ -81,9 +99,12 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         return Ok(Exit::SomeFailed);
     }
     let _lock = session.begin()?;
-    let journal = Journal::read(output_dir);
+    let journal = read()?;
     if !command.exist_ok {
         refuse_other_settings(&journal, &planner.settings, output_dir)?;
+        if shard.is_some() {
+            refuse_other_settings(&Journal::read(output_dir), &planner.settings, output_dir)?;
+        }
     }
     if session.is_talkative() {
         let layers = command.target_layers.as_deref();
@@ -95,7 +116,7 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         say!("warning: {damaged} damaged {lines} of the journal left out; what they told of is explained again");
     }
     let items = plan(&journal);
-    let exit = explain_all(session, &planner, items, journal)?;
+    let exit = explain_all(session, &planner, items, (journal, head.as_ref()), &facts)?;
     tell_memory(command.verbosity);
     Ok(exit)
 }
@@ -110,10 +131,45 @@ fn refuse_other_settings(journal: &Journal, settings: &ResultSettings, output_di
     );
 }
 
-fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: Journal) -> Result<Exit> {
+/// What the journal of a shard begins with. `inputs`: of the whole run.
+fn shard_head(
+    command: &ExplainCommand,
+    model: &Model,
+    (shard, inputs): (Shard, Inputs),
+    (results, run): (&ResultSettings, &RunFacts),
+) -> Result<ShardHead> {
+    let mut settings = results.values();
+    // It may stand elsewhere on another machine.
+    settings.insert("model".to_owned(), weights::sha256(model.path())?.into());
+    let reports = command.reports.iter().map(|report| report.name.to_owned()).collect();
+    let facts = merge::ShardFacts { settings: results.clone(), run: run.clone() };
+    ShardHead::new(EXPLAIN, shard, inputs, reports, settings).with_facts(&facts)
+}
+
+/// What reports say of the run.
+fn facts(command: &ExplainCommand, model: &Model) -> RunFacts {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    RunFacts {
+        heading: heading(model, method_of(command, model)),
+        settings: settings(command, model),
+        look: Look::of(&command.render),
+        command: again(command, &arguments),
+    }
+}
+
+fn explain_all(
+    session: Session,
+    planner: &Planner,
+    items: Items,
+    (mut journal, head): (Journal, Option<&ShardHead>),
+    facts: &RunFacts,
+) -> Result<Exit> {
     let &Planner { command, kinds, sizes, .. } = planner;
     let total = items.total();
-    let started = journal.start(Some(&planner.settings));
+    let started = match head {
+        Some(head) => journal.start_shard(head),
+        None => journal.start(Some(&planner.settings)),
+    };
     let journal = Mutex::new(journal);
     let takes_steps = command.method.runs_again() || command.verify.is_some();
     let workers = workers(command.jobs, takes_steps, total);
@@ -125,16 +181,7 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
         },
         steps: Bar::of_steps(is_talkative && takes_steps && workers == 1),
     };
-    let settings = settings(command, &session.model);
-    let heading = heading(&session.model, method_of(command, &session.model));
-    let arguments: Vec<_> = std::env::args_os().collect();
-    let run = Run {
-        folder: &command.pictures.output_dir,
-        settings: &settings,
-        heading: &heading,
-        render: &command.render,
-        command: &|| again(command, &arguments),
-    };
+    let run = Run { folder: &command.pictures.output_dir, facts };
     let mut ledger = RunLedger::new(command, Noun::of(&session.model), total, &run, &journal, &progress);
     if let Err(error) = started {
         ledger.give_up_journal(&error);
@@ -163,17 +210,14 @@ fn explain_all(session: Session, planner: &Planner, items: Items, mut journal: J
 pub fn explain_one(model: Model, command: &ExplainCommand, picture: Picture, image: &str) -> Result<Vec<Finished>> {
     let kinds = result_kinds(explain_options(command, &model)?, command.fuse.is_some(), &model);
     let sizes = &trial_sizes(command, &model)?;
-    let settings = settings(command, &model);
-    let heading = heading(&model, method_of(command, &model));
-    let folder = &command.pictures.output_dir;
-    let run = Run { folder, settings: &settings, heading: &heading, render: &command.render, command: &|| None };
+    let run = Run { folder: &command.pictures.output_dir, facts: &facts(command, &model) };
     let open = |report: &&ReportSpec| Some(report.of_pictures?(&run).map(|open| (report.name, open)));
     let reports =
         command.reports.iter().copied().filter_map(|report| open(&report)).collect::<Result<PictureReports>>()?;
     let steps = Bar::of_steps(false);
     let task = Task { command, kinds: &kinds, sizes, steps: &steps, reports: &reports };
     let entry = Entry::planned(image, &picture.id, "", picture.names.source());
-    let job = PictureJob { image: image.to_owned(), work: Work::Picture(picture, entry) };
+    let job = PictureJob { image: image.to_owned(), turn: Turn::default(), work: Work::Picture(picture, entry) };
     match ExplainWorker::new(model, threads() as i32, task)?.work(job).state {
         PictureState::Done(results, _) => Ok(results),
         PictureState::Failed(error) => Err(error),
@@ -221,12 +265,12 @@ impl Planner<'_> {
                 None => {
                     let entry = Entry::planned(&item.image, &picture.id, &self.digest, picture.names.source());
                     // If that fails, so does the line of the results, which is told.
-                    journal.add(entry.clone()).ok();
+                    journal.add_at(item.turn, entry.clone()).ok();
                     Work::Picture(picture, entry)
                 }
             },
         };
-        PictureJob { image: item.image, work }
+        PictureJob { image: item.image, turn: item.turn, work }
     }
 }
 

@@ -30,7 +30,10 @@ use super::{
 use crate::{
     cli::{ExplainCommand, Verbosity},
     inputs::{Content, Picture},
-    output::{Entry, Explained, Finished, ResultNames, Verified, reports::PictureReport, write_maps, write_shapes},
+    output::{
+        Entry, Explained, Finished, ResultNames, Verified, reports::PictureReport, shards::Turn, write_maps,
+        write_shapes,
+    },
     progress::Bar,
 };
 
@@ -55,6 +58,8 @@ impl ResultKind {
 pub struct PictureJob {
     /// As messages and reports name it.
     pub image: String,
+    /// When its turn comes in the whole run.
+    pub turn: Turn,
     pub work: Work,
 }
 
@@ -68,9 +73,23 @@ pub enum Work {
     Unusable(String),
 }
 
+impl Work {
+    /// The number of the picture, if it is one of a video or an animation.
+    fn frame(&self) -> Option<u64> {
+        match self {
+            Self::Picture(picture, _) => picture.id.frame(),
+            Self::Existing(entry) => entry.picture.frame(),
+            Self::Unusable(_) => None,
+        }
+    }
+}
+
 /// What became of a picture.
 pub struct PictureOutcome {
     pub image: String,
+    pub turn: Turn,
+    /// Its number, if it is one of a video or an animation.
+    pub frame: Option<u64>,
     /// What is to be told, in order.
     pub warnings: Vec<String>,
     pub state: PictureState,
@@ -137,22 +156,21 @@ impl<'a> ExplainWorker<'a> {
         if let Some(threads) = self.threads.take() {
             tch::set_num_threads(threads);
         }
+        let PictureJob { image, turn, work } = job;
+        let frame = work.frame();
         let mut warnings = Vec::new();
-        let (Picture { content, names, .. }, entry) = match job.work {
-            Work::Existing(entry) => {
-                return PictureOutcome { image: job.image, warnings, state: PictureState::Skipped(entry) };
+        let state = match work {
+            Work::Existing(entry) => PictureState::Skipped(entry),
+            Work::Unusable(problem) => PictureState::Failed(Error::msg(problem)),
+            Work::Picture(Picture { content, names, .. }, entry) => {
+                match attempt(&image, || self.results(&content, &image, &names, &mut warnings)) {
+                    Attempt::Done(results) => PictureState::Done(results, entry),
+                    Attempt::Failed(error) => PictureState::Failed(error),
+                    Attempt::Interrupted => PictureState::Interrupted,
+                }
             }
-            Work::Unusable(problem) => {
-                return PictureOutcome { image: job.image, warnings, state: PictureState::Failed(Error::msg(problem)) };
-            }
-            Work::Picture(picture, entry) => (picture, entry),
         };
-        let state = match attempt(&job.image, || self.results(&content, &job.image, &names, &mut warnings)) {
-            Attempt::Done(results) => PictureState::Done(results, entry),
-            Attempt::Failed(error) => PictureState::Failed(error),
-            Attempt::Interrupted => PictureState::Interrupted,
-        };
-        PictureOutcome { image: job.image, warnings, state }
+        PictureOutcome { image, turn, frame, warnings, state }
     }
 
     fn results(

@@ -13,6 +13,7 @@ mod words;
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
@@ -36,6 +37,7 @@ impl RecordedRun for Diagnosis {
 }
 
 /// What reports say of the run itself.
+#[derive(Serialize, Deserialize)]
 pub struct RunFacts {
     /// Path of the model.
     pub model: String,
@@ -48,6 +50,10 @@ pub struct RunFacts {
     pub least_confidence: f32,
     /// What a result file of COCO's calls the classes.
     pub category_ids: Vec<Value>,
+    /// Names of the classes.
+    pub names: Vec<String>,
+    /// Of bootstrap samples.
+    pub seed: u64,
 }
 
 /// What came out of a run. The records of the pictures, which sinks take, are without the boxes that were found.

@@ -145,7 +145,7 @@ impl<'a> DiagnosisPage<'a> {
             width: record.width,
             height: record.height,
             files: record.files.clone(),
-            input: Input::of(&record.image),
+            input: Input::of(&record.image, record.picture.frame()),
             labels: labels
                 .map(|label| PageLabel { class_id: label.class_id, b: label.b, is_crowd: label.is_crowd })
                 .collect(),

@@ -47,7 +47,7 @@ impl Sink<PictureDifference> for Json<'_> {
             new: &run.models[1],
             settings,
             classes: names,
-            noise: run.noise,
+            noise: &run.noise,
             summary,
             failed: failed.iter().map(|(image, error)| Failed { image, error }).collect(),
             things: self.things,
@@ -64,7 +64,7 @@ struct Report<'a> {
     new: &'a str,
     settings: &'a Map<String, Value>,
     classes: &'a [String],
-    noise: &'static str,
+    noise: &'a str,
     #[serde(flatten)]
     summary: &'a Summary,
     failed: Vec<Failed<'a>>,

@@ -8,6 +8,7 @@ mod page;
 mod record;
 mod summary;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{
@@ -29,6 +30,7 @@ impl RecordedRun for Difference {
 }
 
 /// What reports say of the run itself.
+#[derive(Serialize, Deserialize)]
 pub struct RunFacts {
     /// Paths of the old model and the new.
     pub models: [String; 2],
@@ -41,9 +43,13 @@ pub struct RunFacts {
     /// The class of each model of each class of both, if it has it.
     pub own_classes: [Vec<Option<usize>>; 2],
     /// What noise is here, in words.
-    pub noise: &'static str,
+    pub noise: String,
     /// Whether there are labels.
     pub has_labels: bool,
+    /// Names of the classes of both models.
+    pub names: Vec<String>,
+    /// Of bootstrap samples.
+    pub seed: u64,
 }
 
 /// What came out of a run.

@@ -66,7 +66,7 @@ struct Data<'a> {
     kinds: Vec<(&'static str, &'static str)>,
     has_labels: bool,
     /// What noise is here, in words.
-    noise: &'static str,
+    noise: &'a str,
     summary: &'a Summary,
     /// Indices of the groups whose evidence moved more than noise does.
     drifted: Vec<usize>,
@@ -134,7 +134,7 @@ impl<'a> DifferencePage<'a> {
             width: record.width,
             height: record.height,
             files: record.files.clone(),
-            input: Input::of(&record.image),
+            input: Input::of(&record.image, record.picture.frame()),
             labels: record.labels.iter().map(|label| (label.class_id, label.b)).collect(),
         });
         let own_classes = &self.findings.run.own_classes;
@@ -168,7 +168,7 @@ impl<'a> DifferencePage<'a> {
             classes: names,
             kinds: ErrorKind::ALL.map(|kind| (kind.name(), kind.summary())).to_vec(),
             has_labels: run.has_labels,
-            noise: run.noise,
+            noise: &run.noise,
             summary,
             drifted: (0..summary.groups.len()).filter(|&index| summary.groups[index].has_drifted()).collect(),
             pictures: &self.pictures,

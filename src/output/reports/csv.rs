@@ -1,9 +1,7 @@
 //! `report.csv`.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
-use yolo_cam::report::{CsvRow, write_rows};
+use yolo_cam::report::{CsvRow, RowTable};
 
 use super::{ReportSpec, Sink, Told};
 
@@ -11,24 +9,31 @@ pub const SPEC: ReportSpec = ReportSpec {
     name: "csv",
     summary: "report.csv, a row for each box",
     of_pictures: None,
-    of_run: Some(|run| Box::new(Table { path: run.folder.join("report.csv"), rows: Vec::new() })),
+    of_run: Some(|run| Box::new(Table(RowTable::new(&run.folder.join("report.csv"))))),
     knows: |_| true,
 };
 
-struct Table {
-    path: PathBuf,
-    rows: Vec<CsvRow>,
+/// The table, as long as it can be written.
+struct Table(yolo_cam::Result<RowTable>);
+
+impl Table {
+    fn add(&mut self, row: &CsvRow) {
+        let added = self.0.as_mut().map_or(Ok(()), |table| table.add(row));
+        if let Err(error) = added {
+            self.0 = Err(error);
+        }
+    }
 }
 
 impl Sink<Told<'_>> for Table {
     fn take(&mut self, told: &Told) {
         match told {
-            Told::Explained { entry, .. } | Told::Skipped(entry) => self.rows.extend(entry.rows.iter().cloned()),
-            Told::Failed { image, error } => self.rows.push(CsvRow::failed(image, error)),
+            Told::Explained { entry, .. } | Told::Skipped(entry) => entry.rows.iter().for_each(|row| self.add(row)),
+            Told::Failed { image, error, .. } => self.add(&CsvRow::failed(image, error)),
         }
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        Ok(write_rows(&self.path, &self.rows)?)
+        Ok(self.0?.close()?)
     }
 }

@@ -107,6 +107,11 @@ pub struct CardFiles {
 }
 
 impl CardFiles {
+    /// All but the maps'.
+    pub fn urls(&self) -> [&str; 2] {
+        [&self.thumbnail, &self.picture]
+    }
+
     /// The maps' URLs, by box, which are not kept with the other files.
     pub fn take_maps(&mut self) -> Vec<Option<String>> {
         std::mem::take(&mut self.maps)
@@ -137,6 +142,12 @@ impl Card {
             error: None,
             detections: record.detections.iter().map(detection).collect(),
         }
+    }
+
+    /// All files that it shows.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let maps = self.detections.iter().filter_map(|found| found.map.as_deref());
+        self.files.iter().flat_map(CardFiles::urls).chain(maps)
     }
 
     /// The card of a picture that failed.
@@ -220,7 +231,7 @@ pub struct Shown {
 }
 
 /// How the page shows heat until the reader wants it otherwise: as the run drew it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Look {
     /// Red, green and blue, 0 to 255, of 256 even steps of heat from 0 to 1.
     colormap: Vec<[u8; 3]>,
@@ -257,7 +268,7 @@ impl Look {
 }
 
 /// What the page says of the run itself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunFacts {
     /// What it is called.
     pub heading: Heading,
@@ -297,16 +308,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// `image`: as messages name it. `None` if its name is no text.
-    pub fn of(image: &str) -> Option<Self> {
+    /// `image`: as messages name it; `frame`: its number, if it is one. `None` if its name is no text.
+    pub fn of(image: &str, frame: Option<u64>) -> Option<Self> {
         if image.contains(char::REPLACEMENT_CHARACTER) {
             return None;
         }
-        let frame = image.rsplit_once('#').and_then(|(file, number)| Some((file, number.parse().ok()?)));
-        let (file, frame) = match frame {
-            Some((file, number)) if !Path::new(image).exists() && Path::new(file).exists() => (file, Some(number)),
-            _ => (image, None),
-        };
+        let file = frame.and_then(|_| Some(image.rsplit_once('#')?.0)).unwrap_or(image);
         // Neither a flag nor a list.
         let prefix = if file.starts_with(['-', '@']) { "./" } else { "" };
         Some(Self { input: quoted(&format!("{prefix}{file}")), frame })
@@ -322,13 +329,16 @@ pub fn colors() -> Vec<String> {
     (0..COLORS).map(color).collect()
 }
 
+/// A card, and the number of its picture, if it is a frame.
+pub type PageCard = (Card, Option<u64>);
+
 /// Writes the page.
 ///
 /// # Errors
 /// [`Error::Io`].
-pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[Card]) -> Result<()> {
-    let entry = |card| PageEntry { card, input: Input::of(&card.image) };
-    let data = Data { run, colors: colors(), entries: cards.iter().map(entry).collect() };
+pub fn write_gallery(path: &Path, run: &RunFacts, cards: &[PageCard]) -> Result<()> {
+    let entries = cards.iter().map(|(card, frame)| PageEntry { card, input: Input::of(&card.image, *frame) });
+    let data = Data { run, colors: colors(), entries: entries.collect() };
     write_page(path, (PAGE, STYLE, &SCRIPTS), &data)
 }
 
@@ -353,7 +363,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.html");
         let hostile = r#"</script><img src=x onerror="alert(1)"><!--{{SCRIPT}}&amp;"#;
-        let entries = [Card::failed(hostile, hostile)];
+        let entries = [(Card::failed(hostile, hostile), None)];
         write_gallery(&path, &run(hostile), &entries).unwrap();
         let page = fs::read_to_string(&path).unwrap();
         assert_eq!(page.matches("<img src=x").count(), 0);
@@ -394,14 +404,15 @@ mod tests {
 
     #[test]
     fn a_picture_is_named_as_a_command_takes_it() {
-        let input = |image: &str| Input::of(image).map(|input| (input.input, input.frame));
+        let of = |image: &str, frame| Input::of(image, frame).map(|input| (input.input, input.frame));
+        let input = |image: &str| of(image, None);
         let plain = |text: &str| Some((text.to_owned(), None));
         assert_eq!(input("images/dog.jpg"), plain("images/dog.jpg"));
         assert_eq!(input("it's a dog.jpg"), plain(r"'it'\''s a dog.jpg'"));
         assert_eq!(input("@dog.jpg"), plain("./@dog.jpg"));
         assert_eq!(input("-dog.jpg"), plain("./-dog.jpg"));
-        assert_eq!(input("images/dog.jpg#12"), Some(("images/dog.jpg".to_owned(), Some(12))), "a frame");
-        assert_eq!(input("missing.jpg#12"), plain("'missing.jpg#12'"));
+        assert_eq!(of("clip.gif#12", Some(12)), Some(("clip.gif".to_owned(), Some(12))), "a frame");
+        assert_eq!(input("scan.jpg#12"), plain("'scan.jpg#12'"), "a file that is called so");
         assert_eq!(input("\u{fffd}.jpg"), None);
     }
 

@@ -12,22 +12,17 @@ use yolo_cam::{
 
 use super::{
     PictureReport, ReportSpec, Sink, Told,
-    gallery::{Card, FOLDER, GalleryPictures, Look, RunFacts, Shown, heat::grey, write_gallery},
+    gallery::{Card, FOLDER, GalleryPictures, PageCard, RunFacts, Shown, heat::grey, write_gallery},
 };
-use crate::output::Explained;
+use crate::output::{Entry, Explained, path_of_url};
 
 pub const SPEC: ReportSpec = ReportSpec {
     name: NAME,
     summary: "report.html, a gallery; its pictures are in report-files/",
     of_pictures: Some(|run| Ok(Box::new(Cards { pictures: GalleryPictures::new(run.folder, FOLDER)? }))),
     of_run: Some(|run| {
-        let facts = RunFacts {
-            heading: run.heading.clone(),
-            settings: run.settings.to_vec(),
-            look: Look::of(run.render),
-            command: (run.command)(),
-        };
-        Box::new(Page { path: run.folder.join("report.html"), facts, cards: Vec::new() })
+        let (path, facts) = (run.folder.join("report.html"), run.facts.clone());
+        Box::new(Page { path, facts, cards: Vec::new() })
     }),
     knows: |kept| serde_json::from_value::<Card>(kept.clone()).is_ok(),
 };
@@ -72,17 +67,27 @@ impl PictureReport for Cards {
 struct Page {
     path: PathBuf,
     facts: RunFacts,
-    cards: Vec<Card>,
+    cards: Vec<PageCard>,
+}
+
+/// The files that the page shows of these results, in the folder of the page.
+pub fn files_of_page(entry: &Entry) -> Vec<String> {
+    cards(entry).flat_map(|card| card.urls().map(path_of_url).collect::<Vec<_>>()).collect()
+}
+
+fn cards(entry: &Entry) -> impl Iterator<Item = Card> {
+    let kept = entry.kept.get(NAME).into_iter().flatten();
+    kept.filter_map(|card| serde_json::from_value::<Card>(card.clone()).ok())
 }
 
 impl Sink<Told<'_>> for Page {
     fn take(&mut self, told: &Told) {
         match told {
             Told::Explained { entry, .. } | Told::Skipped(entry) => {
-                let kept = entry.kept.get(NAME).into_iter().flatten();
-                self.cards.extend(kept.filter_map(|card| serde_json::from_value::<Card>(card.clone()).ok()));
+                let frame = entry.picture.frame();
+                self.cards.extend(cards(entry).map(|card| (card, frame)));
             }
-            Told::Failed { image, error } => self.cards.push(Card::failed(image, error)),
+            Told::Failed { image, frame, error } => self.cards.push((Card::failed(image, error), *frame)),
         }
     }
 

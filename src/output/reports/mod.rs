@@ -12,11 +12,14 @@ use std::{
 };
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use yolo_cam::{render::RenderOptions, report::Record};
+use yolo_cam::report::Record;
 
+use self::gallery::RunFacts;
 use super::{Entry, Explained, Finished, Sink};
+
+pub use self::html::files_of_page;
 
 /// All reports, in the order in which they are listed.
 pub static REPORTS: &[&ReportSpec] = &[
@@ -55,16 +58,12 @@ impl fmt::Debug for ReportSpec {
 pub struct Run<'a> {
     /// Where it is written.
     pub folder: &'a Path,
-    /// Names and values, as the page shows them.
-    pub settings: &'a [(String, String)],
-    pub heading: &'a Heading,
-    pub render: &'a RenderOptions,
-    /// Gives the command line that explains a picture in the same way, up to the picture, if there is one.
-    pub command: &'a dyn Fn() -> Option<String>,
+    /// What the page says of it.
+    pub facts: &'a RunFacts,
 }
 
 /// What a run is called.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Heading {
     /// The file of the model, without its folder.
     pub model: String,
@@ -97,6 +96,8 @@ pub enum Told<'a> {
     Failed {
         /// As messages name it.
         image: &'a str,
+        /// Its number, if it is one of a video or an animation.
+        frame: Option<u64>,
         /// Why, in one line.
         error: &'a str,
     },

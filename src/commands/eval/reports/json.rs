@@ -27,12 +27,11 @@ impl<'a> Sink<CaseEntry<'a>> for Json<'a> {
     }
 
     fn close(self: Box<Self>) -> Result<()> {
-        let Findings { summary, truth, randomized, class_checks, pictures, failed, model, settings, .. } =
-            self.findings;
+        let Findings { summary, truth, randomized, class_checks, pictures, failed, run, settings, .. } = self.findings;
         let report = EvalReport {
             schema: 1,
             tool: concat!("yolo-cam ", env!("CARGO_PKG_VERSION")),
-            model,
+            model: &run.model,
             settings,
             truth,
             pictures: *pictures,

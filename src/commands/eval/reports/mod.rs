@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use yolo_cam::eval::{Case, ClassCheck, Explainer, Summary};
 
 pub use self::page::{CaseGroup, CheckMean, Correlations, ModuleMean};
-use super::{super::noun::Noun, cases::CasePictures};
+use super::{cases::CasePictures, measurements::RunFacts};
 use crate::output::Sink;
 
 /// All reports. All are written.
@@ -39,10 +39,7 @@ pub struct Findings<'a> {
     pub pictures: usize,
     /// Pictures and errors.
     pub failed: &'a [(String, String)],
-    /// Path of the model.
-    pub model: &'a str,
-    /// What it finds.
-    pub noun: Noun,
+    pub run: &'a RunFacts,
     /// All that the figures depend on.
     pub settings: &'a Map<String, Value>,
     pub cases: &'a CasePictures,
