@@ -849,16 +849,16 @@ fn long_job(explorer: &Explorer) -> TcpStream {
 #[cfg(unix)]
 #[test]
 fn it_ends_at_once_when_it_is_told_to() {
-    for signal in ["-INT", "-TERM"] {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let mut idle = Explorer::small(&[]);
         let waiting = idle.connect();
         idle.signal(signal);
-        assert_eq!(idle.ends().code(), Some(130), "{signal}: {}", idle.said());
+        assert_eq!(idle.ends().code(), Some(code), "{signal}: {}", idle.said());
         drop(waiting);
         let mut busy = Explorer::small(&["--masks", "100000"]);
         let job = long_job(&busy);
         busy.signal(signal);
-        assert_eq!(busy.ends().code(), Some(130), "{signal}: {}", busy.said());
+        assert_eq!(busy.ends().code(), Some(code), "{signal}: {}", busy.said());
         assert!(!busy.said().contains("panicked"), "{}", busy.said());
         drop(job);
     }
