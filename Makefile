@@ -2,7 +2,7 @@
 
 LIBTORCH_VERSION := 2.13.0
 
-.PHONY: demo test dependant bench msrv deny fuzz libtorch build wheel archive test-install
+.PHONY: demo test test-engines test-install dependant bench msrv deny fuzz libtorch build wheel archive
 
 # Explains the pictures in images/ with the model in weights/; the results are in outputs/, and report.html shows them all.
 demo: libtorch
@@ -23,6 +23,12 @@ test: libtorch
 	rm -f target/checks
 	YOLO_CAM_CHECKS=$(CURDIR)/target/checks cargo test --locked --release
 	python3 scripts/test_summary.py target/checks
+
+# The examples for clusters, on real Slurm and Ray with two nodes on this machine, with GNU parallel, and against Kubernetes' schemas.
+# Installs them: Debian's packages if this is root, Python's into the user's cache. What cannot be installed is skipped, and the last
+# line counts it. YOLO_CAM_BINARY names the program; without it, it is built.
+test-engines: $(if $(YOLO_CAM_BINARY),,build)
+	python3 tests/engines/run.py
 
 # A program of somebody else, built on the library, from outside of this folder: Cargo does not see .cargo/config.toml there, and libtorch is
 # named as the manual says. With our lock file it shares what is compiled already, and needs no network.

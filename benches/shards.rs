@@ -51,7 +51,7 @@ fn splitting() {
         fs::copy("images/dog.jpg", pictures.path().join(format!("{number:03}.jpg"))).expect("it is copied");
     }
     let pictures = pictures.path().to_str().expect("it is text").to_owned();
-    let mut run = |name: &str, more: &[&str]| -> Child {
+    let run = |name: &str, more: &[&str]| -> Child {
         let folder = output.path().join(name);
         let own = [
             "--model-path",

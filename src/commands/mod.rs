@@ -21,6 +21,7 @@ mod records;
 mod session;
 mod shape;
 mod stdout;
+mod wanted;
 
 use std::io::Write;
 

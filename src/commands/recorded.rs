@@ -14,11 +14,11 @@ use yolo_cam::labels::Labels;
 use super::{
     interrupt,
     labels::text_digest,
-    merge::Wanted,
     noun::pictures,
     parallel::in_order,
     records::{Keeper, Records},
     session::{Attempt, attempt, tell_shard, until_stopped},
+    wanted::Wanted,
 };
 use crate::{
     cli::Verbosity,
@@ -127,8 +127,7 @@ impl<R: Record> Start<R> {
         let (journal, earlier, damaged) = match shard {
             Some((shard, inputs)) => {
                 let head = ShardHead::new(name, shard, inputs, reports.clone(), settings.clone()).with_facts(facts)?;
-                let (journal, earlier, damaged) = Keeper::of_shard(folder, &head, goes_on)?;
-                (journal, earlier.into_iter().map(|(_, record)| record).collect(), damaged)
+                Keeper::of_shard(folder, &head, goes_on)?
             }
             None if goes_on => {
                 let (journal, earlier, damaged) = Records::<R>::resume(&path, settings)?;

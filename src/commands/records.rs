@@ -89,11 +89,11 @@ pub enum Keeper<R> {
 
 impl<R: Serialize + DeserializeOwned> Keeper<R> {
     /// Goes on with what an earlier run of the shard with this head left in `folder`, if that is wanted and there is something, and returns its
-    /// records with their turns, and how many lines were left out as damaged.
+    /// records, and how many lines were left out as damaged.
     ///
     /// # Errors
     /// If that was another run, or the journal can't be written.
-    pub fn of_shard(folder: &Path, head: &ShardHead, goes_on: bool) -> Result<(Self, Vec<(Turn, R)>, usize)> {
+    pub fn of_shard(folder: &Path, head: &ShardHead, goes_on: bool) -> Result<(Self, Vec<R>, usize)> {
         let earlier = if goes_on { EarlierLines::<R>::of_same_run(folder, head)? } else { None };
         let (lines, damaged) = earlier.map_or_else(Default::default, |earlier| (earlier.lines, earlier.damaged));
         // The last line of a picture counts.
@@ -106,7 +106,7 @@ impl<R: Serialize + DeserializeOwned> Keeper<R> {
         let kept = records.iter().map(|(&turn, record)| ShardLine::Done { turn, record });
         let journal = ShardJournal::begin(folder, head, kept);
         let journal = journal.with_context(|| format!("{:?} cannot be written", folder.join(head.file())))?;
-        Ok((Self::Shard(journal), records.into_iter().collect(), damaged))
+        Ok((Self::Shard(journal), records.into_values().collect(), damaged))
     }
 
     /// Adds a record, whose turn this is in the whole run.

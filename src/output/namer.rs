@@ -224,8 +224,8 @@ mod tests {
             found
         };
         let alone = all(&|_| false);
-        for own in 0..files.len() {
-            assert_eq!(all(&|index| index != own)[own], alone[own], "{own}");
+        for (own, name) in alone.iter().enumerate() {
+            assert_eq!(all(&|index| index != own)[own], *name, "{own}");
         }
     }
 

@@ -3,14 +3,15 @@
 
     gated.py FOLDER PROGRAM ARGUMENT...
 
-Writes a line to FOLDER/starts for each run. If there is a file FOLDER/armed, the first run that is not a merge is held (or the first
-one on the Slurm node that the file names): its output goes into a pipe with room for few lines, which nobody reads, so that it
-comes to a halt after one to three pictures, whatever the clock does. Then there is FOLDER/held, with its process. It goes on when there is
-FOLDER/open.
+Writes a line to FOLDER/starts for each run: its Slurm node and its command. If there is a file FOLDER/armed, the first run of a
+shard is held (or the first one on the node that the file names): its output, --json-lines, goes into a pipe with room for few lines,
+which nobody reads, so that it comes to a halt after one to three pictures, whatever the clock does. Then there is FOLDER/held, with
+its process. It goes on when there is FOLDER/open.
 """
 
 import array
 import fcntl
+import json
 import os
 import select
 import sys
@@ -22,12 +23,10 @@ ROOM = 1400
 POLL_MILLISECONDS = 20
 
 
-def is_to_be_held(folder, arguments):
-    if arguments[:1] == ["merge"]:
-        return False
+def is_to_be_held(folder):
     try:
         node = (folder / "armed").read_text()
-        if node and os.environ.get("SLURMD_NODENAME") != node:
+        if node not in ("", os.environ.get("SLURMD_NODENAME")):
             return False
         (folder / "armed").rename(folder / "taken")  # only one can
     except FileNotFoundError:
@@ -63,9 +62,12 @@ def keep_gate(folder, program, reader, filled):
 
 def main():
     folder, command = Path(sys.argv[1]), sys.argv[2:]
+    is_shard = "--shard" in " ".join(command)
+    if is_shard:
+        command.append("--json-lines")  # reports tell the command, so that all have to have it
     with open(folder / "starts", "a") as starts:
-        starts.write(f"{os.getpid()} {os.environ.get('SLURMD_NODENAME', '')} {command[1:]}\n")
-    if is_to_be_held(folder, command[1:]):
+        starts.write(json.dumps([os.environ.get("SLURMD_NODENAME"), command]) + "\n")
+    if is_shard and is_to_be_held(folder):
         program = os.getpid()
         reader, writer, filled = full_pipe()
         if os.fork() == 0:
@@ -77,7 +79,8 @@ def main():
         os.dup2(writer, 1)
         os.close(writer)
         os.close(reader)
-        command.append("--json-lines")
+    elif is_shard:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.execv(command[0], command)
 
 

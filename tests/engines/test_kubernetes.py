@@ -5,7 +5,7 @@ import os
 import signal
 import unittest
 
-from harness import EXAMPLES, SIZE, MODEL, Sharded
+from harness import EXAMPLES, MODEL, SIZE, Sharded
 
 FOLDER = EXAMPLES / "kubernetes"
 # The first version that the README promises.
@@ -85,29 +85,24 @@ class Pods(Sharded):
         """The exit code of a pod that gets a signal in the middle."""
         self.hold()
         command, environment = self.pod("job", index)
-        process = self.start(command, self.folder / "log", **environment)
-        os.kill(self.held(), ending)
+        log = self.folder / "log"
+        process = self.start(command, log, **environment)
+        os.kill(self.held_by(process, log), ending)
         self.open()
         return process.wait()
 
     def test_merged_pods_are_as_one_run(self):
-        # The last pod is evicted, and killed when it starts again.
-        last = self.jobs["job"]["completions"] - 1
-        for index in reversed(range(last)):
-            self.run_pod("job", index)
-        self.run_pod("job", last)
-        self.run_pod("merge")
-        self.assert_as_unsplit(options=["--threads=2", SIZE])
+        self.run_all_pods()
 
     def test_an_evicted_pod_goes_on(self):
         self.few_pods()
         self.assertEqual(self.stopped_pod(1, signal.SIGTERM), 143)
-        self.finish()
+        self.run_all_pods()
 
     def test_a_killed_pod_goes_on(self):
         self.few_pods()
         self.assertEqual(self.stopped_pod(1, signal.SIGKILL), -signal.SIGKILL)
-        self.finish()
+        self.run_all_pods()
 
     def few_pods(self):
         """So that each has more pictures than it does before it is held."""
@@ -115,8 +110,8 @@ class Pods(Sharded):
         (container,) = self.jobs["job"]["template"]["spec"]["containers"]
         container["env"] = [{"name": "JOB_COMPLETIONS", "value": "3"}]
 
-    def finish(self):
-        for index in range(3):
+    def run_all_pods(self):
+        for index in reversed(range(self.jobs["job"]["completions"])):
             self.run_pod("job", index)
         self.run_pod("merge")
-        self.assert_as_unsplit(options=["--threads=2", SIZE])
+        self.assert_as_unsplit()

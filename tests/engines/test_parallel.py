@@ -25,9 +25,10 @@ class Parallel(Sharded):
 
     def test_after_a_killed_shard_a_second_call_goes_on(self):
         self.hold()
-        process = self.start([RUN, 4, *self.arguments()], self.folder / "log")
-        os.kill(self.held(), signal.SIGKILL)
-        self.assertEqual(process.wait(), 2, (self.folder / "log").read_text())
+        log = self.folder / "log"
+        process = self.start([RUN, 4, *self.arguments()], log)
+        os.kill(self.held_by(process, log), signal.SIGKILL)
+        self.assertEqual(process.wait(), 2, log.read_text())
         self.assertFalse((self.output / "report.csv").exists())
         done = self.run_here([RUN, 4, *self.arguments()])
         self.assertEqual(done.returncode, 0, done.stdout)

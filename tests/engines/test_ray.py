@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import unittest
-from pathlib import Path
 
 from harness import EXAMPLES, MODEL, SIZE, Sharded, ancestors, is_alive, wait_until
 
@@ -44,7 +43,7 @@ class Ray(Sharded):
         self.hold()
         log = self.folder / "log"
         process = self.start(self.command(4), log)
-        held = self.held(log.read_text, process)
+        held = self.held_by(process, log)
         raylets = {self.raylet(node): node for node in self.nodes}
         (raylet,) = set(ancestors(held)) & set(raylets)
         self.cluster.remove_node(raylets[raylet], allow_graceful=False)
@@ -62,7 +61,7 @@ class Ray(Sharded):
         self.hold()
         log = self.folder / "log"
         process = self.start(self.command(3), log)
-        os.kill(self.held(log.read_text, process), signal.SIGKILL)
+        os.kill(self.held_by(process, log), signal.SIGKILL)
         self.assertEqual(process.wait(), 0, log.read_text())
         self.assertEqual(len(self.shards_started()), 4, self.shards_started())
         self.assert_as_unsplit()
@@ -74,8 +73,7 @@ class Ray(Sharded):
         self.assert_as_unsplit(code=1)
 
     def test_what_cannot_work_is_tried_once_and_told_in_a_line(self):
-        self.pictures.rename(self.folder / "others")
-        done = self.run_here(self.command(2))
+        done = self.run_here(self.command(2, "--no-such-flag"))
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertEqual(len(self.shards_started()), 2)
         self.assertRegex(done.stdout, r"(?m)^failed: shard ./2, ./2: .*error: ")

@@ -102,7 +102,7 @@ class Slurm(Sharded):
         self.daemon(
             "munged", "--foreground", f"--socket={self.slurm}/munge.socket", f"--key-file={key}",
             f"--pid-file={self.slurm}/munged.pid", f"--log-file={self.slurm}/munged.log", f"--seed-file={self.slurm}/munge.seed",
-        )  # fmt: skip
+        )
         wait_until((self.slurm / "munge.socket").exists, self.logs)
         controller = self.daemon("slurmctld", "-D")
         # If it were killed, a process that it starts would stay.
@@ -142,15 +142,16 @@ class Slurm(Sharded):
         words = done.stdout.replace(";", "").split()
         return words[1], words[7]
 
-    def finished(self, job):
-        """The state in which a job ended, and its log."""
-        def state():
-            words = self.say("scontrol", "--oneliner", "show", "job", job).split()
-            states = [word.partition("=")[2] for word in words if word.startswith("JobState=")]
-            return states[0] if states and states[0] not in ("PENDING", "RUNNING", "COMPLETING") else None
+    def state(self, job):
+        """How a job ended; `None` before."""
+        words = self.say("scontrol", "--oneliner", "show", "job", job).split()
+        states = [word.partition("=")[2] for word in words if word.startswith("JobState=")]
+        return states[0] if states and states[0] not in ("PENDING", "RUNNING", "COMPLETING") else None
 
-        ended = wait_until(state, lambda: f"job {job} does not end\n{self.logs()}")
-        return ended, (self.folder / f"slurm-{job}.out").read_text()
+    def finished(self, job):
+        """How a job ended, and its log."""
+        state = wait_until(lambda: self.state(job), lambda: f"job {job} does not end\n{self.logs()}")
+        return state, (self.folder / f"slurm-{job}.out").read_text()
 
     def assert_merged(self, merge):
         state, log = self.finished(merge)
@@ -170,7 +171,7 @@ class Slurm(Sharded):
     def test_a_lost_node_loses_nothing(self):
         self.hold("n2")
         _, merge = self.submit(4)
-        held = self.held(self.logs)
+        held = self.held(lambda: self.state(merge), self.logs)
         task = self.task_of(held)
         self.nodes["n2"].kill()
         self.kill_jobs("n2")
@@ -184,7 +185,7 @@ class Slurm(Sharded):
     def test_when_time_is_up_a_task_goes_back_into_the_queue(self):
         self.hold()
         _, merge = self.submit(3)
-        task = self.task_of(self.held(self.logs))
+        task = self.task_of(self.held(lambda: self.state(merge), self.logs))
         # What Slurm does two minutes before the end.
         self.assertEqual(self.say("scancel", "--signal=USR1", "--batch", task), "")
         log = self.folder / f"slurm-{task}.out"
@@ -197,7 +198,7 @@ class Slurm(Sharded):
     def test_a_cancelled_task_is_missing_and_a_second_call_goes_on(self):
         self.hold()
         _, merge = self.submit(3)
-        task = self.task_of(self.held(self.logs))
+        task = self.task_of(self.held(lambda: self.state(merge), self.logs))
         self.assertEqual(self.say("scancel", task), "")
         state, log = self.finished(merge)
         self.assertEqual(state, "FAILED", log)

@@ -20,11 +20,11 @@ use self::{
 };
 use super::{
     labels::{expect_some, open_labels},
-    merge::Wanted,
     model::warn_of_target,
     options::{case_options, detect_options, heading, labels_sha256, layer_paths, program_and_command, verify_options},
     recorded::{self, Ledger, Plan, Start},
     session::{Session, tell_memory, threads, workers},
+    wanted::Wanted,
 };
 use crate::{
     cli::DiagnoseCommand,

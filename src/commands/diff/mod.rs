@@ -18,11 +18,11 @@ use self::{
 };
 use super::{
     labels::{expect_some, open_labels},
-    merge::Wanted,
     model::{check_size, load_model, note_size, warn_of_target},
     options::{case_options, class_id, detect_options, labels_sha256, layer_paths, program_and_command},
     recorded::{self, Ledger, Plan, Start},
     session::{Session, tell_memory, threads, workers},
+    wanted::Wanted,
 };
 use crate::{
     cli::{DiffCommand, ModelChoice, Verbosity},

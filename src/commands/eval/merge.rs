@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::{
-    super::{merge::Wanted, records::Records},
+    super::{records::Records, wanted::Wanted},
+    facts::RunFacts,
     measure::PictureFigures,
-    measurements::{Measurements, RunFacts},
+    measurements::Measurements,
     reports::REPORTS,
 };
 use crate::{

@@ -2,6 +2,7 @@
 
 mod cases;
 mod checks;
+mod facts;
 mod ledger;
 mod measure;
 mod measurements;
@@ -28,9 +29,10 @@ use yolo_cam::{
 
 pub use self::merge::{can_merge, merge};
 use self::{
+    facts::{RunFacts, SubjectFacts},
     ledger::EvalLedger,
     measure::{EvalWorker, MeasureJob, PictureFigures, Subject},
-    measurements::{Measurements, RunFacts, SubjectFacts},
+    measurements::Measurements,
     merge::SUBJECTS,
     reports::REPORTS,
 };
@@ -153,8 +155,7 @@ fn keeper(
             // Of a whole run more can be measured later; of its shards the same is.
             settings.insert(SUBJECTS.to_owned(), serde_json::to_value(&facts.subjects)?);
             let head = ShardHead::new(command.name, shard, inputs, reports, settings).with_facts(facts)?;
-            let (keeper, earlier, damaged) = Keeper::of_shard(folder, &head, command.skip_existing)?;
-            (keeper, earlier.into_iter().map(|(_, record)| record).collect(), damaged)
+            Keeper::of_shard(folder, &head, command.skip_existing)?
         }
         None if command.skip_existing => {
             let (journal, earlier, damaged) = Records::resume(&path, settings)?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cli::Verbosity,
-    commands::merge::Wanted,
+    commands::wanted::Wanted,
     exit::Exit,
     output::{
         Entry, Journal, ResultSettings,

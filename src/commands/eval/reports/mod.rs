@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use yolo_cam::eval::{Case, ClassCheck, Explainer, Summary};
 
 pub use self::page::{CaseGroup, CheckMean, Correlations, ModuleMean};
-use super::{cases::CasePictures, measurements::RunFacts};
+use super::{cases::CasePictures, facts::RunFacts};
 use crate::output::Sink;
 
 /// All reports. All are written.
