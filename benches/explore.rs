@@ -3,7 +3,6 @@
 //!
 //! `cargo bench --bench explore -- pointing` measures only what is named: `pointing`, `opening`, `crowd`.
 
-#[allow(dead_code)]
 #[path = "../tests/common/mod.rs"]
 mod common;
 
