@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 const MODEL: &str = "weights/yolov5s.torchscript";
 /// How many pictures are explained: the start of a process, which each shard pays, is small beside them.
-const PICTURES: usize = 60;
-const ROUNDS: usize = 5;
+const PICTURES: usize = 40;
+const ROUNDS: usize = 3;
 const ROWS: usize = 100_000;
 const SHARDS: usize = 16;
 
