@@ -9,7 +9,7 @@ use std::{
     process::Output,
 };
 
-use common::{temp, yolo_cam};
+use common::{YOLOV5S, temp, yolo_cam};
 use image::{Delay, Frame, Rgba, RgbaImage, codecs::gif::GifEncoder};
 use proptest::{prelude::*, test_runner::TestRunner};
 use serde_json::Value;
@@ -143,6 +143,21 @@ fn shards_of_an_explanation_merge_into_what_one_run_writes() {
         assert!(told.contains("0 of") || told.contains("0 pictures done"), "{told}");
         assert!(!told.contains(" -> "), "nothing is explained again: {told}");
     }
+}
+
+#[test]
+fn figures_do_not_depend_on_how_many_pictures_a_shard_has() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let pictures = ["dog", "cat-dog"].map(|name| format!("{root}/images/{name}.jpg")).join(" ");
+    let words = format!("--model-path {root}/{YOLOV5S} --img-path {pictures} --img-size 320 --report json,csv -q");
+    let (whole, folder) = (temp(), temp());
+    // Threads are divided by the pictures of the whole run.
+    ends_with(&run_in(whole.path(), &format!("{words} --output-dir out --threads 4")), 0);
+    for number in 1..=2 {
+        ends_with(&run_in(folder.path(), &format!("{words} --output-dir out --threads 4 --shard {number}/2")), 0);
+    }
+    ends_with(&run_in(folder.path(), "merge out -q"), 0);
+    assert_same_results(&folder.path().join("out"), &whole.path().join("out"), "yolov5s");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{shared::DEFAULT_INPUT, text_file, words::Words};
 pub const FILE: &str = "yolo-cam.yaml";
 
 /// Flags that no file can set: they ask for something else than a run, belong to the file itself, or are another for each process.
-const NEVER: [&str; 5] = ["config", "no_config", "help", "version", "shard"];
+const NEVER: [&str; 6] = ["config", "no_config", "help", "version", "shard", "shard_by"];
 /// Flags that only a file which the user names can set: one that is found beside pictures may come from their maker.
 const ONLY_NAMED: [&str; 5] = ["trust_model", "exist_ok", "output_dir", "project", "name"];
 /// Flags whose values are files to read, which are looked for beside the file of settings first.

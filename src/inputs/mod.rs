@@ -107,6 +107,8 @@ pub struct Items {
     own: Option<Vec<bool>>,
     /// How many pictures there are, if that is known.
     total: Option<usize>,
+    /// The same of the whole run.
+    total_of_run: Option<usize>,
     /// Of each group of so many frames one is taken.
     every: NonZeroU32,
     namer: Namer,
@@ -126,7 +128,8 @@ struct OpenFrames {
 impl Items {
     pub fn new(sources: Vec<Result<Source, Unusable>>, every: NonZeroU32, namer: Namer) -> Self {
         let total = total_of(sources.iter());
-        Self { total, sources: sources.into_iter().enumerate(), own: None, every, namer, open: None }
+        let total_of_run = total;
+        Self { total, total_of_run, sources: sources.into_iter().enumerate(), own: None, every, namer, open: None }
     }
 
     /// Only those of this shard, if it is one. Their names are as in the whole run.
@@ -159,6 +162,12 @@ impl Items {
     /// How many there will be; `None` if nobody knows, since there are videos.
     pub fn total(&self) -> Option<usize> {
         self.total
+    }
+
+    /// The same of the whole run, of which these may be a part. Threads are divided by it: the last digits of figures depend on how many a
+    /// picture has, and are to be the same in any part.
+    pub fn total_of_run(&self) -> Option<usize> {
+        self.total_of_run
     }
 
     /// The name of each picture (`clip.mp4#*` for all frames), which it is, and what its results are called, without

@@ -77,7 +77,7 @@ pub fn diagnose(command: &DiagnoseCommand) -> Result<Exit> {
     let shard = session.shard();
     let start = Start::new::<Diagnosis>(&plan, session.part(&sources), &run)?;
     let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None)).of_shard(shard);
-    let count = workers(command.jobs, method.runs_again() || command.verify.is_some(), items.total());
+    let count = workers(command.jobs, method.runs_again() || command.verify.is_some(), items.total_of_run());
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
     let verify = command.verify.map(|steps| verify_options(steps, &command.maps.method_options));

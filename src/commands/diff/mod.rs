@@ -79,7 +79,7 @@ pub fn diff(command: &DiffCommand) -> Result<Exit> {
     let shard = session.shard();
     let start = Start::new::<Difference>(&plan, session.part(&sources), &run)?;
     let items = Items::new(sources, command.pictures.every, Namer::new(output_dir, None)).of_shard(shard);
-    let count = workers(command.jobs, command.maps.method.runs_again(), items.total());
+    let count = workers(command.jobs, command.maps.method.runs_again(), items.total_of_run());
     let has_page = command.reports.iter().any(|report| report.has_pictures);
     let pictures = has_page.then(|| GalleryPictures::new(output_dir, FOLDER)).transpose()?;
     let task = Task { labels: labels.as_ref(), pictures: pictures.as_ref() };

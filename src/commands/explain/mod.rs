@@ -172,7 +172,7 @@ fn explain_all(
     };
     let journal = Mutex::new(journal);
     let takes_steps = command.method.runs_again() || command.verify.is_some();
-    let workers = workers(command.jobs, takes_steps, total);
+    let workers = workers(command.jobs, takes_steps, items.total_of_run());
     let is_talkative = session.is_talkative();
     let progress = Progress {
         pictures: match total {
