@@ -86,9 +86,9 @@ fn pointing(forward: Duration) {
     let Some(browser) = Browser::start() else { return };
     let explorer = Explorer::bundled(&[]);
     // So many boxes that there are enough to point at.
-    let address = format!("{}#picture=images%2Fdog.jpg&conf=0.02", explorer.url);
+    let address = format!("{}#picture=images%2Fdog.jpg&conf=0.005&iou=0.8", explorer.url);
     let page = browser.open(&address, (1400, 900), false);
-    page.until("all('svg.boxes rect.detection').length > 20 && !byId('stage').querySelector('img').hidden");
+    page.until("all('svg.boxes rect.detection').length > 10 && !byId('stage').querySelector('img').hidden");
     let place = page.eval("(({ x, y, width, height }) => [x, y, width, height])(document.querySelector('.scene').getBoundingClientRect())");
     let side = |index: usize| place[index].as_f64().expect("a number");
     page.requests();
