@@ -3,6 +3,22 @@
 // A canvas holds the grey map of a box, or the largest of several; an SVG filter colours it. A page from the disk may not read
 // pixels of pictures, and need not: it draws them, and the filter does the rest.
 
+/** The filter: red, green and blue of a grey are looked up, and so is its opacity. */
+function heatFilter() {
+  const lookup = (channel) => draw(`feFunc${channel}`, { id: `heat-${channel}`, type: "table" });
+  const toOpacity = { in: "SourceGraphic", type: "matrix", values: "0 0 0 0 0  0 0 0 0 0  0 0 0 0 0  1 0 0 0 0" };
+  return draw(
+    "filter",
+    { id: "heat", x: 0, y: 0, width: 1, height: 1, "color-interpolation-filters": "sRGB" },
+    draw("feComponentTransfer", { in: "SourceGraphic", result: "colors" }, ...["R", "G", "B"].map(lookup)),
+    draw("feColorMatrix", toOpacity),
+    draw("feComponentTransfer", { result: "opacity" }, lookup("A")),
+    draw("feComposite", { in: "colors", in2: "opacity", operator: "in" }),
+  );
+}
+
+document.body.append(draw("svg", { class: "unseen", "aria-hidden": true }, heatFilter()));
+
 /** The colours of the colormap, and from heat to opacity: none below the threshold, and above it what fades with the heat. */
 function colorHeat() {
   const [opacity, threshold] = [Number(byId("opacity").value), Number(byId("threshold").value)];

@@ -86,7 +86,7 @@ export function showSettings(pane) {
   const method = methodOf(pane);
   const { targets, classes } = modelOf(pane);
   inPane(pane, "target").replaceChildren(...targets.map(option));
-  const nothing = make("option", { value: "", textContent: "nothing else" });
+  const nothing = make("option", { value: "", textContent: "no other class" });
   inPane(pane, "contrast").replaceChildren(nothing, ...classes.map((name) => option({ name })));
   inPane(pane, "model").value = settings.model;
   for (const id of CHOICES) inPane(pane, id).value = settings[id] ?? "";
