@@ -1,8 +1,11 @@
 //! What is wanted of a merge, and how results come together.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Component, Path},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     cli::Verbosity,
@@ -29,6 +32,13 @@ impl Wanted<'_> {
     /// # Errors
     /// If it is not there, or can't be written.
     pub fn bring(&self, file: &str, part: &Part) -> Result<()> {
+        // A journal is a stranger's: what it names lies below the folders, or nowhere.
+        let is_below = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+        ensure!(
+            is_below,
+            "{:?} names {file:?}, which is no file in its folder; remove it, and run its shard again",
+            part.path
+        );
         let (from, to) = (part.folder.join(file), self.folder.join(file));
         if is_same(&from, &to) {
             return Ok(());
