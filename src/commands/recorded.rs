@@ -17,7 +17,7 @@ use super::{
     noun::pictures,
     parallel::in_order,
     records::{Keeper, Records},
-    session::{Attempt, attempt, tell_shard, until_stopped},
+    session::{Attempt, attempt, exit, tell_shard, until_stopped},
     wanted::Wanted,
 };
 use crate::{
@@ -240,14 +240,6 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn exit(&self) -> Exit {
-        match self {
-            Self { is_interrupted: true, .. } => interrupt::exit(),
-            Self { failed, .. } if failed.is_empty() => Exit::Fine,
-            _ => Exit::SomeFailed,
-        }
-    }
-
     /// What the whole run ends with.
     pub fn end(self, plan: Plan) -> End {
         let Plan { folder, name, settings, verbosity, .. } = plan;
@@ -260,7 +252,7 @@ impl Ran {
         if plan.verbosity >= Verbosity::Normal {
             tell_shard(shard, plan.folder, self.is_interrupted);
         }
-        self.exit()
+        exit(self.is_interrupted, !self.failed.is_empty())
     }
 }
 
@@ -273,13 +265,13 @@ impl End {
         records: &[K::Record],
         show: impl FnOnce() -> Result<()>,
     ) -> Exit {
-        let exit = Ran { failed: self.failed.clone(), is_interrupted: self.is_interrupted }.exit();
+        let exit = exit(self.is_interrupted, !self.failed.is_empty());
         if records.is_empty() {
             // What failed has its line already; this one closes the run.
             let kind = if self.failed.is_empty() { "error: " } else { "" };
             let why = if self.is_interrupted { "; go on with --skip-existing" } else { "" };
             say!("{kind}no picture could be processed{why}");
-            return if self.is_interrupted { interrupt::exit() } else { Exit::SomeFailed };
+            return if self.is_interrupted { exit } else { Exit::SomeFailed };
         }
         let folder = self.records.parent().unwrap_or(Path::new(""));
         let files: Vec<PathBuf> = reports.iter().map(|report| folder.join(report.file)).collect();

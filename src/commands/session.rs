@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     cli::{DetectionChoice, ModelChoice, PictureChoice, ShardChoice, Verbosity},
+    exit::Exit,
     guard::guarded,
     inputs::{Search, Source, Unusable, inputs_of, sources},
     output::{FolderLock, Inputs, REPORT_FOLDERS, Shard, quoted},
@@ -201,6 +202,15 @@ pub fn create_results(output_dir: &Path) -> Result<()> {
     fs::create_dir_all(output_dir).map_err(|error| {
         anyhow!("output folder {output_dir:?} cannot be created: {error}; use a different --output-dir")
     })
+}
+
+/// How the program ends after a run.
+pub fn exit(is_interrupted: bool, has_failed: bool) -> Exit {
+    match (is_interrupted, has_failed) {
+        (true, _) => interrupt::exit(),
+        (false, true) => Exit::SomeFailed,
+        (false, false) => Exit::Fine,
+    }
 }
 
 /// Says how the part of a run goes on, once it is done.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use yolo_cam::eval::{Cost, Explainer, Randomized, Sample, Summary, bootstrap};
 
 use super::{
-    super::{interrupt, noun::Noun},
+    super::{noun::Noun, session::exit},
     cases::CasePictures,
     checks::check_means,
     facts::{RunFacts, SubjectFacts},
@@ -55,11 +55,7 @@ impl<'a> Measurements<'a> {
 
     /// How a run ends that has measured all this.
     pub fn exit(&self) -> Exit {
-        match self {
-            Self { is_interrupted: true, .. } => interrupt::exit(),
-            _ if self.failed.is_empty() => Exit::Fine,
-            _ => Exit::SomeFailed,
-        }
+        exit(self.is_interrupted, !self.failed.is_empty())
     }
 
     /// Writes the reports, and tells the result.

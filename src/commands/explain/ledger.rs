@@ -9,7 +9,10 @@ use std::{
 use yolo_cam::report::CsvRow;
 
 use super::{
-    super::{interrupt, noun::Noun, session::tell_shard},
+    super::{
+        noun::Noun,
+        session::{exit, tell_shard},
+    },
     messages::{summary, verdicts},
     worker::{PictureOutcome, PictureState},
 };
@@ -188,11 +191,7 @@ impl<'a> RunLedger<'a> {
         {
             tell_shard(&choice.shard, &self.command.pictures.output_dir, self.interrupted);
         }
-        match self {
-            Self { interrupted: true, .. } => interrupt::exit(),
-            Self { failed: 0, is_incomplete: false, .. } => Exit::Fine,
-            _ => Exit::SomeFailed,
-        }
+        exit(self.interrupted, self.failed > 0 || self.is_incomplete)
     }
 
     /// This report cannot be written. The pictures are explained all the same.

@@ -122,12 +122,16 @@ impl Catalogue {
     /// # Errors
     /// If there is no such picture.
     pub fn get(&self, id: usize) -> Result<Entry, Refusal> {
-        let added = || {
-            let added = self.added.read().unwrap_or_else(PoisonError::into_inner);
-            added.get(id - self.inputs.len()).cloned()
+        let found = match id.checked_sub(self.inputs.len()) {
+            None => self.inputs.get(id).cloned(),
+            Some(place) => self.added.read().unwrap_or_else(PoisonError::into_inner).get(place).cloned(),
         };
-        let found = self.inputs.get(id).cloned().or_else(|| if id < self.inputs.len() { None } else { added() });
         found.ok_or_else(|| Refusal::missing(format!("there is no picture {id}")))
+    }
+
+    /// How many pictures the inputs have.
+    pub fn count(&self) -> usize {
+        self.inputs.len()
     }
 
     /// All, in order.

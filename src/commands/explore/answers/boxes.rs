@@ -8,6 +8,7 @@ use yolo_cam::{
     detect::{Detection, best_candidate, is_defined},
     diagnose::{ScoredBox, judge},
     geometry::{BBox, LetterboxMap},
+    labels::Label,
     report::PredictionEntry,
 };
 
@@ -115,26 +116,14 @@ impl Question for Boxes {
         };
         let found = seen.detections(model, &options)?;
         let map = seen.map();
-        let labels = explorer.labels.as_ref().map(|labels| {
-            let (_, labels) =
-                labels_of(labels, (&picture.name, picture.file(), map.image), options.detect.classes.as_deref())?;
-            let scored = |found: &Detection| {
-                let b = map.to_image(&found.box_input?);
-                Some(ScoredBox { class_id: found.class_id, confidence: found.confidence, b })
-            };
-            let scored: Vec<ScoredBox> = found.iter().filter_map(scored).collect();
-            let judged = judge(&labels, &scored).found;
-            let is_found =
-                |at: usize| judged.iter().any(|verdict| verdict.error.is_none() && verdict.label == Some(at));
-            let object = |(at, label): (usize, &yolo_cam::labels::Label)| Object {
-                class_id: label.class_id,
-                class: model.names().get(label.class_id).cloned().unwrap_or_else(|| label.class_id.to_string()),
-                box_image: label.b,
-                is_crowd: label.is_crowd,
-                found: is_found(at),
-            };
-            Ok::<_, Refusal>(labels.iter().enumerate().map(object).collect())
-        });
+        let wanted = options.detect.classes.as_deref();
+        let labels = match &explorer.labels {
+            Some(labels) => {
+                let (_, labels) = labels_of(labels, (&picture.name, picture.file(), map.image), wanted)?;
+                Some(objects(&labels, &found, model, map))
+            }
+            None => None,
+        };
         let (is_undefined, best) = nearest(seen, model, &found, &options)?;
         Answer::facts(&Facts {
             picture: Sides { width: map.image.width, height: map.image.height },
@@ -142,10 +131,29 @@ impl Question for Boxes {
             is_undefined,
             best_candidate: best.map(|best| PredictionEntry::new(&best, model, map)),
             detections: Found::all(&found, model, map),
-            labels: labels.transpose()?,
+            labels,
             forward_ms: forward.map(milliseconds),
         })
     }
+}
+
+/// The labelled objects of a picture, of which some may have been found.
+fn objects(labels: &[Label], found: &[Detection], model: &Model, map: &LetterboxMap) -> Vec<Object> {
+    let scored = |found: &Detection| {
+        let b = map.to_image(&found.box_input?);
+        Some(ScoredBox { class_id: found.class_id, confidence: found.confidence, b })
+    };
+    let scored: Vec<ScoredBox> = found.iter().filter_map(scored).collect();
+    let judged = judge(labels, &scored).found;
+    let is_found = |at: usize| judged.iter().any(|verdict| verdict.error.is_none() && verdict.label == Some(at));
+    let object = |(at, label): (usize, &Label)| Object {
+        class_id: label.class_id,
+        class: model.names().get(label.class_id).cloned().unwrap_or_else(|| label.class_id.to_string()),
+        box_image: label.b,
+        is_crowd: label.is_crowd,
+        found: is_found(at),
+    };
+    labels.iter().enumerate().map(object).collect()
 }
 
 /// Where nothing was found: whether the network says no numbers, and else what comes nearest.
