@@ -97,9 +97,9 @@ enum Subcommands {
     Diagnose(DiagnoseArgs),
     /// Show what changes when a new detector replaces an old one: boxes gained, lost and kept, and how far the evidence moved
     Diff(DiffArgs),
-    /// Join what shards of a run left (--shard) into the reports of the whole run
+    /// Merge the results of shards (see --shard) into the reports of the whole run
     Merge(MergeArgs),
-    /// Ask the detector: a page in the browser where boxes are pointed at, drawn and painted over, and answered at once
+    /// Ask the detector: open a page in the browser where you point at boxes, draw your own and paint over the picture, and get answers at once
     Explore(ExploreArgs),
     /// Save a checkpoint as TorchScript, as its own package exports it: decoded boxes, names and stride in config.txt
     Export(ExportArgs),
@@ -198,11 +198,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Result<Command>, clap::Error> {
         Ok(Some(completed)) => Ok(match Cli::try_parse_from(completed.arguments) {
             Ok(cli) => cli.into_command(),
             // By themselves the arguments were right.
-            Err(error) => {
-                let told = one_line(&error);
-                let told = told.strip_prefix("error: ").unwrap_or(&told);
-                Err(anyhow!("settings {:?}: {told}", completed.file))
-            }
+            Err(error) => Err(anyhow!("settings {:?}: {}", completed.file, complaint(&error))),
         }),
     }
 }
@@ -243,6 +239,12 @@ impl Cli {
             }
         }
     }
+}
+
+/// The same as [`one_line`] without the word that begins it, for use inside another line.
+pub fn complaint(error: &clap::Error) -> String {
+    let told = one_line(error);
+    told.strip_prefix("error: ").map_or_else(|| told.clone(), str::to_owned)
 }
 
 /// What clap says of wrong use in a paragraph, in a line: without the usage, which --help shows.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use super::{
     diagnose, diff, eval, explain,
@@ -16,7 +16,7 @@ use crate::{
     output::{
         diagnosis::Diagnosis,
         difference::Difference,
-        shards::{EXPLAIN, Part, Parts, find},
+        shards::{EXPLAIN, Mismatch, Part, Parts, find},
     },
 };
 
@@ -71,7 +71,8 @@ fn runs(folders: &[PathBuf]) -> Result<BTreeMap<String, Vec<Part>>> {
     let mut looked_at = Vec::new();
     let mut runs: BTreeMap<String, Vec<Part>> = BTreeMap::new();
     for folder in folders {
-        let place = folder.canonicalize().with_context(|| format!("{folder:?} cannot be read"))?;
+        let place =
+            folder.canonicalize().map_err(|error| anyhow!("{folder:?} cannot be read: {error}; check the path"))?;
         if looked_at.contains(&place) {
             continue;
         }
@@ -81,7 +82,7 @@ fn runs(folders: &[PathBuf]) -> Result<BTreeMap<String, Vec<Part>>> {
         }
     }
     let named = folders.iter().map(|folder| format!("{folder:?}")).collect::<Vec<_>>().join(" and ");
-    ensure!(!runs.is_empty(), "no shards in {named}; expected a folder of results of runs with --shard K/N");
+    ensure!(!runs.is_empty(), "no shards in {named}; expected a folder with the results of runs with --shard K/N");
     runs.values_mut().for_each(|parts| parts.sort_by_key(|part| (part.head.shard.number, part.head.shard.of)));
     Ok(runs)
 }
@@ -91,14 +92,17 @@ fn contradictions(parts: &[Part]) -> Vec<String> {
     let mut problems = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let Part { path, head, .. } = part;
-        if let Some([what, before, now]) = parts[0].head.difference(head) {
+        if let Some(Mismatch { what, values }) = parts[0].head.difference(head) {
             let first = &parts[0].path;
-            problems.push(format!(
-                "{path:?} is of another run than {first:?}: {what} {now}, and not {before}; remove the one that is not wanted"
-            ));
+            let told = match values {
+                Some([before, now]) => format!("{what} {now}, not {before}"),
+                None => format!("another {what}"),
+            };
+            problems
+                .push(format!("{path:?} is from another run than {first:?}: {told}; remove the one you do not want"));
         } else if let Some(other) = parts[..index].iter().find(|other| other.head.shard == head.shard) {
             let name = head.shard;
-            problems.push(format!("shard {name} is there twice: {:?} and {path:?}; leave one of them out", other.path));
+            problems.push(format!("shard {name} is there twice: {:?} and {path:?}; remove one of them", other.path));
         }
     }
     problems
@@ -121,7 +125,11 @@ fn missing_of(command: &str, parts: &[Part]) -> Vec<String> {
             _ => Some(format!("{command}: shards {named}{more} of {of} {many}; run them {way}")),
         }
     };
-    let missing = told(&missing, "is missing", "are missing", &format!("with --shard K/{of}"));
+    let flag = match missing.as_slice() {
+        [only] => format!("with --shard {only}/{of}"),
+        _ => format!("with --shard K/{of}"),
+    };
+    let missing = told(&missing, "is missing", "are missing", &flag);
     let partial = told(&partial, "is not complete", "are not complete", "again with --skip-existing");
     [missing, partial].into_iter().flatten().collect()
 }
@@ -144,13 +152,13 @@ fn unknown_reports(runs: &BTreeMap<String, Vec<Part>>, wanted: &[String]) -> Vec
             if !can_write {
                 problems.push(format!(
                     "{command}: --report {name} is written with each picture, and the shards were run without it; leave it out, \
-                     or run them with it"
+                     or run them again with it"
                 ));
             }
         }
         if !is_known {
             let commands = runs.keys().cloned().collect::<Vec<_>>().join(" and ");
-            problems.push(format!("--report {name} is none of {commands}; leave it out"));
+            problems.push(format!("--report {name} is not a report of {commands}; leave it out"));
         }
     }
     problems

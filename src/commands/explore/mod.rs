@@ -25,7 +25,7 @@ use super::{
     session::{Session, threads},
 };
 use crate::{
-    cli::{self, Command, ExplainCommand, ExploreCommand, Verbosity, kept_in_explanations, one_line},
+    cli::{self, Command, ExplainCommand, ExploreCommand, Verbosity, complaint, kept_in_explanations},
     exit::Exit,
 };
 
@@ -66,12 +66,11 @@ impl Explorer {
     /// # Errors
     /// If they make no sense.
     pub fn parsed(&self, words: &[OsString]) -> Result<ExplainCommand, Refusal> {
-        let refused = |line: &str| Refusal::bad(line.strip_prefix("error: ").unwrap_or(line));
         match cli::parse(words) {
             Ok(Ok(Command::Explain(command))) => Ok(*command),
             Ok(Ok(_)) => Err(Refusal::fault("the view is no explanation")),
-            Ok(Err(error)) => Err(refused(&format!("{error:#}"))),
-            Err(error) => Err(refused(&one_line(&error))),
+            Ok(Err(error)) => Err(Refusal::bad(format!("{error:#}"))),
+            Err(error) => Err(Refusal::bad(complaint(&error))),
         }
     }
 
@@ -115,7 +114,7 @@ pub fn explore(command: ExploreCommand) -> Result<Exit> {
     let kept = kept_in_explanations(&arguments).context("a flag of the command line is no text")?;
     let is_talkative = command.verbosity >= Verbosity::Normal;
     if is_talkative {
-        say!("model: {:?}; {}", models[0].path(), pictures(catalogue.all().len()));
+        say!("model: {:?}; {}", models[0].path(), pictures(catalogue.count()));
     }
     let kept = kept.into_iter().map(OsString::from).collect();
     let explorer = Arc::new(Explorer { command, kept, catalogue, labels });

@@ -20,6 +20,14 @@ pub struct Inputs {
     pub digest: String,
 }
 
+/// What is not the same in two runs.
+#[derive(Debug)]
+pub struct Mismatch {
+    pub what: String,
+    /// Of the one and of the other, unless they are too long to say anything in a line.
+    pub values: Option<[String; 2]>,
+}
+
 /// The first line of the journal of a shard.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShardHead {
@@ -79,15 +87,12 @@ impl ShardHead {
         self.shard.journal_name(&self.command)
     }
 
-    /// The first thing in which the runs are not the same: its name, that of this one and that of the other. `None` if both are shards
-    /// of one run.
-    pub fn difference(&self, other: &Self) -> Option<[String; 3]> {
+    /// The first thing in which the runs are not the same. `None` if both are shards of one run.
+    pub fn difference(&self, other: &Self) -> Option<Mismatch> {
         let version = (&self.yolo_cam, &other.yolo_cam);
         let different = |name: &str, a: String, b: String| {
             let is_short = a.len().max(b.len()) <= LONGEST;
-            // Two long values may begin with the same letters.
-            let [a, b] = if is_short { [a, b] } else { ["one value".to_owned(), "another".to_owned()] };
-            Some([name.to_owned(), a, b])
+            Some(Mismatch { what: name.to_owned(), values: is_short.then_some([a, b]) })
         };
         if version.0 != version.1 {
             return different("version", version.0.clone(), version.1.clone());
@@ -105,8 +110,7 @@ impl ShardHead {
             return different("number of inputs", inputs(self), inputs(other));
         }
         if self.inputs.digest != other.inputs.digest {
-            let digest = |head: &Self| head.inputs.digest.chars().take(12).collect::<String>();
-            return different("list of inputs", digest(self), digest(other));
+            return Some(Mismatch { what: "list of inputs".to_owned(), values: None });
         }
         let names: BTreeSet<&String> = self.settings.keys().chain(other.settings.keys()).collect();
         let of = |head: &Self, name: &String| match head.settings.get(name) {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{ShardHead, Turn};
+use super::{Mismatch, ShardHead, Turn};
 use crate::output::LineFile;
 
 /// A line.
@@ -138,10 +138,12 @@ impl<R: DeserializeOwned> EarlierLines<R> {
     pub fn of_same_run(folder: &Path, head: &ShardHead) -> Result<Option<Self>> {
         let path = folder.join(head.file());
         let Some(earlier) = Self::read(&path)? else { return Ok(None) };
-        if let Some([what, before, now]) = earlier.head.difference(head) {
-            bail!(
-                "{path:?} is of a run with {what} {before}, now {now}; take another --output-dir, or leave --skip-existing out"
-            );
+        if let Some(Mismatch { what, values }) = earlier.head.difference(head) {
+            let told = match values {
+                Some([before, now]) => format!("{what} {before}, now {now}"),
+                None => format!("another {what}"),
+            };
+            bail!("{path:?} is of a run with {told}; use another --output-dir, or leave --skip-existing out");
         }
         Ok(Some(earlier))
     }

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    head::{Inputs, ShardHead},
+    head::{Inputs, Mismatch, ShardHead},
     journal::{EarlierLines, ShardJournal, ShardLine},
     parts::{Part, Parts, Told, find},
 };
@@ -28,10 +28,10 @@ pub struct Shard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ShardBy {
-    /// Each part has as many inputs
+    /// The same number of inputs in each part
     #[default]
     Number,
-    /// The files of each part are together as large
+    /// About the same total size of files in each part
     Size,
 }
 

@@ -85,7 +85,9 @@ impl Part {
             Ok(head.map(|head| Self { path, folder, head, is_complete, damaged, lines }))
         };
         let part = read().with_context(|| format!("{path:?} cannot be read"))?;
-        let Some(part) = part else { bail!("{path:?} is no journal of a shard; remove it") };
+        let Some(part) = part else {
+            bail!("{path:?} is damaged: it has no first line; remove it, and run that shard again")
+        };
         Ok(part)
     }
 }
