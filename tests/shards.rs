@@ -323,7 +323,7 @@ fn what_is_missing_or_not_complete_is_told_and_left_out_if_the_user_says_so() {
     let cut: Vec<&str> = text.lines().take(5).collect();
     fs::write(&partial, cut.join("\n")).expect("it is written");
     let told = ends_with(&run_in(folder.path(), "merge out"), 2);
-    assert!(told.contains("explain: shard 3 of 4 is missing; run it with --shard K/4"), "{told}");
+    assert!(told.contains("explain: shard 3 of 4 is missing; run it with --shard 3/4"), "{told}");
     assert!(told.contains("explain: shard 2 of 4 is not complete; run it again with --skip-existing"), "{told}");
     assert!(!out.join("report.csv").exists());
     let told = ends_with(&run_in(folder.path(), "merge out --allow-missing"), 1);
@@ -356,15 +356,15 @@ fn what_does_not_go_together_is_told() {
     assert!(refused("out").contains("shard 2/2 is there twice"));
     in_other(&format!("{} --shard 2/2 --output-dir settings --top 1", words.replace("--output-dir out", "")));
     let told = refused("settings");
-    assert!(told.contains("is of another run than") && told.contains(": top 1, and not auto"), "{told}");
+    assert!(told.contains("is from another run than") && told.contains(": top 1, not auto"), "{told}");
     let clean = words.replace("planted", "clean").replace("--output-dir out", "");
     in_other(&format!("{clean} --shard 2/2 --output-dir model"));
-    assert!(refused("model").contains(": model another, and not one value"));
+    assert!(refused("model").contains(": another model"));
     in_other(&format!("{} --shard 3/3 --output-dir number", words.replace("--output-dir out", "")));
-    assert!(refused("number").contains(": number of shards 3, and not 2"));
+    assert!(refused("number").contains(": number of shards 3, not 2"));
     let inputs = words.replace("/images ", "/images/000.png ").replace("--output-dir out", "");
     in_other(&format!("{inputs} --shard 2/2 --output-dir inputs"));
-    assert!(refused("inputs").contains(": number of inputs 1, and not 24"));
+    assert!(refused("inputs").contains(": number of inputs 1, not 24"));
     let version = other.path().join("out/.yolo-cam.shard-2-of-2.jsonl");
     let text = fs::read_to_string(&version).expect("it is there");
     fs::write(
@@ -372,11 +372,11 @@ fn what_does_not_go_together_is_told() {
         text.replace(&format!(r#""yolo_cam":"{}""#, env!("CARGO_PKG_VERSION")), r#""yolo_cam":"0.0.1""#),
     )
     .expect("it is written");
-    assert!(refused("out").contains(": version 0.0.1, and not"));
+    assert!(refused("out").contains(": version 0.0.1, not"));
     let told = ends_with(&run_in(folder.path(), "merge out --report html"), 2);
     assert!(told.contains("--report html is written with each picture"), "{told}");
     let told = ends_with(&run_in(folder.path(), "merge out --report coco"), 2);
-    assert!(told.contains("--report coco is none of explain"), "{told}");
+    assert!(told.contains("--report coco is not a report of explain"), "{told}");
     let empty = ends_with(&run_in(folder.path(), "merge ."), 2);
     assert!(empty.contains("no shards in \".\""), "{empty}");
     // Going on with what is not the same is refused too.
@@ -384,6 +384,24 @@ fn what_does_not_go_together_is_told() {
     assert!(told.contains("is of a run with top auto, now 1"), "{told}");
     let told = ends_with(&run_in(folder.path(), &format!("{words} --shard 1/2 --top 1")), 2);
     assert!(told.contains("already has results made with other settings"), "{told}");
+}
+
+#[test]
+fn a_journal_names_no_file_outside_of_its_folder() {
+    let (folder, _) = some_shards(1, &[1]);
+    let journal = folder.path().join("out/.yolo-cam.shard-1-of-1.jsonl");
+    let text = fs::read_to_string(&journal).expect("it is there");
+    let outside = folder.path().join("mine.png");
+    fs::write(&outside, "mine").expect("it is written");
+    for name in ["../mine.png", outside.to_str().expect("it is text"), "a/../../mine.png"] {
+        assert!(text.contains(r#""files":["000-res.png""#), "{text}");
+        fs::write(&journal, text.replace("000-res.png", name)).expect("it is written");
+        for flags in ["", " --output-dir merged"] {
+            let told = ends_with(&run_in(folder.path(), &format!("merge out{flags}")), 2);
+            assert!(told.contains("which is no file in its folder; remove it"), "{told}");
+        }
+        assert_eq!(fs::read_to_string(&outside).expect("it is there"), "mine");
+    }
 }
 
 #[test]

@@ -25,27 +25,27 @@ pub const DEFAULT_PORT: u16 = 8642;
 pub struct ExploreArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// A second model, to be looked at beside the first
+    /// A second model to compare with the first, side by side
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     compare_model: Option<PathBuf>,
     #[command(flatten)]
     inputs: InputArgs,
     #[command(flatten)]
     labels: LabelArgs,
-    /// Address to serve the page at. Any but this machine's own loopback lets other machines in: the page then asks for a token, which is
-    /// part of the address that is printed
+    /// Address to listen on. Anything but loopback lets other machines in; the page then needs a token, which is part of the address that
+    /// is printed
     #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_HOST, help_heading = "Page")]
     host: String,
-    /// Port to serve the page at; 0 takes any free one [default: 8642, or any free one where that is taken]
+    /// Port to listen on; 0 takes any that is free [default: 8642, or any that is free if 8642 is taken]
     #[arg(long, value_name = "N", help_heading = "Page")]
     port: Option<u16>,
     /// Only print the address; open no browser
     #[arg(long, help_heading = "Page")]
     no_open: bool,
-    /// The method that the page begins with; 'yolo-cam methods' tells more
+    /// The method to start with; 'yolo-cam methods' tells more
     #[arg(long, value_name = "METHOD", value_parser = method(), ignore_case = true, default_value = Method::default().name, help_heading = "Explanation")]
     method: Method,
-    /// The layers that it begins with: auto, or names separated by commas
+    /// The layers to start with: auto, or names separated by commas
     #[arg(long, value_name = "LAYERS", value_delimiter = ',', default_value = "auto", help_heading = "Explanation")]
     target_layer: Vec<String>,
     /// How the maps of several layers are joined

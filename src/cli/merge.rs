@@ -12,7 +12,7 @@ use super::{
 
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// Folders with results of shards: one that all of them share, or one of each
+    /// Folders of results: the one that all shards share, or one for each shard
     #[arg(value_name = "FOLDER", required = true)]
     folders: Vec<PathBuf>,
     /// Reports to write [default: those that the shards were asked for]. eval and compare always write all of theirs
@@ -21,7 +21,7 @@ pub struct MergeArgs {
     /// Folder for the merged results, created if missing; results are linked or copied there [default: the folder, if there is one]
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
-    /// Merge what is there, even if shards are missing or not complete
+    /// Merge what is there, even if shards are missing or incomplete
     #[arg(long)]
     allow_missing: bool,
     #[command(flatten)]

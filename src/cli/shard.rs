@@ -9,12 +9,12 @@ use crate::output::{Shard, ShardBy};
 
 #[derive(Debug, Args)]
 pub struct ShardArgs {
-    /// Process only the K-th of N parts of the pictures, from 1 on; 'yolo-cam merge' joins what all of them leave into the reports of the
-    /// whole run. auto takes K and N from the variables that Slurm's job arrays (SLURM_ARRAY_TASK_ID), indexed jobs of Kubernetes
-    /// (JOB_COMPLETION_INDEX, with JOB_COMPLETIONS set to their number) or torchrun (RANK) set
+    /// Process only part K of N of the pictures, counting from 1; 'yolo-cam merge' then writes the reports of the whole run. auto takes K
+    /// and N from the environment of a Slurm job array (SLURM_ARRAY_TASK_ID), a Kubernetes indexed job (JOB_COMPLETION_INDEX; set
+    /// JOB_COMPLETIONS to the number of completions) or torchrun (RANK)
     #[arg(long, value_name = "K/N|auto", value_parser = wanted, help_heading = "Input and output")]
     shard: Option<Wanted>,
-    /// What the parts have about the same of
+    /// How the pictures are divided
     #[arg(long, value_enum, default_value_t, requires = "shard", help_heading = "Input and output")]
     shard_by: ShardBy,
 }

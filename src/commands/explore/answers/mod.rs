@@ -138,7 +138,7 @@ const LONGEST_CLIENT: usize = 64;
 fn route<Q: Question>() -> (&'static str, MethodRouter<Site>) {
     let handler = async |State(site): State<Site>, Path(id): Path<String>, body: Result<Bytes, BytesRejection>| {
         let asked: Asked<Q> = serde_json::from_slice(&body?)
-            .map_err(|error| Refusal::bad(format!("the question is no JSON that is understood: {error}")))?;
+            .map_err(|error| Refusal::bad(format!("the request cannot be understood: {error}")))?;
         let Asked { client, pane, when, turn, view, question } = asked;
         if client.is_empty() || client.len() > LONGEST_CLIENT {
             return Err(Refusal::bad(format!("\"client\" is a name of 1 to {LONGEST_CLIENT} bytes")));

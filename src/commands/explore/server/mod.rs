@@ -84,7 +84,7 @@ fn bound(host: &str, port: Option<u16>) -> Result<TcpListener> {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && port.is_none() => {
             let listener = TcpListener::bind((host, 0)).with_context(|| format!("no port of {host:?} is free"))?;
-            say!("note: port {wanted} is taken; the page is at another");
+            say!("note: port {wanted} is taken, so another one is used");
             Ok(listener)
         }
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -136,7 +136,7 @@ fn router(served: Served, guard: Arc<Guard>) -> Router {
         .merge(answers)
         .fallback(|| async { Refusal::missing("there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked in this way")
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not allowed at this address")
         })
         .layer(RequestBodyTimeoutLayer::new(PATIENCE))
         .layer(middleware::from_fn_with_state(guard, guard::check))
