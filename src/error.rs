@@ -124,8 +124,17 @@ pub enum Error {
         target: String,
         /// The model's family.
         family: String,
-        /// What the network would have to predict: `objectness`, `boxes` or `masks`.
+        /// What the network would have to predict, such as `objectness`, `boxes` or `masks`.
         lacks: &'static str,
+    },
+
+    /// A keypoint that the model does not have.
+    #[error("keypoint {keypoint:?} not found; this model's keypoints are {known}")]
+    KeypointNotFound {
+        /// What was asked for.
+        keypoint: String,
+        /// Their names; their numbers where they have none.
+        known: String,
     },
 
     /// The network's output is not finite, so there is nothing to explain or measure.

@@ -129,6 +129,68 @@ impl BBox {
     }
 }
 
+/// A rotated box, in pixels; x to the right, y down.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RotatedBox {
+    /// Of the centre.
+    pub cx: f32,
+    /// Of the centre.
+    pub cy: f32,
+    /// The side that lies along the angle.
+    pub w: f32,
+    /// The other side.
+    pub h: f32,
+    /// From the x axis to the first side, in radians, clockwise as a picture is seen.
+    pub angle: f32,
+}
+
+impl RotatedBox {
+    /// The corners [x, y], one after the other around the box.
+    pub fn corners(&self) -> [[f32; 2]; 4] {
+        let (sin, cos) = self.angle.sin_cos();
+        let (along, across) = ([self.w / 2.0 * cos, self.w / 2.0 * sin], [-self.h / 2.0 * sin, self.h / 2.0 * cos]);
+        [(1.0, 1.0), (1.0, -1.0), (-1.0, -1.0), (-1.0, 1.0)]
+            .map(|(a, b)| [self.cx + a * along[0] + b * across[0], self.cy + a * along[1] + b * across[1]])
+    }
+
+    /// The smallest axis-parallel box around it.
+    pub fn hull(&self) -> BBox {
+        let (sin, cos) = self.angle.sin_cos();
+        let (w, h) = ((self.w * cos).abs() + (self.h * sin).abs(), (self.w * sin).abs() + (self.h * cos).abs());
+        BBox::from_cxcywh(self.cx, self.cy, w, h)
+    }
+
+    /// How much two rotated boxes are alike, 0 to 1: 1 less the Hellinger distance of the Gaussian distributions that they stand for.
+    ///
+    /// Murrugarra-Llerena, Kirsten and Jung, 2021, <https://arxiv.org/abs/2106.06072>; `probiou` of the Ultralytics package.
+    pub fn prob_iou(&self, other: &Self) -> f32 {
+        /// Keeps what is divided by, and what a logarithm is taken of, from being 0.
+        const EPS: f64 = 1e-7;
+        // Variances along x and y, and the covariance.
+        let gaussian = |b: &Self| {
+            let (sin, cos) = f64::from(b.angle).sin_cos();
+            let (along, across) = (f64::from(b.w).powi(2) / 12.0, f64::from(b.h).powi(2) / 12.0);
+            let x = along * cos * cos + across * sin * sin;
+            let y = along * sin * sin + across * cos * cos;
+            (x, y, (along - across) * cos * sin)
+        };
+        let ((x1, y1, c1), (x2, y2, c2)) = (gaussian(self), gaussian(other));
+        let (x, y, c) = (x1 + x2, y1 + y2, c1 + c2);
+        let (dx, dy) = (f64::from(self.cx) - f64::from(other.cx), f64::from(self.cy) - f64::from(other.cy));
+        let determinant = x * y - c * c;
+        let position = 0.25 * (x * dy * dy + y * dx * dx - 2.0 * c * dx * dy) / (determinant + EPS);
+        let own = ((x1 * y1 - c1 * c1).max(0.0) * (x2 * y2 - c2 * c2).max(0.0)).sqrt();
+        let shape = 0.5 * (determinant / (4.0 * own + EPS) + EPS).ln();
+        let distance = (position + shape).clamp(EPS, 100.0);
+        (1.0 - (1.0 - (-distance).exp() + EPS).sqrt()) as f32
+    }
+
+    /// Whether all of it are numbers.
+    pub fn is_finite(&self) -> bool {
+        [self.cx, self.cy, self.w, self.h, self.angle].iter().all(|value| value.is_finite())
+    }
+}
+
 /// How a picture was scaled into the network's input, and padded or cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LetterboxMap {
@@ -236,10 +298,22 @@ impl LetterboxMap {
 
     /// A box in picture pixels, clipped to the picture, from one in input pixels.
     pub fn to_image(&self, b: &BBox) -> BBox {
+        let ([x1, y1], [x2, y2]) = (self.point_to_image([b.x1, b.y1]), self.point_to_image([b.x2, b.y2]));
+        BBox { x1, y1, x2, y2 }.clipped(self.image)
+    }
+
+    /// A rotated box in picture pixels from one in input pixels. It may stick out of the picture. Its angle stays, as the
+    /// Ultralytics package does it.
+    pub fn rotated_to_image(&self, b: &RotatedBox) -> RotatedBox {
+        let [cx, cy] = self.point_to_image([b.cx, b.cy]);
         let (sx, sy) = self.scales();
-        let x = |v: f32| (v - self.pad_x as f32) / sx;
-        let y = |v: f32| (v - self.pad_y as f32) / sy;
-        BBox { x1: x(b.x1), y1: y(b.y1), x2: x(b.x2), y2: y(b.y2) }.clipped(self.image)
+        RotatedBox { cx, cy, w: b.w / sx, h: b.h / sy, angle: b.angle }
+    }
+
+    /// A point in picture pixels from one in input pixels. It may lie outside of the picture.
+    pub fn point_to_image(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let (sx, sy) = self.scales();
+        [(x - self.pad_x as f32) / sx, (y - self.pad_y as f32) / sy]
     }
 
     /// A box in input pixels from one in picture pixels.

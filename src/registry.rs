@@ -43,6 +43,11 @@ pub trait Spec: Sized + 'static {
         &[]
     }
 
+    /// One that is not in the list, made because somebody asked for this name. Default: none.
+    fn made(_name: &str) -> Option<&'static Self> {
+        None
+    }
+
     /// The list of all.
     #[doc(hidden)]
     fn list() -> &'static Registry<Self>;
@@ -66,7 +71,8 @@ impl<T: Spec> Listed<T> {
 
     /// The one with this name or alias.
     pub fn named(name: &str) -> Option<Self> {
-        Self::all().into_iter().find(|listed| listed.name() == name || listed.aliases().contains(&name))
+        let listed = Self::all().into_iter().find(|listed| listed.name() == name || listed.aliases().contains(&name));
+        listed.or_else(|| T::made(name).map(Self))
     }
 
     /// Adds one to the list, for this process: flags and help show it as they show all others.

@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use walkdir::WalkDir;
-use yolo_cam::{Method, Target};
+use yolo_cam::{Method, Target, model::known_blocks};
 
 fn page(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -38,14 +38,34 @@ fn the_command_reference_is_what_help_prints() {
         let title = ["yolo-cam"].iter().chain(command).copied().collect::<Vec<_>>().join(" ");
         expected += &format!("\n## {title}\n\n```text\n{}```\n", help(command));
     }
-    const PAGE: &str = "docs/reference/commands.md";
+    check_generated("docs/reference/commands.md", &expected, "what --help prints");
+}
+
+/// Whether a page that is generated is as it would be generated now. UPDATE_DOCS makes it anew.
+fn check_generated(path: &str, expected: &str, what: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(PAGE, &expected).expect("it is written");
+        fs::write(path, expected).expect("it is written");
     }
-    assert!(
-        page(PAGE) == expected,
-        "{PAGE} is not what --help prints; UPDATE_DOCS=1 cargo test --test docs makes it anew"
+    assert!(page(path) == expected, "{path} is not {what}; UPDATE_DOCS=1 cargo test --test docs makes it anew");
+}
+
+#[test]
+fn the_manual_lists_every_block_with_its_origin() {
+    let mut expected = String::from(
+        "# Blocks of checkpoints\n\n\
+         A checkpoint (`.pt`) is run without its Python code: yolo-cam builds the network anew from the blocks that it knows. This page \
+         lists them with the family or the fork that each comes from. It is generated from the registry. A class counts as known only if \
+         it is made of what the block of that name is made of; a fork that changed one is refused by name, and [a TorchScript \
+         export](../guide/your-model.md) works.\n",
     );
+    let blocks = known_blocks();
+    for group in blocks.chunk_by(|a, b| (a.origin, a.source) == (b.origin, b.source)) {
+        let mut classes: Vec<String> = group.iter().map(|block| format!("`{}`", block.class)).collect();
+        // Two forms of one class stand beside each other.
+        classes.dedup();
+        expected += &format!("\n## {}\n\n<{}>\n\n{}\n", group[0].origin, group[0].source, classes.join(", "));
+    }
+    check_generated("docs/reference/blocks.md", &expected, "what the registry of blocks holds");
 }
 
 #[test]

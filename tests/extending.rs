@@ -110,6 +110,8 @@ impl Head for CellHead {
                 least = visit(&Prediction {
                     place,
                     box_input: Some(box_input),
+                    rotated: None,
+                    keypoints: &[],
                     presence: 1.0,
                     class_logits: &raw[..2],
                     class_scale: ClassScale::Sigmoid,

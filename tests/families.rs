@@ -121,6 +121,8 @@ impl Opened {
             logit: 0.0,
             place: place(at),
             mask: None,
+            rotated: None,
+            keypoints: Vec::new(),
         };
         (0..rows.len()).map(detection).collect()
     }

@@ -34,6 +34,8 @@ fn explanation(picture: &RgbImage, longest: u32, boxes: &[(usize, f32, BBox)]) -
             logit: 1.0,
             place: Place { level: 0, row: 0, column: 0, slot: 0, index: 0 },
             mask: None,
+            rotated: None,
+            keypoints: Vec::new(),
         },
         layers: vec![0],
         heatmap: Heatmap::new(hottest_at(&letterbox, ((b.x1 + b.x2) / 2.0, (b.y1 + b.y2) / 2.0))),

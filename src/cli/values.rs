@@ -117,10 +117,40 @@ pub fn report() -> impl TypedValueParser<Value = &'static ReportSpec> {
     PossibleValuesParser::new(values).map(|name| reports::named(&name.to_lowercase()).expect("clap takes no other"))
 }
 
-/// Takes the name of a target in the library's list.
+/// Takes the name of a target in the library's list, or a keypoint of the model.
 pub fn target() -> impl TypedValueParser<Value = Target> {
-    let values = Target::all().into_iter().map(|target| PossibleValue::new(target.name).help(target.summary));
-    PossibleValuesParser::new(values).map(|name| Target::named(&name.to_lowercase()).expect("clap takes no other"))
+    TargetParser
+}
+
+#[derive(Clone)]
+struct TargetParser;
+
+impl TargetParser {
+    fn listed() -> Vec<PossibleValue> {
+        let listed = Target::all().into_iter().map(|target| PossibleValue::new(target.name).help(target.summary));
+        let keypoint = PossibleValue::new("keypoint:NAME")
+            .help("Where a keypoint is, by name or number; with \":v\" behind, its visibility; pose models only");
+        listed.chain([keypoint]).collect()
+    }
+}
+
+impl TypedValueParser for TargetParser {
+    type Value = Target;
+
+    fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<Target, clap::Error> {
+        let asked = value.to_str().map(str::to_lowercase);
+        match asked.as_deref().and_then(Target::named) {
+            Some(target) => Ok(target),
+            // It words the error.
+            None => PossibleValuesParser::new(Self::listed())
+                .parse_ref(command, flag, value)
+                .map(|name| Target::named(&name.to_lowercase()).expect("all names of the list are known")),
+        }
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Self::listed().into_iter()))
+    }
 }
 
 /// Cells of a feature map; more than its width is a slip.

@@ -31,7 +31,7 @@ pub enum Fate {
     },
     /// Non-maximum suppression: a more confident box overlaps it.
     Suppressed {
-        /// That box, which is kept.
+        /// That box, which is kept; of rotated boxes it may be suppressed too.
         by: Box<Detection>,
         /// Their IoU.
         iou: f32,

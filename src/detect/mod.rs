@@ -22,8 +22,8 @@ pub use self::{
 };
 use crate::{
     error::Result,
-    families::{Aspect, Grid, Habits, Place, Prediction},
-    geometry::BBox,
+    families::{Aspect, Grid, Habits, Keypoint, Place, Prediction},
+    geometry::{BBox, RotatedBox},
     model::Model,
     tensor::values,
 };
@@ -31,8 +31,12 @@ use crate::{
 /// A predicted box with its class, and where in the network it comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detection {
-    /// The box in input pixels; `None` if the network says its classes of the whole picture.
+    /// The box in input pixels; of a rotated one, the box around it; `None` if the network says its classes of the whole picture.
     pub box_input: Option<BBox>,
+    /// The rotated box in input pixels; `None` if the network's boxes are not rotated.
+    pub rotated: Option<RotatedBox>,
+    /// Its keypoints; none if the network gives none.
+    pub keypoints: Vec<Keypoint>,
     /// Index of its class.
     pub class_id: usize,
     /// How sure the detector is of the box and its class, 0 to 1.
@@ -50,6 +54,8 @@ impl Detection {
     fn of(prediction: &Prediction, class_id: usize) -> Self {
         Self {
             box_input: prediction.box_input,
+            rotated: prediction.rotated,
+            keypoints: prediction.keypoints.to_vec(),
             class_id,
             confidence: prediction.confidence(class_id),
             logit: prediction.class_logits[class_id],
@@ -58,9 +64,26 @@ impl Detection {
         }
     }
 
+    /// How much two boxes overlap, 0 to 1: their IoU, of rotated boxes the probabilistic one.
+    pub fn overlap(&self, other: &Self) -> f32 {
+        overlap((self.rotated, self.box_input), (other.rotated, other.box_input))
+    }
+
+    /// The same of a prediction.
+    fn overlap_of(&self, prediction: &Prediction) -> f32 {
+        overlap((self.rotated, self.box_input), (prediction.rotated, prediction.box_input))
+    }
+
     /// Whether this is the same prediction, taken as one of the same class.
     fn is_same(&self, other: &Self) -> bool {
         (self.place, self.class_id) == (other.place, other.class_id)
+    }
+}
+
+fn overlap(a: (Option<RotatedBox>, Option<BBox>), b: (Option<RotatedBox>, Option<BBox>)) -> f32 {
+    match (a, b) {
+        ((Some(a), _), (Some(b), _)) => a.prob_iou(&b),
+        ((_, a), (_, b)) => BBox::overlap(a.as_ref(), b.as_ref()),
     }
 }
 
@@ -138,7 +161,7 @@ fn detect_telling(
     }
     let kept = match options.iou_threshold {
         _ if !model.head().has(Aspect::Box) => nms::all(candidates, options, fates),
-        Some(iou_threshold) => nms::nms(candidates, iou_threshold, options, fates),
+        Some(iou_threshold) => nms::nms(candidates, (iou_threshold, habits.suppressed_suppress), options, fates),
         None => nms::most_confident(candidates, options, fates),
     };
     masked(model, outputs, kept, options.top, fates)

@@ -6,7 +6,6 @@ use super::{
     DetectOptions, Detection,
     fate::{Fate, Fates},
 };
-use crate::geometry::BBox;
 
 /// How many candidates take part, most confident first, as in YOLOv5 (`max_nms`).
 const MAX_CANDIDATES: usize = 30_000;
@@ -49,10 +48,11 @@ pub fn all(candidates: Vec<Detection>, options: &DetectOptions, fates: &mut Fate
 
 /// Keeps the most confident of each group of overlapping boxes of one class, most confident first.
 ///
-/// As YOLOv5's `non_max_suppression` with one label a box.
+/// As YOLOv5's `non_max_suppression` with one label a box. With `suppressed_suppress`, a box goes wherever any that is more confident
+/// overlaps it, though that one may go itself: as the Ultralytics package does it with rotated boxes (`TorchNMS.fast_nms`).
 pub fn nms(
     candidates: Vec<Detection>,
-    iou_threshold: f32,
+    (iou_threshold, suppressed_suppress): (f32, bool),
     options: &DetectOptions,
     fates: &mut Fates,
 ) -> Vec<Detection> {
@@ -60,6 +60,7 @@ pub fn nms(
     fates.truncate(&mut candidates, MAX_CANDIDATES, &Fate::Crowded { most: MAX_CANDIDATES });
     let most = options.max_det.unwrap_or(usize::MAX);
     let mut kept: Vec<Detection> = Vec::new();
+    let mut suppressed: Vec<Detection> = Vec::new();
     for candidate in candidates {
         let is_full = kept.len() >= most;
         // Whatever follows is dropped. Only who wants to know why looks further.
@@ -67,11 +68,15 @@ pub fn nms(
             break;
         }
         let is_rival = |other: &Detection| options.agnostic || other.class_id == candidate.class_id;
-        let iou = |other: &Detection| BBox::overlap(other.box_input.as_ref(), candidate.box_input.as_ref());
-        match kept.iter().find(|other| is_rival(other) && iou(other) > iou_threshold) {
+        let is_over = |other: &&Detection| is_rival(other) && other.overlap(&candidate) > iou_threshold;
+        match kept.iter().chain(&suppressed).find(is_over) {
             Some(by) => {
-                let fate = || Fate::Suppressed { by: Box::new(by.clone()), iou: iou(by), limit: iou_threshold };
+                let fate =
+                    || Fate::Suppressed { by: Box::new(by.clone()), iou: by.overlap(&candidate), limit: iou_threshold };
                 fates.tell(&candidate, fate);
+                if suppressed_suppress {
+                    suppressed.push(candidate);
+                }
             }
             None if is_full => fates.tell(&candidate, || Fate::Surplus { most }),
             None => kept.push(candidate),
@@ -83,7 +88,10 @@ pub fn nms(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::families::Place;
+    use crate::{
+        families::Place,
+        geometry::{BBox, RotatedBox},
+    };
     use proptest::prelude::*;
 
     fn candidate(x: f32, y: f32, side: f32, class_id: usize, confidence: f32) -> Detection {
@@ -94,6 +102,8 @@ mod tests {
             logit: 0.0,
             place: Place { level: 0, row: 0, column: 0, slot: 0, index: 0 },
             mask: None,
+            rotated: None,
+            keypoints: Vec::new(),
         }
     }
 
@@ -102,7 +112,7 @@ mod tests {
     }
 
     fn suppressed(all: Vec<Detection>, options: &DetectOptions) -> Vec<Detection> {
-        nms(all, 0.45, options, &mut Fates::untold())
+        nms(all, (0.45, false), options, &mut Fates::untold())
     }
 
     #[test]
@@ -162,7 +172,7 @@ mod tests {
             .collect();
         let options = DetectOptions { classes: Some(vec![0]), max_det: Some(1), ..DetectOptions::default() };
         let mut fates = Fates::told();
-        assert_eq!(confidences(&nms(all.clone(), 0.45, &options, &mut fates)), [0.9]);
+        assert_eq!(confidences(&nms(all.clone(), (0.45, false), &options, &mut fates)), [0.9]);
         assert_eq!(fates.of(&all[0]), None);
         let by = Box::new(all[0].clone());
         let iou = all[0].box_input.unwrap().iou(&all[1].box_input.unwrap());
@@ -170,6 +180,23 @@ mod tests {
         assert_eq!(fates.of(&all[1]), Some(&Fate::Suppressed { by, iou, limit: 0.45 }));
         assert_eq!(fates.of(&all[2]), Some(&Fate::Unwanted));
         assert_eq!(fates.of(&all[3]), Some(&Fate::Surplus { most: 1 }));
+    }
+
+    #[test]
+    fn of_rotated_boxes_the_suppressed_suppress_too() {
+        let at = |cx: f32, confidence: f32| {
+            let rotated = RotatedBox { cx, cy: 50.0, w: 20.0, h: 10.0, angle: 0.5 };
+            Detection { rotated: Some(rotated), ..candidate(cx - 10.0, 40.0, 20.0, 0, confidence) }
+        };
+        // Each overlaps its neighbour, and the first and the last do not.
+        let chain = || vec![at(50.0, 0.9), at(53.0, 0.8), at(56.0, 0.7)];
+        let (a, b, c) = (at(50.0, 0.9), at(53.0, 0.8), at(56.0, 0.7));
+        assert!(a.overlap(&b) > 0.7 && b.overlap(&c) > 0.7 && a.overlap(&c) < 0.7);
+        let kept = |suppressed_suppress: bool| {
+            confidences(&nms(chain(), (0.7, suppressed_suppress), &DetectOptions::default(), &mut Fates::untold()))
+        };
+        assert_eq!(kept(false), [0.9, 0.7]);
+        assert_eq!(kept(true), [0.9]);
     }
 
     proptest! {

@@ -150,8 +150,7 @@ impl Found {
 
     /// Whether another box of the same class has at least this IoU with it.
     fn overlaps(&self, other: &Detection, least: f32) -> bool {
-        let iou = || BBox::overlap(self.detection.box_input.as_ref(), other.box_input.as_ref());
-        self.detection.class_id == other.class_id && iou() >= least
+        self.detection.class_id == other.class_id && self.detection.overlap(other) >= least
     }
 }
 

@@ -8,7 +8,6 @@ use super::{Detection, EVERYTHING};
 use crate::{
     error::Result,
     families::{Aspect, Grid, Head, Prediction},
-    geometry::BBox,
     model::Model,
     tensor::values,
 };
@@ -113,7 +112,7 @@ impl<'a> Tracker<'a> {
         self.head.scan(grid, &mut cells, values, least(best), &mut |prediction| {
             for (best, &index) in best.iter_mut().zip(wanted) {
                 let detection = &self.detections[index];
-                let overlap = BBox::overlap(prediction.box_input.as_ref(), detection.box_input.as_ref());
+                let overlap = detection.overlap_of(prediction);
                 let limit = overlap * prediction.presence;
                 if limit > *best {
                     let likeness = self.likeness(prediction, detection.class_id, &self.classes[index]);

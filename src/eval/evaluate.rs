@@ -150,7 +150,16 @@ mod tests {
     fn at(x: f32, class_id: usize) -> Detection {
         let box_input = BBox { x1: x, y1: 0.0, x2: x + 10.0, y2: 10.0 };
         let place = Place { level: 0, row: 0, column: 0, slot: 0, index: 0 };
-        Detection { box_input: Some(box_input), class_id, confidence: 0.5, logit: 0.0, place, mask: None }
+        Detection {
+            box_input: Some(box_input),
+            class_id,
+            confidence: 0.5,
+            logit: 0.0,
+            place,
+            rotated: None,
+            keypoints: Vec::new(),
+            mask: None,
+        }
     }
 
     #[test]

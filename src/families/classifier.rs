@@ -88,6 +88,7 @@ impl<P: Package> Head for ClassifierHead<P> {
             iou_threshold: None,
             has_many_labels: true,
             drops_empty_masks: false,
+            suppressed_suppress: false,
         }
     }
 
@@ -176,7 +177,15 @@ impl<P: Package> Head for ClassifierHead<P> {
         }
         let place = Place { level: grid.level, row: 0, column: 0, slot: 0, index: grid.first_index };
         let class_scale = ClassScale::Softmax { log_sum };
-        visit(&Prediction { place, box_input: None, presence: PRESENCE, class_logits, class_scale });
+        visit(&Prediction {
+            place,
+            box_input: None,
+            rotated: None,
+            keypoints: &[],
+            presence: PRESENCE,
+            class_logits,
+            class_scale,
+        });
     }
 
     fn trace<'a>(
@@ -292,7 +301,7 @@ mod tests {
             ("model.9.linear.weight".to_owned(), Tensor::zeros([3, 8], options)),
         ];
         let family = |version| {
-            let network = Network { tensors: &tensors, branch: None, version };
+            let network = Network { tensors: &tensors, branch: None, version, classes: &[], keypoints: None };
             find_head(&network).map(|head| (head.family(), head.normalization().is_some()))
         };
         assert_eq!(family(Some("8.3.0")), Ok(("YOLOv8-cls", false)));

@@ -15,7 +15,7 @@ use tch::Tensor;
 
 use crate::{
     error::{Error, Result},
-    geometry::{BBox, Size},
+    geometry::{BBox, RotatedBox, Size},
     limits::Limits,
     registry::Registry,
 };
@@ -42,12 +42,22 @@ pub struct Network<'a> {
     pub branch: Option<Branch>,
     /// The version of the package that wrote the file, if the file says.
     pub version: Option<&'a str>,
+    /// Names of the classes of modules by their dotted paths, `Detect`. Heads of the same parts may mean different things.
+    pub classes: &'a [(String, String)],
+    /// How many keypoints an object has, and how many values each of them, if the file says: of two values, x and y; of three, with the
+    /// visibility.
+    pub keypoints: Option<(usize, usize)>,
 }
 
 impl<'a> Network<'a> {
     /// The parameter or buffer at `path`.
     pub fn tensor(&self, path: &str) -> Option<&'a Tensor> {
         self.tensors.iter().find(|(name, _)| name == path).map(|(_, tensor)| tensor)
+    }
+
+    /// The name of the class of the module at `path`.
+    pub fn class(&self, path: &str) -> Option<&'a str> {
+        self.classes.iter().find(|(name, _)| name == path).map(|(_, class)| class.as_str())
     }
 }
 
@@ -86,6 +96,8 @@ pub struct Habits {
     pub has_many_labels: bool,
     /// Whether a box is dropped whose mask has no pixel.
     pub drops_empty_masks: bool,
+    /// Whether a box that was suppressed itself suppresses others.
+    pub suppressed_suppress: bool,
 }
 
 impl Default for Habits {
@@ -98,6 +110,7 @@ impl Default for Habits {
             iou_threshold: Some(0.45),
             has_many_labels: false,
             drops_empty_masks: false,
+            suppressed_suppress: false,
         }
     }
 }
@@ -131,6 +144,10 @@ pub enum Aspect {
     Box,
     /// Which pixels belong to it.
     Mask,
+    /// Where points of it are, such as eyes and elbows.
+    Keypoints,
+    /// How far its box is rotated.
+    Angle,
 }
 
 impl Aspect {
@@ -140,6 +157,8 @@ impl Aspect {
             Self::Presence => "objectness",
             Self::Box => "boxes",
             Self::Mask => "masks",
+            Self::Keypoints => "keypoints",
+            Self::Angle => "angles",
         }
     }
 }
@@ -211,10 +230,21 @@ pub trait Head: Send + Sync {
     /// Whether predictions say this. Default: where something is, and its mask if there are outputs for masks.
     fn has(&self, aspect: Aspect) -> bool {
         match aspect {
-            Aspect::Presence => false,
+            Aspect::Presence | Aspect::Angle => false,
             Aspect::Box => true,
             Aspect::Mask => !self.mask_outputs().is_empty(),
+            Aspect::Keypoints => self.keypoints() > 0,
         }
+    }
+
+    /// How many keypoints each object has. Default: none.
+    fn keypoints(&self) -> usize {
+        0
+    }
+
+    /// Whether the network says of each keypoint if it is visible. Default: no.
+    fn tells_visibility(&self) -> bool {
+        false
     }
 
     /// How a picture becomes the input. Default: by a letterbox.
@@ -312,13 +342,11 @@ pub trait Head: Send + Sync {
 }
 
 impl dyn Head + '_ {
-    /// What the network is for, as the Ultralytics package calls it: `detect`, `segment` or `classify`.
+    /// What the network is for, as the Ultralytics package calls it: `detect`, `segment`, `pose`, `obb` or `classify`.
     pub fn task(&self) -> &'static str {
-        match (self.has(Aspect::Box), self.has(Aspect::Mask)) {
-            (false, _) => "classify",
-            (true, false) => "detect",
-            (true, true) => "segment",
-        }
+        let tasks =
+            [(Aspect::Mask, "segment"), (Aspect::Keypoints, "pose"), (Aspect::Angle, "obb"), (Aspect::Box, "detect")];
+        tasks.into_iter().find(|&(aspect, _)| self.has(aspect)).map_or("classify", |(_, task)| task)
     }
 
     /// The prototypes of masks, `[N, masks, h, w]`, if these outputs of a forward pass have any.
@@ -406,14 +434,40 @@ pub struct Place {
 pub struct Prediction<'a> {
     /// Where it comes from.
     pub place: Place,
-    /// The box in input pixels; `None` where the whole picture is meant.
+    /// The box in input pixels; of a rotated one, the box around it; `None` where the whole picture is meant.
     pub box_input: Option<BBox>,
+    /// The rotated box in input pixels; `None` of a family whose boxes are not rotated.
+    pub rotated: Option<RotatedBox>,
+    /// Its keypoints; none of a family without.
+    pub keypoints: &'a [Keypoint],
     /// How sure the network is that something is there, 0 to 1; 1 of a family that does not say. No class is more confident.
     pub presence: f32,
     /// Raw logit of each class.
     pub class_logits: &'a [f32],
     /// How they become probabilities.
     pub class_scale: ClassScale,
+}
+
+/// A point of an object, such as an eye or an elbow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Keypoint {
+    /// From the left, in input pixels.
+    pub x: f32,
+    /// From the top, in input pixels.
+    pub y: f32,
+    /// How sure the network is that it is visible, 0 to 1; `None` if it does not say.
+    pub visibility: Option<f32>,
+}
+
+/// What there is to know of a keypoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coordinate {
+    /// How far it is from the left, in input pixels.
+    X,
+    /// How far it is from the top, in input pixels.
+    Y,
+    /// The logit of its visibility.
+    Visibility,
 }
 
 /// How logits of classes become probabilities.
@@ -454,7 +508,7 @@ impl Prediction<'_> {
 /// The values of some channels of a raw output in one cell (row, column), `[channels]`, with their autograd graph.
 pub type CellValues<'a> = dyn Fn(usize, &[usize], (usize, usize)) -> Result<Tensor> + 'a;
 
-/// An edge or a side of a box, in input pixels.
+/// An edge or a side of a box, in input pixels. Of a rotated box the edges are those of the box around it, and the sides its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// The left edge.
@@ -504,6 +558,22 @@ pub trait Traced {
     /// # Errors
     /// As above.
     fn mask_coefficients(&self) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// The angle of its box in radians; `None` if the family's boxes are not rotated, which is the default.
+    ///
+    /// # Errors
+    /// As above.
+    fn angle(&self) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// What there is to know of its `index`-th keypoint; `None` if the network does not say, which is the default.
+    ///
+    /// # Errors
+    /// As above; [`Error::Libtorch`] if there is no such keypoint.
+    fn keypoint(&self, _index: usize, _coordinate: Coordinate) -> Result<Option<Tensor>> {
         Ok(None)
     }
 }

@@ -155,6 +155,7 @@ impl Head for AnchorHead {
         match aspect {
             Aspect::Presence | Aspect::Box => true,
             Aspect::Mask => self.masks() > 0,
+            Aspect::Keypoints | Aspect::Angle => false,
         }
     }
 
@@ -257,6 +258,8 @@ impl Head for AnchorHead {
                 least = visit(&Prediction {
                     place,
                     box_input: Some(box_input),
+                    rotated: None,
+                    keypoints: &[],
                     presence,
                     class_logits,
                     class_scale: ClassScale::Sigmoid,
@@ -365,7 +368,7 @@ mod tests {
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
         let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
         let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
-        YoloV5.find(&Network { tensors: &tensors, branch: None, version: None })
+        YoloV5.find(&Network { tensors: &tensors, branch: None, version: None, classes: &[], keypoints: None })
     }
 
     #[test]

@@ -36,6 +36,14 @@ pub(super) fn check_classes(head: &dyn Head, metadata: &Metadata) -> Result<(), 
     }
 }
 
+/// Whether the head does what the file says that the network is for.
+pub(super) fn check_task(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
+    match metadata.task.as_deref().filter(|&task| task != head.task()) {
+        None => Ok(()),
+        Some(said) => Err(format!("says that it is for the task {said:?}, but it has a head for {:?}", head.task())),
+    }
+}
+
 /// Whether the head has about as many classes as the file has names.
 fn check_names(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
     let (names, classes) = (metadata.names.as_ref().map_or(0, Names::len), head.classes());

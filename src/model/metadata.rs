@@ -27,6 +27,10 @@ pub(super) struct Metadata {
     pub trained_side: Option<u32>,
     /// Strides of the levels.
     pub strides: Strides,
+    /// How many keypoints an object has, and how many values each of them.
+    pub keypoints: Option<(usize, usize)>,
+    /// Names of the keypoints.
+    pub keypoint_names: Vec<String>,
 }
 
 /// What a file says of the strides of its levels.
@@ -54,6 +58,8 @@ impl Metadata {
             task: config["task"].as_str().map(str::to_owned),
             trained_side: None,
             strides: largest_stride(&config["stride"]).map_or(Strides::Unknown, Strides::Largest),
+            keypoints: keypoints(&config["kpt_shape"]),
+            keypoint_names: keypoint_names(&config["kpt_names"]),
         }
     }
 
@@ -71,6 +77,23 @@ fn shape(value: &Value) -> Option<[i64; 4]> {
     let [pictures, channels, height, width] = shape;
     let is_sound = (1..=64).contains(&pictures) && channels == 3;
     (is_sound && [height, width].iter().all(|side| (1..=MOST).contains(side))).then_some(shape)
+}
+
+/// `kpt_shape`: how many keypoints, and how many values of each.
+fn keypoints(value: &Value) -> Option<(usize, usize)> {
+    match value.as_array()?.as_slice() {
+        [count, values] => Some((count.as_u64()?.try_into().ok()?, values.as_u64()?.try_into().ok()?)),
+        _ => None,
+    }
+}
+
+/// `kpt_names`: a list for each class, by its index. All classes of a network have as many keypoints; the first list counts.
+fn keypoint_names(value: &Value) -> Vec<String> {
+    let lists = value.as_object().and_then(|lists| lists.get("0").or_else(|| lists.values().next()));
+    let names = lists
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    names.unwrap_or_default()
 }
 
 /// Exporters write a whole number, some versions as a float.

@@ -36,7 +36,13 @@ use self::{
     probe::Probe,
     sizes::Sizes,
 };
-pub use self::{export::ExportOptions, file_kind::FileKind, layers::Layer, precision::Precision};
+pub use self::{
+    checkpoint::{KnownBlock, known_blocks},
+    export::ExportOptions,
+    file_kind::FileKind,
+    layers::Layer,
+    precision::Precision,
+};
 use crate::{
     error::{Error, Result},
     families::{Branch, Head, Level, Network, Normalization, Place, Traced, find_head},
@@ -55,6 +61,7 @@ pub struct Model {
     kind: FileKind,
     device: Device,
     names: Vec<String>,
+    keypoint_names: Vec<String>,
     /// The version of the Ultralytics package that wrote the file; `None` of YOLOv5's own.
     ultralytics_version: Option<String>,
     warnings: Vec<String>,
@@ -153,7 +160,7 @@ impl Model {
         let Opened { module, metadata, mut warnings } = open(path, kind, device, options)?;
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
-        let mut head = head_of(&tensors, &metadata, options).map_err(&unusable)?;
+        let mut head = head_of(&tensors, &module.classes()?, &metadata, options).map_err(&unusable)?;
         let classes = head.classes();
         let (raw, masks, starts) = (head.outputs(), head.mask_outputs(), head.starts());
         let n_raw = raw.len();
@@ -184,6 +191,7 @@ impl Model {
         warnings.extend(misfit);
         Ok(Self {
             names,
+            keypoint_names: names::of_keypoints(metadata.keypoint_names, head.keypoints()),
             ultralytics_version: metadata.ultralytics_version,
             warnings,
             trained_side: metadata.trained_side,
@@ -227,6 +235,7 @@ impl Model {
             kind: self.kind,
             device: self.device,
             names: self.names.clone(),
+            keypoint_names: self.keypoint_names.clone(),
             ultralytics_version: self.ultralytics_version.clone(),
             warnings: self.warnings.clone(),
             trained_side: self.trained_side,
@@ -261,6 +270,11 @@ impl Model {
     /// that has none.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Names of the keypoints, one for each that an object has: the file's own, else COCO's for 17 keypoints; none where there are neither.
+    pub fn keypoint_names(&self) -> &[String] {
+        &self.keypoint_names
     }
 
     /// Whether the class outputs were trained: some losses leave a single class as it was initialised.
@@ -583,6 +597,9 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
                 ultralytics_version: version,
                 trained_side: origin.img_size,
                 strides: Strides::OfLevels { said: origin.strides, package: origin.package },
+                task: Some(origin.task.name().to_owned()),
+                keypoints: origin.keypoints,
+                keypoint_names: origin.keypoint_names,
                 ..Metadata::default()
             };
             Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
@@ -602,15 +619,21 @@ fn unloadable(error: &Error) -> String {
 }
 
 /// The head of a network, if it is what the file says that it is.
-fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptions) -> Result<Box<dyn Head>, String> {
+fn head_of(
+    tensors: &[(String, Tensor)],
+    classes: &[(String, String)],
+    metadata: &Metadata,
+    options: LoadOptions,
+) -> Result<Box<dyn Head>, String> {
+    /// What networks of the Ultralytics package are for that are explained.
+    const TASKS: [&str; 5] = ["detect", "segment", "pose", "obb", "classify"];
     let version = metadata.ultralytics_version.as_deref();
-    let network = Network { tensors, branch: options.branch, version };
-    // Rotated boxes have the same structure as masks.
-    if let Some(task) =
-        metadata.task.as_ref().filter(|task| !["detect", "segment", "classify"].contains(&task.as_str()))
-    {
+    let network = Network { tensors, branch: options.branch, version, classes, keypoints: metadata.keypoints };
+    // Others may have the same structure.
+    if let Some(task) = metadata.task.as_ref().filter(|task| !TASKS.contains(&task.as_str())) {
         return Err(format!(
-            "is a network for the task {task:?}; only networks that detect, segment or classify are supported"
+            "is a network for the task {task:?}; only networks for {} are supported",
+            TASKS.join(", ")
         ));
     }
     let head = find_head(&network).map_err(|problem| match version {
@@ -618,6 +641,7 @@ fn head_of(tensors: &[(String, Tensor)], metadata: &Metadata, options: LoadOptio
         None => problem,
     })?;
     claims::check_classes(head.as_ref(), metadata)?;
+    claims::check_task(head.as_ref(), metadata)?;
     Ok(head)
 }
 

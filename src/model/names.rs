@@ -187,6 +187,38 @@ const COCO: [&str; 80] = [
     "toothbrush",
 ];
 
+/// COCO's keypoints of a person.
+const COCO_KEYPOINTS: [&str; 17] = [
+    "nose",
+    "left_eye",
+    "right_eye",
+    "left_ear",
+    "right_ear",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_wrist",
+    "right_wrist",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_ankle",
+    "right_ankle",
+];
+
+/// What `count` keypoints are called: `own`, if there is a name for each, else COCO's for as many as COCO has.
+pub(super) fn of_keypoints(own: Vec<String>, count: usize) -> Vec<String> {
+    if own.len() == count {
+        own
+    } else if count == COCO_KEYPOINTS.len() {
+        COCO_KEYPOINTS.map(str::to_owned).to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -354,7 +354,7 @@ fn rivals<'s, 'a>(
             let all = detect(model, &old.outputs, &everything)?;
             let runner_up = |(index, own): (usize, &Detection)| {
                 let is_near = |other: &&Detection| {
-                    let iou = BBox::overlap(own.box_input.as_ref(), other.box_input.as_ref());
+                    let iou = own.overlap(other);
                     other.place != own.place && other.class_id == own.class_id && iou >= NEAR
                 };
                 all.iter().find(is_near).map(|other| (index, other.clone()))

@@ -188,7 +188,7 @@ fn model_facts<'a>(model: &'a Model, explorer: &Explorer) -> Result<ModelFacts<'
         }
     };
     let file = model.path().file_name().unwrap_or(model.path().as_os_str());
-    let targets = Target::all().into_iter().filter(|target| target.is_of(model));
+    let targets = Target::all_of(model).into_iter();
     Ok(ModelFacts {
         name: file.to_string_lossy().into_owned(),
         family: model.head().family(),

@@ -1,8 +1,10 @@
 //! What is explained of a box: the scalar whose gradient is taken. A target is one file here and one line in `TARGETS`.
 
+mod angle;
 mod auto;
 mod conf;
 mod edges;
+mod keypoint;
 mod logit;
 mod mask;
 mod obj;
@@ -13,9 +15,11 @@ mod sides;
 use tch::Tensor;
 
 pub use self::{
+    angle::ANGLE,
     auto::AUTO,
     conf::CONF,
     edges::{X1, X2, Y1, Y2},
+    keypoint::{KeypointValue, PREFIX as KEYPOINT_PREFIX},
     logit::LOGIT,
     mask::MASK,
     obj::OBJ,
@@ -45,6 +49,7 @@ static TARGETS: Registry<TargetSpec> = Registry::new(&[
     &sides::WIDTH,
     &sides::HEIGHT,
     &mask::SPEC,
+    &angle::SPEC,
     &odam::SPEC,
 ]);
 
@@ -77,6 +82,8 @@ pub enum Value {
     Scalar(fn(&Subject) -> Result<Tensor>),
     /// Another target, which depends on the model.
     Choice(fn(&Model) -> Target),
+    /// What there is to know of a keypoint.
+    Keypoint(KeypointValue),
     /// The maximum of the normalised maps of several targets.
     Maximum(&'static [Target]),
 }
@@ -114,6 +121,24 @@ impl Subject<'_> {
         self.traced.presence_logit()?.ok_or_else(|| self.target.missing(self.model, Aspect::Presence))
     }
 
+    /// The angle of its box in radians.
+    ///
+    /// # Errors
+    /// [`Error::TargetMissing`] if the model's boxes are not rotated; [`Error::Libtorch`].
+    pub fn angle(&self) -> Result<Tensor> {
+        self.traced.angle()?.ok_or_else(|| self.target.missing(self.model, Aspect::Angle))
+    }
+
+    /// What there is to know of a keypoint.
+    ///
+    /// # Errors
+    /// [`Error::TargetMissing`] and [`Error::KeypointNotFound`] if the model has no such keypoint; [`Error::Libtorch`].
+    pub fn keypoint(&self, keypoint: KeypointValue) -> Result<Tensor> {
+        let (index, coordinate) = keypoint.of(self.model)?;
+        let value = self.traced.keypoint(index, coordinate)?;
+        value.ok_or_else(|| self.target.missing(self.model, Aspect::Keypoints))
+    }
+
     /// The mean of the logits of the prediction's mask, at the size of the input, inside the mask of the detection. 0 where that
     /// mask has no pixels.
     ///
@@ -143,6 +168,10 @@ impl Spec for TargetSpec {
     fn list() -> &'static Registry<Self> {
         &TARGETS
     }
+
+    fn made(name: &str) -> Option<&'static Self> {
+        keypoint::named(name)
+    }
 }
 
 /// A target in the list, which derefs to its [`TargetSpec`].
@@ -153,8 +182,13 @@ impl Target {
     pub fn of(self, model: &Model) -> Self {
         match self.value {
             Value::Choice(choose) => choose(model),
-            Value::Scalar(_) | Value::Maximum(_) => self,
+            Value::Scalar(_) | Value::Keypoint(_) | Value::Maximum(_) => self,
         }
+    }
+
+    /// All targets that a model predicts: of the list, and its keypoints.
+    pub fn all_of(model: &Model) -> Vec<Self> {
+        Self::all().into_iter().filter(|target| target.is_of(model)).chain(keypoint::all_of(model)).collect()
     }
 
     /// Whether a model predicts what is explained.
@@ -165,12 +199,16 @@ impl Target {
     /// The same.
     ///
     /// # Errors
-    /// [`Error::TargetMissing`] if it does not.
+    /// [`Error::TargetMissing`], [`Error::KeypointNotFound`] if it does not.
     pub(super) fn check(self, model: &Model) -> Result<()> {
-        match self.of(model).needs {
-            Some(aspect) if !model.head().has(aspect) => Err(self.missing(model, aspect)),
-            _ => Ok(()),
+        let chosen = self.of(model);
+        if let Some(aspect) = chosen.needs.filter(|&aspect| !model.head().has(aspect)) {
+            return Err(self.missing(model, aspect));
         }
+        chosen.parts().into_iter().try_for_each(|part| match part.value {
+            Value::Keypoint(keypoint) => keypoint.of(model).map(drop),
+            _ => Ok(()),
+        })
     }
 
     fn missing(self, model: &Model, aspect: Aspect) -> Error {
@@ -195,7 +233,7 @@ impl Target {
     pub(super) fn parts(self) -> Vec<Self> {
         match self.value {
             Value::Maximum(parts) => parts.to_vec(),
-            Value::Scalar(_) | Value::Choice(_) => vec![self],
+            Value::Scalar(_) | Value::Keypoint(_) | Value::Choice(_) => vec![self],
         }
     }
 
@@ -213,6 +251,7 @@ impl Target {
         let subject = Subject { traced, is_contrasted: contrast.is_some(), model, forward, detection, target: self };
         match self.of(model).value {
             Value::Scalar(scalar) => scalar(&subject),
+            Value::Keypoint(keypoint) => subject.keypoint(keypoint),
             Value::Choice(_) | Value::Maximum(_) => {
                 Err(Error::Libtorch(format!("target {} is no scalar, but made of others", self.name)))
             }

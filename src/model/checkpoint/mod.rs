@@ -17,6 +17,7 @@ use std::{
 
 use tch::Device;
 
+pub use self::blocks::{KnownBlock, known_blocks};
 use self::{
     blocks::Block,
     pickle::{Id, Pickle, Value},
@@ -61,6 +62,10 @@ pub(super) struct Origin {
     pub strides: Vec<f64>,
     /// The side of the input in training.
     pub img_size: Option<u32>,
+    /// How many keypoints an object has, and how many values each of them.
+    pub keypoints: Option<(usize, usize)>,
+    /// Names of the keypoints.
+    pub keypoint_names: Vec<String>,
 }
 
 /// What stands in a checkpoint's place of the network.
@@ -133,6 +138,8 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
         head_class: head.class,
         strides: if head.task == Task::Classify { Vec::new() } else { built.strides },
         img_size: img_size(&pickle, network),
+        keypoints: keypoints(&pickle, head.id),
+        keypoint_names: keypoint_names(&pickle, network),
     };
     Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warning, origin })
 }
@@ -185,6 +192,32 @@ fn img_size(pickle: &Pickle, network: Id) -> Option<u32> {
     })
 }
 
+/// `kpt_shape` of a head: how many keypoints, and how many values of each.
+fn keypoints(pickle: &Pickle, head: Id) -> Option<(usize, usize)> {
+    let number = |&id: &Id| match pickle.get(id) {
+        &Value::Int(number) => usize::try_from(number).ok(),
+        _ => None,
+    };
+    match pickle.get(pickle.attribute(head, "kpt_shape")?) {
+        Value::List(shape) | Value::Tuple(shape) => match shape.as_slice() {
+            [count, values] => Some((number(count)?, number(values)?)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `kpt_names` of a network: a list for each class. All have as many keypoints; the first list counts.
+fn keypoint_names(pickle: &Pickle, network: Id) -> Vec<String> {
+    let lists = pickle.attribute(network, "kpt_names").map_or(&[][..], |lists| pickle.entries(lists));
+    match lists.first().map(|&(_, list)| pickle.get(list)) {
+        Some(Value::List(names) | Value::Tuple(names)) => {
+            names.iter().filter_map(|&name| pickle.str(name)).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 fn class_name(pickle: &Pickle, id: Id) -> String {
     let (module, name) = pickle.class(id).unwrap_or(("?", "?"));
     format!("{module}.{name}")
@@ -217,8 +250,8 @@ fn refusal(content: Content) -> String {
             )
         }
         Content::OtherTask { head, does } => format!(
-            "is a checkpoint of a network that {does} (its head is {head}); only networks that detect, segment or classify are \
-             supported"
+            "is a checkpoint of a network that {does} (its head is {head}); only networks that detect, segment, find \
+             keypoints, detect rotated boxes or classify are supported"
         ),
         Content::Lookup(what) => format!(
             "is a checkpoint that wants {what} looked up while it is read, which networks of the Ultralytics package do \
@@ -306,12 +339,12 @@ fn content(pickle: &Pickle) -> Content {
     if let Some((head, does)) = heads.iter().find_map(|head| Some((head, head.other_task()?))) {
         return Content::OtherTask { head: format!("{}.{}", head.package, head.name), does };
     }
-    let unknown = unknown_blocks(pickle, &modules, &heads);
+    let unknown = unknown_blocks(pickle, &modules);
     if heads.is_empty() && (unknown.is_empty() || package != Some(Package::Ultralytics)) {
         return Content::NoDetector(class_name(pickle, place));
     }
     let package = heads.first().and_then(|head| Package::of(head.package)).or(package).unwrap_or(Package::YoloV5);
-    match heads.first().and_then(|head| Some((head, head.block()?.task?))) {
+    match heads.first().and_then(|head| Some((head, head.block(pickle).ok()?.task?))) {
         Some((head, task)) if unknown.is_empty() => {
             let classes = if heads.len() == 1 { head_classes(pickle, head, task) } else { None };
             let (path, class) = (head.path.clone(), head.name.to_owned());
@@ -323,26 +356,20 @@ fn content(pickle: &Pickle) -> Content {
 }
 
 /// The blocks that are not known, each class at its first place, with what is unknown about it.
-fn unknown_blocks(pickle: &Pickle, modules: &[Module], heads: &[&Module]) -> Vec<String> {
+fn unknown_blocks(pickle: &Pickle, modules: &[Module]) -> Vec<String> {
     let mut seen = HashSet::new();
-    let unknown = modules.iter().filter_map(|module| Some((module, module.misfit(pickle)?)));
+    let unknown = modules.iter().filter_map(|module| Some((module, module.block(pickle).err()?)));
     let unknown = unknown.filter(|(module, misfit)| seen.insert((module.package, module.name, misfit.clone())));
-    let unknown =
-        unknown.map(|(module, misfit)| format!("{}: {}.{}{misfit}", module.path, module.package, module.name));
-    // A fork's own head may go by the known name.
-    let is_addition = |(_, part): &(&str, &str)| !part.contains('.') && !matches!(*part, "m" | "proto");
-    let unchecked = heads.iter().filter(|head| head.block().is_none_or(|block| !block.is_checked()));
-    let parts = unchecked.flat_map(|head| {
-        let inside = modules.iter().filter_map(|module| module.path.strip_prefix(&head.path)?.strip_prefix('.'));
-        inside.map(|part| (head.path.as_str(), part)).filter(is_addition)
-    });
-    unknown.chain(parts.map(|(head, part)| format!("{head}: a head with {part:?}"))).collect()
+    let told = |(module, misfit): (&Module, String)| {
+        format!("{}: {}.{} {misfit}", module.path, module.package, module.name).trim_end().to_owned()
+    };
+    unknown.map(told).collect()
 }
 
 /// The number of classes that a head says it has. The network's own number may be that of the one it began as.
 fn head_classes(pickle: &Pickle, head: &Module, task: Task) -> Option<usize> {
     let classes = match task {
-        Task::Detect | Task::Segment => pickle.attribute(head.id, "nc")?,
+        Task::Detect | Task::Segment | Task::Pose | Task::Obb => pickle.attribute(head.id, "nc")?,
         Task::Classify => {
             let linear = ModuleView::new(pickle, head.id).child("linear")?;
             return linear.shape("weight")?.first().and_then(|&classes| usize::try_from(classes).ok());
@@ -358,25 +385,9 @@ fn head_classes(pickle: &Pickle, head: &Module, task: Task) -> Option<usize> {
 /// method of a class that a head keeps beside it, and the method of a fused block that it calls in place of another. Nothing
 /// is looked up for either.
 fn foreign_lookup(pickle: &Pickle) -> Option<String> {
-    let lookups = (0..pickle.len()).filter(|&id| is_lookup(pickle, id));
-    let foreign = lookups.filter(|&id| !is_fused_forward(pickle, id) && !is_class_forward(pickle, id));
+    let lookups = (0..pickle.len()).filter(|&id| view::is_lookup(pickle, id));
+    let foreign = lookups.filter(|&id| !view::is_fused_forward(pickle, id) && !is_class_forward(pickle, id));
     foreign.map(|id| pickle.arguments(id).unwrap_or_default()).map(|arguments| lookup_name(pickle, arguments)).next()
-}
-
-fn is_lookup(pickle: &Pickle, id: Id) -> bool {
-    matches!(pickle.class(id), Some(("__builtin__" | "builtins", "getattr")))
-}
-
-/// `getattr(block, 'forward_fuse')`, which is that block's own attribute `forward`.
-fn is_fused_forward(pickle: &Pickle, id: Id) -> bool {
-    match pickle.arguments(id) {
-        Some(&[block, method]) => {
-            is_lookup(pickle, id)
-                && pickle.str(method) == Some("forward_fuse")
-                && pickle.attribute(block, "forward") == Some(id)
-        }
-        _ => false,
-    }
 }
 
 /// `getattr(ultralytics…Detect, 'forward')`.
@@ -477,29 +488,17 @@ struct Module<'a> {
 impl Module<'_> {
     fn is_head(&self) -> bool {
         matches!(self.name, "Detect" | "Segment")
-            || self.block().is_some_and(|block| block.task.is_some())
+            || blocks::is_head_name(self.package, self.name)
             || self.other_task().is_some()
     }
 
-    fn block(&self) -> Option<Block> {
-        blocks::find(self.package, self.name)
+    /// The block that it is. The error says what is unknown about it, to be told behind its class.
+    fn block(&self, pickle: &Pickle) -> Result<Block, String> {
+        blocks::find(&ModuleView::new(pickle, self.id))
     }
 
     fn other_task(&self) -> Option<&'static str> {
         blocks::other_task(self.package, self.name)
-    }
-
-    /// What is unknown about it, to be told behind its class; `None` if it is known.
-    fn misfit(&self, pickle: &Pickle) -> Option<String> {
-        let Some(block) = self.block() else { return Some(String::new()) };
-        let view = ModuleView::new(pickle, self.id);
-        let changed = || match pickle.attribute(self.id, "forward") {
-            // It skips the normalisation.
-            Some(forward) if is_fused_forward(pickle, forward) && !view.part_names().any(|part| part == "bn") => None,
-            Some(_) if Package::of(self.package) == Some(Package::Ultralytics) => Some("with \"forward\"".to_owned()),
-            _ => None,
-        };
-        block.misfit(&view).or_else(changed).map(|misfit| format!(" {misfit}"))
     }
 }
 

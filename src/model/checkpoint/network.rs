@@ -8,7 +8,7 @@ use std::{
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    blocks::{self, Block},
+    blocks,
     pickle::{Id, Pickle},
     tensors::Tensors,
     view::{Key, ModuleView, PRUNED, is_name},
@@ -17,11 +17,6 @@ use crate::{
     limits::Limits,
     model::ffi::{Builder, ScriptModule, TensorRole},
 };
-
-fn find(view: &ModuleView) -> Option<Block> {
-    let (module, name) = view.class_parts();
-    blocks::find(module, name)
-}
 
 fn too_many_modules() -> String {
     format!("has more than {} modules, each counted as often as it is used; detectors have some hundred", Limits::CALLS)
@@ -94,7 +89,7 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
                 }
             });
             let mut inputs = inputs.collect::<Result<Vec<_>, String>>()?;
-            if find(&block).is_some_and(|known| known.sees_picture) {
+            if blocks::find(&block).is_ok_and(|known| known.sees_picture) {
                 inputs.push("x".to_owned());
             }
             let inputs = inputs.join(", ");
@@ -114,7 +109,8 @@ impl<'p, 'a, R: Read + Seek> Assembly<'_, 'p, 'a, R> {
             return Ok(made);
         }
         let at_path = |problem: String| format!("{path}: {problem}");
-        let block = find(view).ok_or_else(|| at_path(format!("{} is no known block", view.class())))?;
+        let block = blocks::find(view)
+            .map_err(|misfit| at_path(format!("{} is no known block {misfit}", view.class()).trim_end().to_owned()))?;
         let number = self.parts(view, path, depth)?;
         let inputs = block.parameters(view);
         if inputs.len() > Limits::BLOCK_INPUTS {

@@ -192,6 +192,14 @@ impl<'a> Pickle<'a> {
             _ => None,
         }
     }
+
+    /// All attributes of an object, names and values.
+    pub fn attributes(&self, id: Id) -> &[(Id, Id)] {
+        match self.get(id) {
+            Value::Object(object) => object.state.map_or(&[], |state| self.entries(state)),
+            _ => &[],
+        }
+    }
 }
 
 struct Reader<'a> {

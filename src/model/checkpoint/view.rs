@@ -162,6 +162,25 @@ impl<'p, 'a> ModuleView<'p, 'a> {
         self.pickled_modules().map(|(name, _)| name).chain(self.own_tensors().map(|(name, ..)| name))
     }
 
+    /// Names of the other attributes of its class directly inside: not those that each module of PyTorch has, nor those that a network
+    /// gives each of its layers.
+    pub fn attribute_names(&self) -> impl Iterator<Item = &'a str> + use<'p, 'a> {
+        let is_common = |name: &str| matches!(name, "training" | "i" | "f" | "type" | "np");
+        let pickle = self.pickle;
+        let names = pickle.attributes(self.id).iter().filter_map(move |&(name, _)| pickle.str(name));
+        let module = *self;
+        names.filter(move |name| {
+            !name.starts_with('_') && !is_common(name) && (*name != "forward" || !module.is_fused())
+        })
+    }
+
+    /// Whether it calls another of its methods in place of `forward`, since its normalisation was fused into its convolution.
+    fn is_fused(&self) -> bool {
+        let forward = self.pickle.attribute(self.id, "forward");
+        forward.is_some_and(|forward| is_fused_forward(self.pickle, forward))
+            && !self.part_names().any(|part| part == "bn")
+    }
+
     /// Names of the modules inside.
     pub fn children(&self) -> impl Iterator<Item = &'a str> {
         self.modules().map(|(name, _)| name)
@@ -331,6 +350,23 @@ impl<'p, 'a> ModuleView<'p, 'a> {
             Ok(Value::List(from) | Value::Tuple(from)) => (0..from.len()).map(|index| format!("x{index}")).collect(),
             _ => vec!["x".to_owned()],
         }
+    }
+}
+
+/// Whether a value is what `getattr` finds.
+pub(super) fn is_lookup(pickle: &Pickle, id: Id) -> bool {
+    matches!(pickle.class(id), Some(("__builtin__" | "builtins", "getattr")))
+}
+
+/// `getattr(block, 'forward_fuse')`, which is that block's own attribute `forward`. YOLOv5 before v6.0: `fuseforward`.
+pub(super) fn is_fused_forward(pickle: &Pickle, id: Id) -> bool {
+    match pickle.arguments(id) {
+        Some(&[block, method]) => {
+            is_lookup(pickle, id)
+                && matches!(pickle.str(method), Some("forward_fuse" | "fuseforward"))
+                && pickle.attribute(block, "forward") == Some(id)
+        }
+        _ => false,
     }
 }
 

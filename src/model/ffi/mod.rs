@@ -39,6 +39,7 @@ struct RawTail {
 }
 
 type TensorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *mut C_tensor);
+type ClassVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char);
 type OperatorVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char);
 type CallVisitor = unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, u64, u64);
 
@@ -113,6 +114,12 @@ unsafe extern "C" {
         module: *const RawModule,
         context: *mut c_void,
         visit: TensorVisitor,
+        error: *mut *mut c_char,
+    ) -> c_int;
+    fn yc_module_classes(
+        module: *const RawModule,
+        context: *mut c_void,
+        visit: ClassVisitor,
         error: *mut *mut c_char,
     ) -> c_int;
     fn yc_module_calls(
@@ -325,6 +332,22 @@ impl ScriptModule {
         let context = ptr::from_mut(&mut list).cast();
         // SAFETY: the module is alive; `visit` takes the context for what it is.
         checked(|error| unsafe { yc_module_tensors(self.0.as_ptr(), context, visit, error) })?;
+        Ok(list)
+    }
+
+    /// All modules by their dotted path, with the name of their class, `Detect`.
+    pub fn classes(&self) -> Result<Vec<(String, String)>> {
+        unsafe extern "C" fn visit(context: *mut c_void, path: *const c_char, name: *const c_char) {
+            // SAFETY: `context` is the vector below, borrowed by nobody else during the call; the strings live until we return.
+            unsafe {
+                let list = &mut *context.cast::<Vec<(String, String)>>();
+                list.push((borrow_string(path), borrow_string(name)));
+            }
+        }
+        let mut list: Vec<(String, String)> = Vec::new();
+        let context = ptr::from_mut(&mut list).cast();
+        // SAFETY: the module is alive; `visit` takes the context for what it is.
+        checked(|error| unsafe { yc_module_classes(self.0.as_ptr(), context, visit, error) })?;
         Ok(list)
     }
 

@@ -894,6 +894,16 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
   });
 }
 
+int yc_module_classes(const yc_module *module, void *context, yc_class_visitor visit, char **error) {
+  return guarded(error, -1, [&] {
+    for (const auto &item : module->module.named_modules()) {
+      const auto &name = item.value.type()->name();
+      if (name) visit(context, item.name.c_str(), name->name().c_str());
+    }
+    return 0;
+  });
+}
+
 int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *starts,
                     size_t n_starts, void *context, yc_call_visitor visit, char **error) {
   return guarded(error, -1, [&] {

@@ -72,6 +72,10 @@ yc_module *yc_builder_finish(yc_builder *builder, size_t root, const char *devic
 typedef void (*yc_tensor_visitor)(void *context, const char *path, yc_tensor *tensor);
 int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor visit, char **error);
 
+// Visits all modules by their dotted path, the whole network with an empty one, with the name of their class, `Detect`.
+typedef void (*yc_class_visitor)(void *context, const char *path, const char *name);
+int yc_module_classes(const yc_module *module, void *context, yc_class_visitor visit, char **error);
+
 // Visits every module call in the forward graph that gives one tensor, in order of execution, an outer call
 // before those inside it. Bit i of `sees` is set when output i is computed from the call's output; bit i of `feeds`
 // when that output is the very input of start i. `outputs` are the paths of the calls that give the network's raw

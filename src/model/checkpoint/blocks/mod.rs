@@ -18,8 +18,25 @@ pub(in crate::model) enum Task {
     Detect,
     /// Boxes with masks.
     Segment,
+    /// Boxes with keypoints.
+    Pose,
+    /// Rotated boxes.
+    Obb,
     /// One class for the whole picture.
     Classify,
+}
+
+impl Task {
+    /// As the Ultralytics package calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Detect => "detect",
+            Self::Segment => "segment",
+            Self::Pose => "pose",
+            Self::Obb => "obb",
+            Self::Classify => "classify",
+        }
+    }
 }
 
 /// A block class that is known.
@@ -27,8 +44,8 @@ pub(in crate::model) enum Task {
 pub(super) struct Block {
     /// The class.
     name: &'static str,
-    /// Names of the modules and tensors directly in it, those that may be missing with `?` behind; `None` where they are not
-    /// checked.
+    /// Names of what is directly in it: of modules and tensors as they are, of other attributes with a dot before; those that may be
+    /// missing with `?` behind. `None` where they are not checked.
     parts: Option<&'static str>,
     pub forward: Forward,
     parameters: fn(&ModuleView) -> Vec<String>,
@@ -44,9 +61,9 @@ impl Block {
         Self { name, parts: Some(parts), forward, parameters, task: None, sees_picture: false }
     }
 
-    /// A block whose parts are not checked.
-    const fn unchecked(forward: Forward) -> Self {
-        Self { parts: None, ..Self::new("", "", forward) }
+    /// A block whose parts are not checked: PyTorch's own, which nobody changes.
+    const fn unchecked(name: &'static str, forward: Forward) -> Self {
+        Self { parts: None, ..Self::new(name, "", forward) }
     }
 
     /// With other parameters than its inputs.
@@ -75,36 +92,102 @@ impl Block {
 
     /// In what a module differs from the block that goes by its name: `with "qk"`. A fork may have changed the block and
     /// kept the name.
-    pub fn misfit(&self, module: &ModuleView) -> Option<String> {
+    fn misfit(&self, module: &ModuleView) -> Option<String> {
         let parts = self.parts?;
-        let known = || parts.split(' ').map(|part| (part.trim_end_matches('?'), part.ends_with('?')));
-        let has = |name: &str| module.part_names().any(|part| part == name);
-        if let Some(part) = module.part_names().find(|part| !known().any(|(name, _)| name == *part)) {
-            return Some(format!("with {part:?}"));
+        let known = || parts.split_whitespace().map(|part| (part.trim_end_matches('?'), part.ends_with('?')));
+        let found: Vec<String> = module
+            .part_names()
+            .map(str::to_owned)
+            .chain(module.attribute_names().map(|name| format!(".{name}")))
+            .filter(|part| !COUNTERS.contains(&part.as_str()))
+            .collect();
+        let shown = |part: &str| part.trim_start_matches('.').to_owned();
+        if let Some(part) = found.iter().find(|part| !known().any(|(name, _)| name == *part)) {
+            return Some(format!("with {:?}", shown(part)));
         }
-        let missing = known().find(|&(name, is_optional)| !is_optional && !has(name));
-        missing.map(|(name, _)| format!("without {name:?}")).filter(|_| !parts.is_empty())
+        let missing = known().find(|&(name, is_optional)| !is_optional && !found.iter().any(|part| part == name));
+        missing.map(|(name, _)| format!("without {:?}", shown(name)))
     }
+}
 
-    /// Whether all parts of its modules are known, so that others in them need no look.
-    pub fn is_checked(&self) -> bool {
-        self.parts.is_some()
+/// What the tool thop leaves in the blocks that it counted the operations of.
+const COUNTERS: [&str; 2] = ["total_ops", "total_params"];
+
+/// The blocks of a package or a fork.
+pub(super) struct Collection {
+    /// Whose blocks they are, as people call it.
+    name: &'static str,
+    /// Where their own code is.
+    source: &'static str,
+    /// The Python modules that have them, or what is in front of a dot of their names.
+    modules: &'static [&'static str],
+    blocks: &'static [Block],
+}
+
+impl Collection {
+    fn has_module(&self, module: &str) -> bool {
+        self.modules.iter().any(|known| {
+            let rest = module.strip_prefix(known);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
     }
 }
 
 /// The name of the picture among the parameters of a head.
 const PICTURE: &str = "picture";
 
-/// The class `name` of the Python module `module`; `None` if it is no block that is known.
-pub(super) fn find(module: &str, name: &str) -> Option<Block> {
+/// All collections, in the order in which they are asked.
+fn collections() -> impl Iterator<Item = &'static Collection> {
+    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS)
+}
+
+/// The blocks of the class `name` of the Python module `module`: several, if packages have different ones by one name.
+fn called<'n>(module: &'n str, name: &'n str) -> impl Iterator<Item = &'static Block> + 'n {
     // The package on PyPI has the same classes one level deeper.
     let module = module.strip_prefix("yolov5.").unwrap_or(module);
-    match first(module) {
-        "torch" => pytorch::find(name).map(Block::unchecked),
-        package @ ("models" | "utils") => yolov5::find(package, name),
-        "ultralytics" => ultralytics::find(name),
-        _ => None,
+    let collections = collections().filter(move |collection| collection.has_module(module));
+    collections.flat_map(|collection| collection.blocks).filter(move |block| block.name == name)
+}
+
+/// The block that a module is. The error says what is unknown about it, to be told behind its class: nothing, where the class is not
+/// known at all.
+pub(super) fn find(module: &ModuleView) -> Result<Block, String> {
+    let (package, name) = module.class_parts();
+    let mut misfit = None;
+    for block in called(package, name) {
+        match block.misfit(module) {
+            None => return Ok(*block),
+            Some(found) => misfit = misfit.or(Some(found)),
+        }
     }
+    Err(misfit.unwrap_or_default())
+}
+
+/// Whether heads go by this name, of what parts ever.
+pub(super) fn is_head_name(module: &str, name: &str) -> bool {
+    called(module, name).any(|block| block.task.is_some())
+}
+
+/// A block of checkpoints, for the manual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownBlock {
+    /// The Python class.
+    pub class: &'static str,
+    /// Whose block it is: a package, its generation of networks, or a fork.
+    pub origin: &'static str,
+    /// Where its own code is, an address.
+    pub source: &'static str,
+}
+
+/// All blocks that checkpoints may be made of, in the order in which they are asked.
+pub fn known_blocks() -> Vec<KnownBlock> {
+    let blocks = collections().flat_map(|collection| collection.blocks.iter().map(move |block| (collection, block)));
+    let known = blocks.map(|(collection, block)| KnownBlock {
+        class: block.name,
+        origin: collection.name,
+        source: collection.source,
+    });
+    known.collect()
 }
 
 /// What a network is for whose head of this name is known and not supported.

@@ -1,58 +1,65 @@
 //! PyTorch's own modules, `torch.nn`.
 
-use super::Forward;
+use super::{Block, Collection};
 use crate::model::checkpoint::view::ModuleView;
 
-/// The forward of the class `name`.
-pub(super) fn find(name: &str) -> Option<Forward> {
-    let forward: Forward = match name {
-        "ModuleList" => container,
-        "Sequential" => sequential,
-        "Conv2d" => conv2d,
-        "ConvTranspose2d" => conv_transpose2d,
-        "BatchNorm2d" | "SyncBatchNorm" => batch_norm,
-        "Linear" | "NonDynamicallyQuantizableLinear" => linear,
-        "MultiheadAttention" => multihead_attention,
-        "MaxPool2d" => max_pool,
-        "AdaptiveAvgPool2d" => adaptive_average_pool,
-        "Upsample" => upsample,
-        "ZeroPad2d" => zero_pad,
-        "Identity" | "Dropout" => identity,
-        name => return activation(name),
-    };
-    Some(forward)
+pub(super) const BLOCKS: Collection = Collection {
+    name: "PyTorch",
+    source: "https://github.com/pytorch/pytorch",
+    modules: &["torch"],
+    blocks: &[
+        Block::unchecked("ModuleList", container),
+        Block::unchecked("Sequential", sequential),
+        Block::unchecked("Conv2d", conv2d),
+        Block::unchecked("ConvTranspose2d", conv_transpose2d),
+        Block::unchecked("BatchNorm2d", batch_norm),
+        Block::unchecked("SyncBatchNorm", batch_norm),
+        Block::unchecked("Linear", linear),
+        Block::unchecked("NonDynamicallyQuantizableLinear", linear),
+        Block::unchecked("MultiheadAttention", multihead_attention),
+        Block::unchecked("MaxPool2d", max_pool),
+        Block::unchecked("AdaptiveAvgPool2d", adaptive_average_pool),
+        Block::unchecked("Upsample", upsample),
+        Block::unchecked("ZeroPad2d", zero_pad),
+        Block::unchecked("Identity", identity),
+        Block::unchecked("Dropout", identity),
+        Block::unchecked("SiLU", silu),
+        Block::unchecked("Hardswish", hardswish),
+        Block::unchecked("ReLU", |_| Ok("return torch.relu_(x)".into())),
+        Block::unchecked("LeakyReLU", |module| call("leaky_relu_", module, &["negative_slope"])),
+        Block::unchecked("Mish", mish),
+        Block::unchecked("ReLU6", |_| Ok("return torch.clamp(x, 0.0, 6.0)".into())),
+        Block::unchecked("CELU", |module| call("celu", module, &["alpha"])),
+        Block::unchecked("ELU", |module| call("elu", module, &["alpha"])),
+        Block::unchecked("GELU", gelu),
+        Block::unchecked("Hardshrink", |module| call("hardshrink", module, &["lambd"])),
+        Block::unchecked("Hardsigmoid", |module| call("hardsigmoid", module, &[])),
+        Block::unchecked("Hardtanh", |module| call("hardtanh", module, &["min_val", "max_val"])),
+        Block::unchecked("LogSigmoid", |module| call("log_sigmoid", module, &[])),
+        Block::unchecked("PReLU", |_| Ok("return torch.prelu(x, self.weight)".into())),
+        Block::unchecked("RReLU", rrelu),
+        Block::unchecked("SELU", |module| call("selu", module, &[])),
+        Block::unchecked("Sigmoid", |module| call("sigmoid", module, &[])),
+        Block::unchecked("Softplus", |module| call("softplus", module, &["beta", "threshold"])),
+        Block::unchecked("Softshrink", |module| call("softshrink", module, &["lambd"])),
+        Block::unchecked("Softsign", |_| Ok("return x / (torch.abs(x) + 1.0)".into())),
+        Block::unchecked("Tanh", |module| call("tanh", module, &[])),
+        Block::unchecked("Tanhshrink", |_| Ok("return x - torch.tanh(x)".into())),
+        Block::unchecked("Threshold", |module| call("threshold", module, &["threshold", "value"])),
+    ],
+};
+
+/// In place, here and below, as Ultralytics sets activations: what they are applied to is used nowhere else.
+pub(super) fn silu(_: &ModuleView) -> Result<String, String> {
+    Ok("return torch.silu_(x)".into())
 }
 
-/// The element-wise activations, by the names of PyTorch and of YOLOv5's `utils/activations.py`.
-pub(super) fn activation(name: &str) -> Option<Forward> {
-    let forward: Forward = match name {
-        // In place, as Ultralytics sets them: what they are applied to is used nowhere else.
-        "SiLU" | "Swish" => |_| Ok("return torch.silu_(x)".into()),
-        "Hardswish" => |_| Ok("return torch.hardswish_(x)".into()),
-        "ReLU" => |_| Ok("return torch.relu_(x)".into()),
-        "LeakyReLU" => |module| call("leaky_relu_", module, &["negative_slope"]),
-        "Mish" | "MemoryEfficientMish" => |_| Ok("return torch.mish(x)".into()),
-        "ReLU6" => |_| Ok("return torch.clamp(x, 0.0, 6.0)".into()),
-        "CELU" => |module| call("celu", module, &["alpha"]),
-        "ELU" => |module| call("elu", module, &["alpha"]),
-        "GELU" => gelu,
-        "Hardshrink" => |module| call("hardshrink", module, &["lambd"]),
-        "Hardsigmoid" => |module| call("hardsigmoid", module, &[]),
-        "Hardtanh" => |module| call("hardtanh", module, &["min_val", "max_val"]),
-        "LogSigmoid" => |module| call("log_sigmoid", module, &[]),
-        "PReLU" => |_| Ok("return torch.prelu(x, self.weight)".into()),
-        "RReLU" => rrelu,
-        "SELU" => |module| call("selu", module, &[]),
-        "Sigmoid" => |module| call("sigmoid", module, &[]),
-        "Softplus" => |module| call("softplus", module, &["beta", "threshold"]),
-        "Softshrink" => |module| call("softshrink", module, &["lambd"]),
-        "Softsign" => |_| Ok("return x / (torch.abs(x) + 1.0)".into()),
-        "Tanh" => |module| call("tanh", module, &[]),
-        "Tanhshrink" => |_| Ok("return x - torch.tanh(x)".into()),
-        "Threshold" => |module| call("threshold", module, &["threshold", "value"]),
-        _ => return None,
-    };
-    Some(forward)
+pub(super) fn hardswish(_: &ModuleView) -> Result<String, String> {
+    Ok("return torch.hardswish_(x)".into())
+}
+
+pub(super) fn mish(_: &ModuleView) -> Result<String, String> {
+    Ok("return torch.mish(x)".into())
 }
 
 /// An operator of PyTorch, with these attributes of the module behind the input.

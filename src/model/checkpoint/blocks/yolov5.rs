@@ -1,47 +1,61 @@
 //! The blocks of YOLOv5 v3 to v7: `models/common.py`, `models/experimental.py`, `models/yolo.py`, `utils/activations.py`.
 
-use super::{Block, Forward, Task, pytorch};
+use super::{Block, Collection, Task, pytorch};
 use crate::model::checkpoint::view::ModuleView;
 
-/// The class `name`.
-pub(super) fn find(package: &str, name: &str) -> Option<Block> {
-    let block = match (package, name) {
-        ("models", "Detect") => Block::unchecked(detect).head(Task::Detect),
-        ("models", "Segment") => Block::unchecked(segment).head(Task::Segment),
-        ("models", "Classify") => Block::new("Classify", "conv pool drop? linear", classify).head(Task::Classify),
-        _ => Block::unchecked(forward(package, name)?),
-    };
-    Some(block)
-}
+pub(super) const BLOCKS: Collection = Collection {
+    name: "YOLOv5",
+    source: "https://github.com/ultralytics/yolov5",
+    modules: &["models", "utils"],
+    blocks: &[
+        Block::new("Conv", "conv bn? act", conv),
+        Block::new("DWConv", "conv bn? act", conv),
+        Block::new("DWConvTranspose2d", TRANSPOSED, pytorch::conv_transpose2d),
+        Block::new("MixConv2d", "m bn act", mix_conv2d),
+        Block::new("Focus", "conv", focus),
+        Block::new("Bottleneck", "cv1 cv2 .add", bottleneck),
+        Block::new("CrossConv", "cv1 cv2 .add", bottleneck),
+        Block::new("BottleneckCSP", "cv1 cv2 cv3 cv4 bn act m", bottleneck_csp),
+        Block::new("C3", "cv1 cv2 cv3 m", c3),
+        Block::new("C3x", "cv1 cv2 cv3 m", c3),
+        Block::new("C3TR", "cv1 cv2 cv3 m", c3),
+        Block::new("C3SPP", "cv1 cv2 cv3 m", c3),
+        Block::new("C3Ghost", "cv1 cv2 cv3 m", c3),
+        Block::new("SPP", "cv1 cv2 m", spp),
+        Block::new("SPPF", "cv1 cv2 m", sppf),
+        Block::new("GhostConv", "cv1 cv2", ghost_conv),
+        Block::new("GhostBottleneck", "conv shortcut", ghost_bottleneck),
+        Block::new("TransformerBlock", "conv? linear tr .conv? .c2", transformer_block),
+        Block::new("TransformerLayer", "q k v ma fc1 fc2", transformer_layer),
+        Block::new("Contract", ".gain", contract),
+        Block::new("Expand", ".gain", expand),
+        Block::new("Concat", ".d", concat),
+        Block::new("Sum", "w? .weight .iter", sum),
+        Block::new("Proto", "cv1 upsample cv2 cv3", proto),
+        Block::new("FReLU", "conv bn", frelu),
+        Block::new("AconC", "p1 p2 beta", acon),
+        Block::new("MetaAconC", "fc1 bn1? fc2 bn2? p1 p2", meta_acon),
+        Block::new("SiLU", "", pytorch::silu),
+        Block::new("Swish", "", pytorch::silu),
+        Block::new("Hardswish", "", pytorch::hardswish),
+        Block::new("Mish", "", pytorch::mish),
+        Block::new("MemoryEfficientMish", "", pytorch::mish),
+        Block::new("Detect", DETECT, detect).head(Task::Detect),
+        Block::new("Segment", SEGMENT, segment).head(Task::Segment),
+        Block::new("Classify", "conv pool drop? linear", classify).head(Task::Classify),
+    ],
+};
 
-/// The forward of the class `name`, which is no head.
-fn forward(package: &str, name: &str) -> Option<Forward> {
-    let forward: Forward = match (package, name) {
-        ("models", "Conv" | "DWConv") => conv,
-        ("models", "DWConvTranspose2d") => pytorch::conv_transpose2d,
-        ("models", "MixConv2d") => mix_conv2d,
-        ("models", "Focus") => focus,
-        ("models", "Bottleneck" | "CrossConv") => bottleneck,
-        ("models", "BottleneckCSP") => bottleneck_csp,
-        ("models", "C3" | "C3x" | "C3TR" | "C3SPP" | "C3Ghost") => c3,
-        ("models", "SPP") => spp,
-        ("models", "SPPF") => sppf,
-        ("models", "GhostConv") => ghost_conv,
-        ("models", "GhostBottleneck") => ghost_bottleneck,
-        ("models", "TransformerBlock") => transformer_block,
-        ("models", "TransformerLayer") => transformer_layer,
-        ("models", "Contract") => contract,
-        ("models", "Expand") => expand,
-        ("models", "Concat") => concat,
-        ("models", "Sum") => sum,
-        ("models", "Proto") => proto,
-        (_, "FReLU") => frelu,
-        (_, "AconC") => acon,
-        (_, "MetaAconC") => meta_acon,
-        (_, name) => return pytorch::activation(name),
-    };
-    Some(forward)
-}
+/// What a transposed convolution of PyTorch has, for classes that are made of it.
+pub(super) const TRANSPOSED: &str = "weight bias? .in_channels .out_channels .kernel_size .stride .padding .dilation \
+    .transposed .output_padding .groups .padding_mode";
+
+/// What is optional depends on the version, and on what was last done with the network.
+const DETECT: &str = "m anchors anchor_grid? .nc .no .nl .na .grid? .anchor_grid? .stride? .inplace? .export? .dynamic? \
+    .onnx_dynamic?";
+
+const SEGMENT: &str = "m proto anchors anchor_grid? .nc .no .nl .na .grid? .anchor_grid? .stride? .inplace? .export? .dynamic? \
+    .onnx_dynamic? .nm .npr .detect?";
 
 /// Funnel activation: Ma, Zhang and Sun, ECCV 2020, <https://arxiv.org/abs/2007.11824>.
 fn frelu(_: &ModuleView) -> Result<String, String> {

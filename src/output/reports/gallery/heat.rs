@@ -67,6 +67,8 @@ mod tests {
                 logit: 1.0,
                 place: Place { level: 0, row: 0, column: 0, slot: 0, index: 0 },
                 mask: None,
+                rotated: None,
+                keypoints: Vec::new(),
             },
             layers: vec![0],
             heatmap: Heatmap::new(cells),

@@ -9,22 +9,26 @@ mod yolov10;
 mod yolov8;
 mod yolov9;
 
-use super::Block;
+use super::{Block, Collection};
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 7] =
-    [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, yolo11::BLOCKS, yolo12::BLOCKS, yolo26::BLOCKS, head::BLOCKS];
+pub(super) const GENERATIONS: [&Collection; 7] = [
+    &generation("YOLOv8", yolov8::BLOCKS),
+    &generation("YOLOv9", yolov9::BLOCKS),
+    &generation("YOLOv10", yolov10::BLOCKS),
+    &generation("YOLO11", yolo11::BLOCKS),
+    &generation("YOLO12", yolo12::BLOCKS),
+    &generation("YOLO26", yolo26::BLOCKS),
+    &generation("Ultralytics, all", head::BLOCKS),
+];
 
-/// The class `name`.
-pub(super) fn find(name: &str) -> Option<Block> {
-    GENERATIONS.iter().flat_map(|blocks| blocks.iter()).find(|block| block.name == name).copied()
+const fn generation(name: &'static str, blocks: &'static [Block]) -> Collection {
+    Collection { name, source: "https://github.com/ultralytics/ultralytics", modules: &["ultralytics"], blocks }
 }
 
 /// What a network is for whose head is `name`, where such networks are not supported.
 pub(super) fn other_task(name: &str) -> Option<&'static str> {
     Some(match name {
-        "Pose" | "Pose26" => "finds the keypoints of poses",
-        "OBB" | "OBB26" => "detects rotated boxes",
         "RTDETRDecoder" => "is an RT-DETR, a transformer",
         "WorldDetect" | "YOLOEDetect" | "YOLOESegment" | "YOLOESegment26" => "detects what a text describes",
         "SemanticSegment" | "SemanticSegment26" => "gives a class to each pixel",

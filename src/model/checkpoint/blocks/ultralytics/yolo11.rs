@@ -8,10 +8,10 @@ use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: &[Block] = &[
     Block::new("C3k", "cv1 cv2 cv3 m", yolov5::c3),
-    Block::new("C3k2", "cv1 cv2 m", c2f),
-    Block::new("PSABlock", "attn ffn", psa_block),
-    Block::new("C2PSA", "cv1 cv2 m", c2_psa),
-    Block::new("C2fPSA", "cv1 cv2 m", c2f),
+    Block::new("C3k2", "cv1 cv2 m .c", c2f),
+    Block::new("PSABlock", "attn ffn .add?", psa_block),
+    Block::new("C2PSA", "cv1 cv2 m .c", c2_psa),
+    Block::new("C2fPSA", "cv1 cv2 m .c", c2f),
 ];
 
 fn psa_block(module: &ModuleView) -> Result<String, String> {

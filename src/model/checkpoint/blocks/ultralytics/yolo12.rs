@@ -4,9 +4,9 @@ use super::{super::Block, yolov8::Steps};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: &[Block] = &[
-    Block::new("AAttn", "qkv proj pe", area_attention),
+    Block::new("AAttn", "qkv proj pe .area .num_heads .head_dim .all_head_dim?", area_attention),
     Block::new("ABlock", "attn mlp", a_block),
-    Block::new("A2C2f", "cv1 cv2 m gamma?", a2c2f),
+    Block::new("A2C2f", "cv1 cv2 m gamma? .gamma?", a2c2f),
 ];
 
 /// Attention within each of some areas of equal size, which are rows of pixels one after the other.

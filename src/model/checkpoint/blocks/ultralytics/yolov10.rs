@@ -8,11 +8,11 @@ use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: &[Block] = &[
     Block::new("SCDown", "cv1 cv2", |_| Ok("return self.cv2.forward(self.cv1.forward(x))".into())),
-    Block::new("RepVGGDW", "conv conv1? act", rep_vgg),
-    Block::new("CIB", "cv1", cib),
-    Block::new("C2fCIB", "cv1 cv2 m", c2f),
-    Block::new("Attention", "qkv proj pe", attention),
-    Block::new("PSA", "cv1 cv2 attn ffn", psa),
+    Block::new("RepVGGDW", "conv conv1? act .dim", rep_vgg),
+    Block::new("CIB", "cv1 .add", cib),
+    Block::new("C2fCIB", "cv1 cv2 m .c", c2f),
+    Block::new("Attention", "qkv proj pe .num_heads .head_dim .key_dim .scale", attention),
+    Block::new("PSA", "cv1 cv2 attn ffn .c", psa),
 ];
 
 /// The sum of a depthwise 7×7 and a 3×3 convolution, which are fused into one where that is the same.

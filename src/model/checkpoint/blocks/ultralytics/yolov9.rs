@@ -8,16 +8,16 @@ use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: &[Block] = &[
     Block::new("Silence", "", |_| Ok("return x".into())),
-    Block::new("RepConv", "conv? conv1? conv2? bn? act", rep_conv),
-    Block::new("RepBottleneck", "cv1 cv2", yolov5::bottleneck),
+    Block::new("RepConv", "conv? conv1? conv2? bn? act .g? .c1? .c2? .bn?", rep_conv),
+    Block::new("RepBottleneck", "cv1 cv2 .add", yolov5::bottleneck),
     Block::new("RepCSP", "cv1 cv2 cv3 m", yolov5::c3),
-    Block::new("RepNCSPELAN4", "cv1 cv2 cv3 cv4", elan),
-    Block::new("ELAN1", "cv1 cv2 cv3 cv4", elan),
-    Block::new("SPPELAN", "cv1 cv2 cv3 cv4 cv5", spp_elan),
+    Block::new("RepNCSPELAN4", "cv1 cv2 cv3 cv4 .c", elan),
+    Block::new("ELAN1", "cv1 cv2 cv3 cv4 .c", elan),
+    Block::new("SPPELAN", "cv1 cv2 cv3 cv4 cv5 .c", spp_elan),
     Block::new("AConv", "cv1", a_conv),
-    Block::new("ADown", "cv1 cv2", a_down),
-    Block::new("CBLinear", "conv", cb_linear),
-    Block::new("CBFuse", "", cb_fuse).taking(cb_fuse_parameters),
+    Block::new("ADown", "cv1 cv2 .c", a_down),
+    Block::new("CBLinear", "conv .c2s", cb_linear),
+    Block::new("CBFuse", ".idx", cb_fuse).taking(cb_fuse_parameters),
 ];
 
 /// The sum of a 3×3 and a 1×1 convolution, which are fused into one where that is the same.
