@@ -316,6 +316,12 @@ impl LetterboxMap {
         [(x - self.pad_x as f32) / sx, (y - self.pad_y as f32) / sy]
     }
 
+    /// Where a point of the input is in the picture, in picture pixels, moved to its edge if it lies outside.
+    pub fn point_in_image(&self, point: [f32; 2]) -> [f32; 2] {
+        let [x, y] = self.point_to_image(point);
+        [x.clamp(0.0, self.image.width as f32), y.clamp(0.0, self.image.height as f32)]
+    }
+
     /// A box in input pixels from one in picture pixels.
     pub fn to_input(&self, b: &BBox) -> BBox {
         let ([x1, y1], [x2, y2]) = (self.point_to_input([b.x1, b.y1]), self.point_to_input([b.x2, b.y2]));

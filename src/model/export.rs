@@ -1,6 +1,6 @@
 //! Saves a network that was built from a checkpoint, as Ultralytics' exporter does.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde::{Serialize, Serializer};
 
@@ -56,7 +56,12 @@ impl Model {
                 let stride = strides.max().unwrap_or_default().max(1);
                 let imgsz = [side, side];
                 let args = ExportArguments { dynamic: true };
-                serde_json::to_string(&LaterConfig { version, stride, task, batch: 1, imgsz, args, names })
+                let keypoints = self.head.keypoints();
+                let kpt_shape = (keypoints > 0).then(|| [keypoints, if self.head.tells_visibility() { 3 } else { 2 }]);
+                let kpt_names = (!self.keypoint_names().is_empty())
+                    .then(|| (0..names.len()).map(|class| (class, self.keypoint_names())).collect());
+                let config = LaterConfig { version, stride, task, batch: 1, imgsz, args, kpt_shape, kpt_names, names };
+                serde_json::to_string(&config)
             }
         };
         let config = config.expect("numbers and text are JSON");
@@ -83,6 +88,12 @@ struct LaterConfig<'a> {
     /// Height and width.
     imgsz: [u32; 2],
     args: ExportArguments,
+    /// How many keypoints an object has, and how many values each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kpt_shape: Option<[usize; 2]>,
+    /// What they are called, class by class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kpt_names: Option<BTreeMap<usize, &'a [String]>>,
     #[serde(serialize_with = "by_index")]
     names: &'a [String],
 }

@@ -64,7 +64,7 @@ pub fn crops(picture: &RgbImage, explanation: &Explanation, model: &Model, optio
         let mut panel = cut(picture, &source.to_image(&visible), map.image);
         let plain = {
             let mut plain = panel.clone();
-            artist.draw_boxes(&mut plain, &artist.boxes(&map, group));
+            artist.draw_boxes(&mut plain, &map, &artist.boxes(&map, group));
             plain
         };
         artist.draw(&mut panel, &map, group, &Placement::default())?;
@@ -82,7 +82,7 @@ fn overview(artist: &Artist, picture: &RgbImage, explanation: &Explanation, cell
     let mut small = shrunk(picture, (f64::from(width.max(height)) * scale).floor().max(1.0) as u32);
     let map = explanation.letterbox.map.onto(size_of(&small));
     if let Some(all) = explanation.groups(Grouping::All).first() {
-        artist.draw_boxes(&mut small, &artist.boxes(&map, all));
+        artist.draw_boxes(&mut small, &map, &artist.boxes(&map, all));
         if artist.options.labels {
             artist.placed(&map, all, |index, _, _| index.to_string()).draw(&mut small);
         }

@@ -7,10 +7,12 @@ mod crops;
 mod fonts;
 mod footer;
 mod heat;
+mod keypoints;
 mod label;
 mod layout;
 mod outline;
 mod placement;
+mod strokes;
 pub(crate) mod text;
 
 use std::borrow::Cow;
@@ -20,6 +22,7 @@ use image::{Rgb, RgbImage};
 pub use self::{
     colormap::{Colormap, class_color},
     crops::crops,
+    keypoints::{is_shown, skeleton},
     layout::{Sheet, overlay, panels, sheet, side, under},
     text::is_drawable,
 };
@@ -200,7 +203,7 @@ impl<'a> Artist<'a> {
             let heat = self.explanation.heat(group, self.options.normalize)?;
             self.painter.paint(panel, &heat, map, &heated);
         }
-        self.draw_boxes(panel, &boxes);
+        self.draw_boxes(panel, map, &boxes);
         let notices = boxes.iter().filter_map(|(explained, b)| self.notice(map.image, explained, b));
         notices.for_each(|notice| notice.draw(panel));
         // Where the boxes have no lines, masks have. They are thinner: what is in a mask may be narrow.
@@ -223,14 +226,21 @@ impl<'a> Artist<'a> {
         boxes.map(|explained| (explained, map.place(explained.detection.box_input.as_ref()))).collect()
     }
 
-    /// Draws the lines of boxes, those of the small above those of the large.
-    fn draw_boxes(&self, panel: &mut RgbImage, boxes: &[(&ExplainedBox, BBox)]) {
+    /// Draws the lines of boxes, those of the small above those of the large, and keypoints. The panel lies in the network's input as
+    /// `map` says.
+    fn draw_boxes(&self, panel: &mut RgbImage, map: &LetterboxMap, boxes: &[(&ExplainedBox, BBox)]) {
         let thickness = self.options.line_width.unwrap_or_else(|| default_line_width(panel));
         let mut drawn: Vec<_> = boxes.iter().filter(|(explained, _)| explained.detection.box_input.is_some()).collect();
         drawn.sort_by(|(_, a), (_, b)| b.area().total_cmp(&a.area()));
         for (explained, b) in drawn {
             let color = class_color(explained.detection.class_id);
-            boxes::draw_box(panel, b, color, thickness, self.options.line_width.is_some());
+            match &explained.detection.rotated {
+                Some(rotated) => {
+                    strokes::draw_polygon(panel, &map.rotated_to_image(rotated).corners(), color, thickness)
+                }
+                None => boxes::draw_box(panel, b, color, thickness, self.options.line_width.is_some()),
+            }
+            keypoints::draw(panel, map, &explained.detection.keypoints, color, thickness);
         }
     }
 

@@ -10,11 +10,12 @@ use std::{
 use csv::ByteRecord;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Record;
+use super::{KeypointEntry, Record};
 use crate::{
     error::{Error, Result},
     eval::{Verdict, Word},
     files::{folder_of, write_atomically},
+    geometry::RotatedBox,
     shape::ShapeNumbers,
 };
 
@@ -105,6 +106,11 @@ pub struct CsvRow {
     // No cell of the row itself: the table has columns for these only where a network gives masks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     masks: Option<MaskCells>,
+    // Nor these, unless it gives keypoints, or rotated boxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keypoints: Option<KeypointCells>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotated: Option<RotatedCells>,
     // Nor these, unless maps were verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     verify: Option<VerifyCells>,
@@ -116,6 +122,45 @@ struct MaskCells {
     shape_inside_mask: Option<f64>,
     shape_mask_iou: Option<f64>,
     mask_area: Option<usize>,
+}
+
+/// The column of a table with keypoints: `x y` or `x y visibility` of each, separated by semicolons.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct KeypointCells {
+    keypoints: Option<String>,
+}
+
+impl KeypointCells {
+    fn of(keypoints: &[KeypointEntry]) -> Option<Self> {
+        let words = |keypoint: &KeypointEntry| {
+            let values = [Some(keypoint.x), Some(keypoint.y), keypoint.visibility];
+            values.into_iter().flatten().map(|value| value.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let cell = || keypoints.iter().map(words).collect::<Vec<_>>().join(";");
+        (!keypoints.is_empty()).then(|| Self { keypoints: Some(cell()) })
+    }
+}
+
+/// The columns of a table with rotated boxes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct RotatedCells {
+    rotated_cx: Option<f32>,
+    rotated_cy: Option<f32>,
+    rotated_w: Option<f32>,
+    rotated_h: Option<f32>,
+    rotated_angle: Option<f32>,
+}
+
+impl From<&RotatedBox> for RotatedCells {
+    fn from(b: &RotatedBox) -> Self {
+        Self {
+            rotated_cx: Some(b.cx),
+            rotated_cy: Some(b.cy),
+            rotated_w: Some(b.w),
+            rotated_h: Some(b.h),
+            rotated_angle: Some(b.angle),
+        }
+    }
 }
 
 /// The columns of a table whose maps were verified.
@@ -171,6 +216,8 @@ impl CsvRow {
                 shape_mask_iou: detection.shape.as_ref().and_then(|shape| shape.mask_iou),
                 mask_area: Some(mask.area),
             }),
+            keypoints: KeypointCells::of(&detection.keypoints),
+            rotated: detection.rotated.as_ref().map(|entry| RotatedCells::from(&entry.rotated)),
             verify: detection.verify.as_ref().map(VerifyCells::from),
             ..picture.clone().with_shape(detection.shape.as_ref())
         };
@@ -225,8 +272,8 @@ impl CsvRow {
     }
 }
 
-/// The table of a run. If any of its boxes has a mask, three columns behind the others are about masks; if the map of any was verified, the
-/// last three are about that.
+/// The table of a run. Behind the columns that each table has are those about masks, keypoints, rotated boxes and verdicts, if any of its
+/// rows has such.
 ///
 /// Rows are in a temporary file until all of them are known, so that memory does not depend on how many there are.
 pub struct RowTable {
@@ -234,9 +281,12 @@ pub struct RowTable {
     /// With all columns.
     rows: csv::Writer<File>,
     count: usize,
-    has_masks: bool,
-    has_verdicts: bool,
+    /// Which groups of columns some row has, in the order of `GROUPS`.
+    has: [bool; 4],
 }
+
+/// How many columns are about masks, keypoints, rotated boxes and verdicts.
+const GROUPS: [usize; 4] = [3, 1, 5, 3];
 
 impl RowTable {
     /// A table that will be at `path`.
@@ -246,7 +296,7 @@ impl RowTable {
     pub fn new(path: &Path) -> Result<Self> {
         let file = folder_of(path).and_then(tempfile::tempfile_in).map_err(Error::io(path))?;
         let (rows, path) = (csv::Writer::from_writer(file), path.to_owned());
-        Ok(Self { path, rows, count: 0, has_masks: false, has_verdicts: false })
+        Ok(Self { path, rows, count: 0, has: [false; 4] })
     }
 
     /// Adds a row.
@@ -255,11 +305,17 @@ impl RowTable {
     /// [`crate::Error::Io`].
     pub fn add(&mut self, row: &CsvRow) -> Result<()> {
         self.count += 1;
-        self.has_masks |= row.masks.is_some();
-        self.has_verdicts |= row.verify.is_some();
-        let plain = CsvRow { masks: None, verify: None, ..row.clone() };
-        let all = (plain, row.masks.clone().unwrap_or_default(), row.verify.clone().unwrap_or_default());
-        self.rows.serialize(all).map_err(|error| Error::io(&self.path)(io::Error::other(error)))
+        let CsvRow { masks, keypoints, rotated, verify, .. } = row.clone();
+        let found = [masks.is_some(), keypoints.is_some(), rotated.is_some(), verify.is_some()];
+        self.has.iter_mut().zip(found).for_each(|(has, found)| *has |= found);
+        let plain = CsvRow { masks: None, keypoints: None, rotated: None, verify: None, ..row.clone() };
+        let groups = (
+            masks.unwrap_or_default(),
+            keypoints.unwrap_or_default(),
+            rotated.unwrap_or_default(),
+            verify.unwrap_or_default(),
+        );
+        self.rows.serialize((plain, groups)).map_err(|error| Error::io(&self.path)(io::Error::other(error)))
     }
 
     /// Writes the file.
@@ -267,25 +323,20 @@ impl RowTable {
     /// # Errors
     /// [`crate::Error::Io`].
     pub fn close(self) -> Result<()> {
-        const MASKS: usize = 3;
-        const VERDICTS: usize = 3;
-        let Self { path, rows, count, has_masks, has_verdicts } = self;
+        let Self { path, rows, count, has } = self;
         if count == 0 {
             return write_csv::<CsvRow>(&path, &[]);
         }
         let file = rows.into_inner().map_err(|error| Error::io(&path)(error.into_error()))?;
+        let of_groups: Vec<bool> = GROUPS.iter().zip(has).flat_map(|(&columns, has)| vec![has; columns]).collect();
         write_atomically(&path, |out| {
             (&file).rewind()?;
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(BufReader::new(&file));
             let mut writer = csv::Writer::from_writer(out);
             let mut row = ByteRecord::new();
             while reader.read_byte_record(&mut row).map_err(io::Error::other)? {
-                let plain = row.len() - MASKS - VERDICTS;
-                let is_wanted = |column: usize| match column {
-                    _ if column < plain => true,
-                    _ if column < plain + MASKS => has_masks,
-                    _ => has_verdicts,
-                };
+                let plain = row.len() - of_groups.len();
+                let is_wanted = |column: usize| column < plain || of_groups[column - plain];
                 let cells = row.iter().enumerate().filter(|(column, _)| is_wanted(*column)).map(|(_, cell)| cell);
                 writer.write_record(cells).map_err(io::Error::other)?;
             }
@@ -382,6 +433,25 @@ mod tests {
         let both = lines(&[masked, verified]);
         assert!(both[0].ends_with(",mask_area,verify,verify_mean_gain,verify_tiles_gain"), "{both:?}");
         assert!(both[1].ends_with(",12,,,") && both[2].ends_with(",,,,blob,-0.5,"), "{both:?}");
+    }
+
+    #[test]
+    fn keypoints_and_rotated_boxes_have_columns_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.csv");
+        let keypoint = |x: f32, visibility: Option<f32>| KeypointEntry { name: None, x, y: 2.5, visibility };
+        let keypoints = KeypointCells::of(&[keypoint(1.0, Some(0.5)), keypoint(3.0, None)]);
+        let rotated = RotatedBox { cx: 1.0, cy: 2.0, w: 3.0, h: 4.0, angle: 0.5 };
+        let rows = [
+            CsvRow { keypoints, ..CsvRow::failed("a.jpg", "") },
+            CsvRow { rotated: Some(RotatedCells::from(&rotated)), ..CsvRow::failed("b.jpg", "") },
+        ];
+        write_rows(&path, &rows).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",error,keypoints,rotated_cx,rotated_cy,rotated_w,rotated_h,rotated_angle"), "{text}");
+        assert!(lines[1].ends_with(",1 2.5 0.5;3 2.5,,,,,"), "{text}");
+        assert!(lines[2].ends_with(",,1.0,2.0,3.0,4.0,0.5"), "{text}");
     }
 
     #[test]

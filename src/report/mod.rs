@@ -1,6 +1,7 @@
 //! From an explanation to files: one file here for each output format.
 
 mod csv;
+mod figure;
 mod json;
 mod mask;
 mod picture;
@@ -11,6 +12,7 @@ mod record;
 
 pub use self::{
     csv::{Cell, CsvRow, RowTable, write_csv},
+    figure::{Figure, KeypointEntry, RotatedEntry},
     json::{write_json, write_value},
     mask::MaskEntry,
     picture::{DEFAULT_QUALITY, jpeg_bytes, max_side, write_picture},

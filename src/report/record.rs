@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     MaskEntry,
+    figure::{Figure, KeypointEntry, RotatedEntry},
     prediction::{Frame, PredictionEntry},
     query::QueryEntry,
 };
@@ -81,6 +82,15 @@ pub struct DetectionEntry {
     /// In pixels of the network's input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub box_input: Option<BBox>,
+    /// The rotated box in pixels of the picture, which the others are around; `None` if the network's boxes are not rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated: Option<RotatedEntry>,
+    /// Its keypoints in pixels of the picture; none if the network gives none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keypoints: Vec<KeypointEntry>,
+    /// What a page draws of it; `None` where that is a rectangle.
+    #[serde(skip)]
+    pub figure: Option<Figure>,
     /// The head; 0 is the finest.
     pub head: usize,
     /// Row in the concatenated prediction of all levels.
@@ -141,6 +151,9 @@ impl Record {
                 logit: detection.logit,
                 box_image: detection.box_input.map(|b| map.to_image(&b)),
                 box_input: detection.box_input,
+                rotated: RotatedEntry::of(detection, map),
+                keypoints: KeypointEntry::all(detection, model, map),
+                figure: Figure::of(detection, map),
                 head: model.levels()[detection.place.level].rank,
                 anchor_row: detection.place.index,
                 layers: explained.layers.iter().map(|&layer| model.layers()[layer].path.clone()).collect(),

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "../../output/web/" "base.js",
     "../../output/web/" "boxes.js",
     "../../output/web/" "commands.js",
+    "../../output/web/" "figure.js",
     "../../output/web/" "heat.js",
     "../../output/web/" "labels.js",
     "../../output/web/" "zoom.js",

@@ -584,11 +584,17 @@ mod tests {
     #[test]
     fn names_of_modules_cannot_smuggle_code_in() {
         let (mut archive, entry, data) = checkpoint("blocks.pt");
-        let (name, hostile) = (b"X\x04\0\0\0conv", b"X\x04\0\0\0\");x");
-        let at = data.windows(name.len()).position(|window| window == name).unwrap();
-        let mut damaged = data.clone();
-        damaged[at..at + name.len()].copy_from_slice(hostile);
-        assert!(build(&mut archive, &entry, &damaged).unwrap_err().contains("has a module with the name"));
+        let mut renamed = |from: &[u8], to: &[u8]| {
+            let at = data.windows(from.len()).position(|window| window == from).unwrap();
+            let mut damaged = data.clone();
+            damaged[at..at + from.len()].copy_from_slice(to);
+            build(&mut archive, &entry, &damaged).unwrap_err()
+        };
+        // In a list any name may stand, in a block those of its parts alone.
+        let of_list = renamed(b"X\x01\0\0\x000", b"X\x01\0\0\0\"");
+        assert!(of_list.contains("has a module with the name"), "{of_list}");
+        let of_block = renamed(b"X\x04\0\0\0conv", b"X\x04\0\0\0\");x");
+        assert!(of_block.contains(r#"with "\");x""#), "{of_block}");
     }
 
     #[test]
@@ -635,8 +641,10 @@ mod tests {
         assert_eq!(found("f", b"K\x01"), no_head);
         let fused = b"c__builtin__\ngetattr\nh\x01X\x0c\0\0\0forward_fuse\x86R";
         assert_eq!(found("forward", fused), no_head);
+        // It is no part of a Conv, though nothing is looked up.
         let of_class = b"cbuiltins\ngetattr\ncultralytics.nn.modules.head\nDetect\nX\x07\0\0\0forward\x86R";
-        assert_eq!(found("detect", of_class), no_head);
+        let Content::UnknownBlocks { blocks, .. } = found("detect", of_class) else { panic!("is known") };
+        assert_eq!(blocks, ["model.0: ultralytics.nn.modules.conv.Conv with \"detect\""]);
 
         // Of another module than the one that calls it, of another class, of another name, and without any.
         assert_eq!(found("detect", fused), Content::Lookup("\"forward_fuse\"".into()));

@@ -16,7 +16,7 @@ use yolo_cam::{
     geometry::BBox,
     picture::shrunk,
     render::{Blend, RenderOptions, class_color},
-    report::{DetectionEntry, Record, write_picture},
+    report::{DetectionEntry, Figure, Record, write_picture},
 };
 
 use super::Heading;
@@ -35,6 +35,7 @@ const SCRIPTS: [&str; 12] = [
     include_str!("../web/zoom.js"),
     include_str!("../web/labels.js"),
     include_str!("../web/heat.js"),
+    include_str!("../web/figure.js"),
     include_str!("gallery/view.js"),
     include_str!("../web/state.js"),
     include_str!("gallery/start.js"),
@@ -82,6 +83,9 @@ pub struct CardBox {
     /// `None` if the class is said of the whole picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     box_image: Option<BBox>,
+    /// What is drawn of it in place of a rectangle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    figure: Option<Figure>,
     layers: Vec<String>,
     reason: Option<String>,
     /// Its heat as grey levels, a relative URL; `None` if its map has no signal.
@@ -128,6 +132,7 @@ impl Card {
             class_id: found.class_id,
             confidence: found.confidence,
             box_image: found.box_image,
+            figure: found.figure.clone(),
             layers: found.layers.clone(),
             reason: found.reason.clone(),
             mask_area: found.mask.as_ref().map(|mask| mask.area),

@@ -9,7 +9,7 @@ use yolo_cam::{
     diagnose::{ScoredBox, judge},
     geometry::{BBox, LetterboxMap},
     labels::Label,
-    report::PredictionEntry,
+    report::{Figure, PredictionEntry},
 };
 
 use super::{
@@ -57,6 +57,8 @@ pub struct Found {
     logit: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
     box_image: Option<BBox>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figure: Option<Figure>,
     head: String,
     place: String,
 }
@@ -71,6 +73,7 @@ impl Found {
             confidence: found.confidence,
             logit: found.logit,
             box_image: found.box_input.map(|b| map.to_image(&b)),
+            figure: Figure::of(found, map),
             head: model.levels()[found.place.level].name(),
             place: place(found),
         };

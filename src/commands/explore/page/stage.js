@@ -39,10 +39,13 @@ for (const { picture } of panes) {
 
 // Boxes
 
-function rect([x1, y1, x2, y2], className, color) {
-  const element = draw("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, class: className });
-  if (color) element.style.stroke = color;
-  return element;
+const rect = (corners, className) => outlineOf({ box_image: corners }, { class: className });
+
+/** The outline of a box in its colour. */
+function figure(detection, className) {
+  const outline = outlineOf(detection, { class: className });
+  outline.style.stroke = colorOf(detection);
+  return outline;
 }
 
 /** Whether a click on something in a pane is one: the picture was not dragged by it. */
@@ -53,7 +56,7 @@ const clicking = (act) => () => {
 /** A box that can be pointed at and pinned. */
 function detectionMark(detection, pane) {
   const subject = ofDetection(detection, now.settings[pane].model);
-  const outline = rect(detection.box_image, "detection", colorOf(detection));
+  const outline = figure(detection, "detection");
   const plate = make("span", { textContent: named(detection) });
   plate.style.background = colorOf(detection);
   for (const element of [outline, plate]) {
@@ -61,14 +64,16 @@ function detectionMark(detection, pane) {
     element.addEventListener("pointerleave", () => point(null));
     element.addEventListener("click", clicking(() => pin(subject)));
   }
-  return { key: keyOf(subject), outlines: [outline], plate, corners: detection.box_image };
+  const outlines = [outline, ...keypointsOf(detection, colorOf(detection))];
+  return { key: keyOf(subject), outlines, plate, corners: detection.box_image };
 }
 
 /** A box of the changed picture: there is no heat of it. */
 function changedMark(detection) {
   const plate = make("span", { textContent: named(detection) });
   plate.style.background = colorOf(detection);
-  return { outlines: [rect(detection.box_image, "changed", colorOf(detection))], plate, corners: detection.box_image };
+  const outlines = [figure(detection, "changed"), ...keypointsOf(detection, colorOf(detection))];
+  return { outlines, plate, corners: detection.box_image };
 }
 
 function labelMark(label) {

@@ -3,6 +3,7 @@
 
 mod pytorch;
 mod ultralytics;
+mod yolov12_repository;
 mod yolov5;
 
 use super::view::{ModuleView, first};
@@ -138,7 +139,8 @@ const PICTURE: &str = "picture";
 
 /// All collections, in the order in which they are asked.
 fn collections() -> impl Iterator<Item = &'static Collection> {
-    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS)
+    let forks = [&yolov12_repository::BLOCKS];
+    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS).chain(forks)
 }
 
 /// The blocks of the class `name` of the Python module `module`: several, if packages have different ones by one name.

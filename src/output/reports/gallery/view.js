@@ -36,11 +36,9 @@ function row(detection, index) {
 }
 
 function outline(detection, index) {
-  // A class of the whole picture has no outline.
-  const [x1, y1, x2, y2] = detection.box_image ?? [0, 0, 0, 0];
-  const rect = draw("rect", { x: x1, y: y1, width: x2 - x1, height: y2 - y1, stroke: colorOf(detection) });
-  rect.addEventListener("click", () => chooseOnPicture(index));
-  return rect;
+  const outline = outlineOf(detection, { stroke: colorOf(detection) });
+  outline.addEventListener("click", () => chooseOnPicture(index));
+  return outline;
 }
 
 /** Class and confidence. */
@@ -93,11 +91,12 @@ function showBoxes(entry) {
     line: row(detection, index),
     outline: outline(detection, index),
     plate: label(detection, index),
+    keypoints: keypointsOf(detection, colorOf(detection)),
     corners: detection.box_image,
   }));
-  const area = ({ outline }) => outline.getAttribute("width") * outline.getAttribute("height");
+  const area = ({ corners: [x1, y1, x2, y2] = [0, 0, 0, 0] }) => (x2 - x1) * (y2 - y1);
   const byArea = [...pane.marks].sort((a, b) => area(b) - area(a));
-  pane.boxes.replaceChildren(...byArea.map((mark) => mark.outline));
+  pane.boxes.replaceChildren(...byArea.flatMap((mark) => [mark.outline, ...mark.keypoints]));
   pane.plates.replaceChildren(...pane.marks.map((mark) => mark.plate));
   byId("view-rows").replaceChildren(...pane.marks.map((mark) => mark.line));
   byId("view-table").hidden = entry.detections.length === 0;
