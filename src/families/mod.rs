@@ -38,6 +38,8 @@ static FAMILIES: Registry<dyn Family> =
 pub struct Network<'a> {
     /// Parameters and buffers by their dotted paths.
     pub tensors: &'a [(String, Tensor)],
+    /// Dotted paths of the modules that its forward calls, in order of execution.
+    pub calls: &'a [String],
     /// Which of two branches is to be taken, where a head has both; `None` for what its own package would take.
     pub branch: Option<Branch>,
     /// The version of the package that wrote the file, if the file says.

@@ -1,7 +1,9 @@
-//! YOLOv5, and YOLOv3 in its format: anchor-based networks.
+//! YOLOv5, and YOLOv3 and YOLOv7 in its format: anchor-based networks.
 //!
 //! Each level is one 1×1 convolution. In each cell it makes a prediction for each of a few anchors, boxes of typical sizes:
-//! x, y, w, h, objectness, the classes, then mask coefficients if the network segments.
+//! x, y, w, h, objectness, the classes, then mask coefficients if the network segments. YOLOv7 trains with a value that is added
+//! to each of the convolution's input channels, and one that each of its outputs is multiplied by. Forks have several
+//! convolutions in place of the one, which predict boxes and classes apart.
 
 use std::collections::HashMap;
 
@@ -32,9 +34,72 @@ impl Family for YoloV5 {
         let by_path: HashMap<&str, &Tensor> = tensors.iter().map(|(path, tensor)| (path.as_str(), tensor)).collect();
         let heads = tensors.iter().filter_map(|(name, anchors)| {
             let path = name.strip_suffix(".anchors")?;
-            Some(Box::new(AnchorHead::find(path, anchors, &by_path)?) as Box<dyn Head>)
+            Some(Box::new(AnchorHead::find(path, anchors, &by_path, network.calls)?) as Box<dyn Head>)
         });
         heads.collect()
+    }
+}
+
+/// What makes the raw output of a level.
+#[derive(Debug, Clone)]
+struct Maker {
+    /// The module call that gives it.
+    output: String,
+    /// The one whose input is the level's.
+    start: String,
+    /// How many channels it has.
+    channels: i64,
+    /// On how many cells to each side it depends.
+    reach: usize,
+    /// Whether its channels are the rows of one convolution's weights.
+    is_plain: bool,
+}
+
+impl Maker {
+    fn find(path: &str, level: i64, by_path: &HashMap<&str, &Tensor>, calls: &[String]) -> Option<Self> {
+        let part = |list: &str| format!("{path}.{list}.{level}");
+        let convolution = part("m");
+        let called = |path: String| calls.contains(&path).then_some(path);
+        let Some(weight) = by_path.get(format!("{convolution}.weight").as_str()) else {
+            return Self::of_several(convolution, by_path);
+        };
+        let &[channels, _, 1, 1] = weight.size().as_slice() else { return None };
+        // What was fused keeps these parts, and does not call them.
+        let (start, output) = (called(part("ia")), called(part("im")));
+        let is_plain = output.is_none();
+        let (start, output) = (start.unwrap_or_else(|| convolution.clone()), output.unwrap_or(convolution));
+        Some(Self { output, start, channels, reach: 0, is_plain })
+    }
+
+    /// Of the convolutions of a block that end its paths.
+    fn of_several(block: String, by_path: &HashMap<&str, &Tensor>) -> Option<Self> {
+        /// What such a block is made of: as YOLOX has it, and as YOLOv5's own attempt.
+        const PARTS: [&[&str]; 2] = [
+            &["merge", "cls_convs1", "cls_convs2", "reg_convs1", "reg_convs2", "cls_preds", "reg_preds", "obj_preds"],
+            &["a", "b1", "b2", "c1", "c2", "b3", "c3"],
+        ];
+        /// Which of them give channels.
+        const ENDS: [&[&str]; 2] = [&["cls_preds", "reg_preds", "obj_preds"], &["b3", "c3"]];
+        let inside: Vec<(&str, &Tensor)> = by_path
+            .iter()
+            .filter_map(|(path, tensor)| Some((path.strip_prefix(block.as_str())?.strip_prefix('.')?, *tensor)))
+            .collect();
+        let is_of =
+            |parts: &[&str]| inside.iter().all(|(path, _)| parts.contains(&path.split('.').next().unwrap_or(path)));
+        let kind = PARTS.iter().position(|parts| is_of(parts))?;
+        let channels =
+            ENDS[kind].iter().map(|end| match by_path.get(format!("{block}.{end}.weight").as_str())?.size()[..] {
+                [channels, _, 1, 1] => Some(channels),
+                _ => None,
+            });
+        let channels = channels.sum::<Option<i64>>()?;
+        // As if all its convolutions stood in a row.
+        let kernels = inside.iter().filter_map(|(_, tensor)| match tensor.size()[..] {
+            [_, _, height, width] => Some(height.max(width) as usize / 2),
+            _ => None,
+        });
+        let reach = kernels.sum();
+        Some(Self { output: block.clone(), start: block, channels, reach, is_plain: false })
     }
 }
 
@@ -53,6 +118,8 @@ struct AnchorHead {
     stored_pixel_anchors: Option<Vec<Vec<[f32; 2]>>>,
     /// What boxes are decoded with, once the strides are known: in pixels, per level.
     pixel_anchors: Vec<Vec<[f32; 2]>>,
+    /// What makes the raw output of each level.
+    makers: Vec<Maker>,
     levels: Vec<Level>,
     /// Channels for each anchor.
     values_per_box: usize,
@@ -60,18 +127,18 @@ struct AnchorHead {
 }
 
 impl AnchorHead {
-    fn find(path: &str, anchors: &Tensor, by_path: &HashMap<&str, &Tensor>) -> Option<Self> {
+    fn find(path: &str, anchors: &Tensor, by_path: &HashMap<&str, &Tensor>, calls: &[String]) -> Option<Self> {
         let get = |name: &str| by_path.get(format!("{path}.{name}").as_str()).copied();
         let &[n_levels, n_anchors, 2] = anchors.size().as_slice() else { return None };
         // Sets of outputs are kept in 64 bits, and one may be of prototypes.
         if n_anchors == 0 || !(1..=63).contains(&n_levels) {
             return None;
         }
-        let per_anchor = |level: i64| match get(&format!("m.{level}.weight"))?.size().as_slice() {
-            &[channels, _, 1, 1] if channels % n_anchors == 0 => Some((channels / n_anchors) as usize),
-            _ => None,
-        };
-        let per_anchor = (0..n_levels).map(per_anchor).collect::<Option<Vec<usize>>>()?;
+        let makers = (0..n_levels).map(|level| Maker::find(path, level, by_path, calls)).collect::<Option<Vec<_>>>()?;
+        let per_anchor = makers
+            .iter()
+            .map(|maker| (maker.channels % n_anchors == 0).then_some((maker.channels / n_anchors) as usize));
+        let per_anchor = per_anchor.collect::<Option<Vec<usize>>>()?;
         let values_per_box = per_anchor[0];
         let masks = get("proto.cv3.conv.weight").map_or(0, |weight| weight.size()[0] as usize);
         if per_anchor.iter().any(|&other| other != values_per_box) || values_per_box <= CLASSES + masks {
@@ -86,6 +153,7 @@ impl AnchorHead {
             anchors: anchor_sizes(anchors),
             stored_pixel_anchors,
             pixel_anchors: Vec::new(),
+            makers,
             levels: Vec::new(),
             values_per_box,
             classes: values_per_box - CLASSES - masks,
@@ -119,7 +187,15 @@ impl Head for AnchorHead {
     }
 
     fn outputs(&self) -> Vec<String> {
-        (0..self.anchors.len()).map(|level| format!("{}.m.{level}", self.path)).collect()
+        self.makers.iter().map(|maker| maker.output.clone()).collect()
+    }
+
+    fn starts(&self) -> Vec<String> {
+        self.makers.iter().map(|maker| maker.start.clone()).collect()
+    }
+
+    fn reach(&self) -> usize {
+        self.makers.iter().map(|maker| maker.reach).max().unwrap_or(0)
     }
 
     fn mask_outputs(&self) -> Vec<String> {
@@ -138,6 +214,9 @@ impl Head for AnchorHead {
     }
 
     fn class_channels(&self) -> Vec<Vec<usize>> {
+        if !self.makers.iter().all(|maker| maker.is_plain) {
+            return Vec::new();
+        }
         let slots = |anchors: &Vec<_>| (0..anchors.len()).map(|slot| slot * self.values_per_box + CLASSES).collect();
         self.anchors.iter().map(slots).collect()
     }
@@ -368,7 +447,14 @@ mod tests {
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
         let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
         let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
-        YoloV5.find(&Network { tensors: &tensors, branch: None, version: None, classes: &[], keypoints: None })
+        YoloV5.find(&Network {
+            tensors: &tensors,
+            calls: &[],
+            branch: None,
+            version: None,
+            classes: &[],
+            keypoints: None,
+        })
     }
 
     #[test]
@@ -392,6 +478,13 @@ mod tests {
             anchors: vec![vec![[1.25, 2.5], [3.75, 5.0]]],
             stored_pixel_anchors: None,
             pixel_anchors: Vec::new(),
+            makers: vec![Maker {
+                output: "model.1.m.0".into(),
+                start: "model.1.m.0".into(),
+                channels: 14,
+                reach: 0,
+                is_plain: true,
+            }],
             levels: Vec::new(),
             values_per_box: 7,
             classes: 2,

@@ -160,7 +160,7 @@ impl Model {
         let Opened { module, metadata, mut warnings } = open(path, kind, device, options)?;
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
-        let mut head = head_of(&tensors, &module.classes()?, &metadata, options).map_err(&unusable)?;
+        let mut head = head_of(&module, &tensors, &metadata, options).map_err(&unusable)?;
         let classes = head.classes();
         let (raw, masks, starts) = (head.outputs(), head.mask_outputs(), head.starts());
         let n_raw = raw.len();
@@ -620,15 +620,20 @@ fn unloadable(error: &Error) -> String {
 
 /// The head of a network, if it is what the file says that it is.
 fn head_of(
+    module: &ScriptModule,
     tensors: &[(String, Tensor)],
-    classes: &[(String, String)],
     metadata: &Metadata,
     options: LoadOptions,
 ) -> Result<Box<dyn Head>, String> {
     /// What networks of the Ultralytics package are for that are explained.
     const TASKS: [&str; 5] = ["detect", "segment", "pose", "obb", "classify"];
     let version = metadata.ultralytics_version.as_deref();
-    let network = Network { tensors, branch: options.branch, version, classes, keypoints: metadata.keypoints };
+    let in_words = |error| reason(&error);
+    let classes = module.classes().map_err(in_words)?;
+    let calls = module.calls(&Ends { outputs: &[], starts: &[] }).map_err(in_words)?;
+    let calls: Vec<String> = calls.into_iter().map(|call| call.path).collect();
+    let (branch, keypoints) = (options.branch, metadata.keypoints);
+    let network = Network { tensors, calls: &calls, branch, version, classes: &classes, keypoints };
     // Others may have the same structure.
     if let Some(task) = metadata.task.as_ref().filter(|task| !TASKS.contains(&task.as_str())) {
         return Err(format!(

@@ -483,11 +483,14 @@ struct Module<'a> {
     package: &'a str,
     /// The name of its class.
     name: &'a str,
+    /// Whether it has anchors, as only heads have.
+    has_anchors: bool,
 }
 
 impl Module<'_> {
     fn is_head(&self) -> bool {
         matches!(self.name, "Detect" | "Segment")
+            || self.has_anchors
             || blocks::is_head_name(self.package, self.name)
             || self.other_task().is_some()
     }
@@ -514,7 +517,8 @@ fn modules<'a>(pickle: &Pickle<'a>, network: Id) -> Vec<Module<'a>> {
             break;
         }
         if let Some((package, name)) = pickle.class(id).filter(|_| !path.is_empty()) {
-            found.push(Module { path: path.clone(), id, package, name });
+            let has_anchors = ModuleView::new(pickle, id).has_tensor("anchors");
+            found.push(Module { path: path.clone(), id, package, name, has_anchors });
         }
         let Some(children) = pickle.attribute(id, "_modules") else { continue };
         for &(name, child) in pickle.entries(children).iter().rev() {

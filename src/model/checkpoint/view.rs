@@ -225,12 +225,11 @@ impl<'p, 'a> ModuleView<'p, 'a> {
             .filter_map(|(&(name, id), role)| Some((self.pickle.str(name)?, id, role)))
     }
 
-    /// The strides of YOLOv5's heads are a plain attribute, and decoding needs them.
+    /// The strides of a head with anchors are a plain attribute, and decoding needs them.
     fn stride(&self) -> Option<(&'a str, Id, TensorRole)> {
         let id = self.pickle.attribute(self.id, "stride")?;
-        let (module, name) = self.class_parts();
-        let is_head = matches!(name, "Detect" | "Segment") && Package::of(module) == Some(Package::YoloV5);
-        is_head.then_some(("stride", id, TensorRole::Buffer))
+        let has_anchors = self.own_tensors().any(|(name, ..)| name == "anchors");
+        has_anchors.then_some(("stride", id, TensorRole::Buffer))
     }
 
     pub fn has_tensor(&self, name: &str) -> bool {
@@ -328,6 +327,25 @@ impl<'p, 'a> ModuleView<'p, 'a> {
             _ => None,
         };
         numbers.ok_or_else(|| self.misfit(name, value))
+    }
+
+    /// Two numbers, or one for both; either may be none.
+    pub fn sides(&self, name: &str) -> Result<[Option<i64>; 2], String> {
+        let value = self.attribute(name)?;
+        let side = |id: Id| match self.pickle.get(id) {
+            Value::Int(side) => Some(Some(*side)),
+            Value::None => Some(None),
+            _ => None,
+        };
+        let sides = match value {
+            Value::Int(both) => Some([Some(*both); 2]),
+            Value::Tuple(items) | Value::List(items) => match items.as_slice() {
+                &[first, second] => side(first).zip(side(second)).map(|(first, second)| [first, second]),
+                _ => None,
+            },
+            _ => None,
+        };
+        sides.ok_or_else(|| self.misfit(name, value))
     }
 
     /// Two numbers, or one for both.

@@ -29,6 +29,7 @@ const PLAIN: &[&str] = &[
     "aten::pixel_shuffle",
     "aten::pixel_unshuffle",
     "aten::channel_shuffle",
+    "aten::im2col",
     // Pooling and sizes.
     "aten::max_pool2d",
     "aten::avg_pool2d",

@@ -1,10 +1,14 @@
 //! The forward of each block class, in TorchScript. One function each, in the file of the package that has the class; a new
 //! class is one more line in that file's list.
 
+mod additions;
+mod decoupled;
+mod pruned;
 mod pytorch;
 mod ultralytics;
 mod yolov12_repository;
 mod yolov5;
+mod yolov7;
 
 use super::view::{ModuleView, first};
 
@@ -139,7 +143,8 @@ const PICTURE: &str = "picture";
 
 /// All collections, in the order in which they are asked.
 fn collections() -> impl Iterator<Item = &'static Collection> {
-    let forks = [&yolov12_repository::BLOCKS];
+    let forks =
+        [&yolov12_repository::BLOCKS, &yolov7::BLOCKS, &additions::BLOCKS, &decoupled::BLOCKS, &pruned::BLOCKS];
     [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS).chain(forks)
 }
 
@@ -194,5 +199,9 @@ pub fn known_blocks() -> Vec<KnownBlock> {
 
 /// What a network is for whose head of this name is known and not supported.
 pub(super) fn other_task(module: &str, name: &str) -> Option<&'static str> {
-    if first(module) == "ultralytics" { ultralytics::other_task(name) } else { None }
+    match first(module) {
+        "ultralytics" => ultralytics::other_task(name),
+        "models" => yolov7::other_task(name),
+        _ => None,
+    }
 }

@@ -10,16 +10,24 @@ pub(super) const BLOCKS: Collection = Collection {
     blocks: &[
         Block::unchecked("ModuleList", container),
         Block::unchecked("Sequential", sequential),
+        Block::unchecked("Conv1d", conv1d),
         Block::unchecked("Conv2d", conv2d),
         Block::unchecked("ConvTranspose2d", conv_transpose2d),
         Block::unchecked("BatchNorm2d", batch_norm),
         Block::unchecked("SyncBatchNorm", batch_norm),
+        Block::unchecked("GroupNorm", group_norm),
         Block::unchecked("Linear", linear),
         Block::unchecked("NonDynamicallyQuantizableLinear", linear),
         Block::unchecked("MultiheadAttention", multihead_attention),
         Block::unchecked("MaxPool2d", max_pool),
         Block::unchecked("AdaptiveAvgPool2d", adaptive_average_pool),
+        Block::unchecked("AdaptiveMaxPool2d", adaptive_max_pool),
         Block::unchecked("Upsample", upsample),
+        Block::unchecked("PixelShuffle", |module| {
+            Ok(format!("return torch.pixel_shuffle(x, {})", module.count("upscale_factor")?))
+        }),
+        Block::unchecked("Unfold", unfold),
+        Block::unchecked("Softmax", |module| Ok(format!("return torch.softmax(x, {})", module.int("dim")?))),
         Block::unchecked("ZeroPad2d", zero_pad),
         Block::unchecked("Identity", identity),
         Block::unchecked("Dropout", identity),
@@ -123,6 +131,17 @@ fn multihead_attention(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
+fn conv1d(module: &ModuleView) -> Result<String, String> {
+    let [stride, padding, dilation] =
+        ["stride", "padding", "dilation"].map(|name| match module.ints(name)?.as_slice() {
+            &[value] => Ok(value),
+            other => Err(format!("{} has {} values for {name:?}, expected 1", module.class(), other.len())),
+        });
+    let (bias, groups) = (bias(module), module.int("groups")?);
+    zero_padded(module)?;
+    Ok(format!("return torch.conv1d(x, self.weight, {bias}, [{}], [{}], [{}], {groups})", stride?, padding?, dilation?))
+}
+
 fn conv2d(module: &ModuleView) -> Result<String, String> {
     let [stride, padding, dilation] = ["stride", "padding", "dilation"].map(|name| pair(module, name));
     let (bias, groups) = (bias(module), module.int("groups")?);
@@ -155,6 +174,13 @@ fn batch_norm(module: &ModuleView) -> Result<String, String> {
     ))
 }
 
+fn group_norm(module: &ModuleView) -> Result<String, String> {
+    let (groups, eps) = (module.count("num_groups")?, module.float("eps")?);
+    let [weight, bias] =
+        ["weight", "bias"].map(|name| if module.has_tensor(name) { format!("self.{name}") } else { "None".to_owned() });
+    Ok(format!("return torch.group_norm(x, {groups}, {weight}, {bias}, {eps:?}, False)"))
+}
+
 fn linear(module: &ModuleView) -> Result<String, String> {
     Ok(format!("return torch.linear(x, self.weight, {})", bias(module)))
 }
@@ -167,7 +193,18 @@ fn max_pool(module: &ModuleView) -> Result<String, String> {
 }
 
 fn adaptive_average_pool(module: &ModuleView) -> Result<String, String> {
-    Ok(format!("return torch.adaptive_avg_pool2d(x, {})", pair(module, "output_size")?))
+    Ok(format!("return torch.adaptive_avg_pool2d(x, {})", output_size(module)?))
+}
+
+fn adaptive_max_pool(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.adaptive_max_pool2d(x, {})[0]", output_size(module)?))
+}
+
+/// `[2, 2]`, or the input's own size where a side is none.
+fn output_size(module: &ModuleView) -> Result<String, String> {
+    let [height, width] = module.sides("output_size")?;
+    let side = |side: Option<i64>, dim: usize| side.map_or_else(|| format!("x.size({dim})"), |side| side.to_string());
+    Ok(format!("[{}, {}]", side(height, 2), side(width, 3)))
 }
 
 fn upsample(module: &ModuleView) -> Result<String, String> {
@@ -180,6 +217,13 @@ fn upsample(module: &ModuleView) -> Result<String, String> {
         }
         other => Err(format!("upsampling by {other:?} is not supported, only \"nearest\" and \"bilinear\"")),
     }
+}
+
+/// The values in each window, `[N, channels · values, windows]`.
+fn unfold(module: &ModuleView) -> Result<String, String> {
+    let [kernel, dilation, padding, stride] =
+        ["kernel_size", "dilation", "padding", "stride"].map(|name| pair(module, name));
+    Ok(format!("return torch.im2col(x, {}, {}, {}, {})", kernel?, dilation?, padding?, stride?))
 }
 
 fn zero_pad(module: &ModuleView) -> Result<String, String> {

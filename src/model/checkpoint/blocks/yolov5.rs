@@ -51,8 +51,8 @@ pub(super) const TRANSPOSED: &str = "weight bias? .in_channels .out_channels .ke
     .transposed .output_padding .groups .padding_mode";
 
 /// What is optional depends on the version, and on what was last done with the network.
-const DETECT: &str = "m anchors anchor_grid? .nc .no .nl .na .grid? .anchor_grid? .stride? .inplace? .export? .dynamic? \
-    .onnx_dynamic?";
+pub(super) const DETECT: &str = "m anchors anchor_grid? .nc .no .nl .na .grid? .anchor_grid? .stride? .inplace? .export? .dynamic? \
+    .onnx_dynamic? .end2end? .include_nms? .concat?";
 
 const SEGMENT: &str = "m proto anchors anchor_grid? .nc .no .nl .na .grid? .anchor_grid? .stride? .inplace? .export? .dynamic? \
     .onnx_dynamic? .nm .npr .detect?";
@@ -92,8 +92,13 @@ fn mix_conv2d(module: &ModuleView) -> Result<String, String> {
 }
 
 pub(super) fn focus(_: &ModuleView) -> Result<String, String> {
+    Ok(format!("return self.conv.forward({})", corners()))
+}
+
+/// The four pixels of each 2×2, as channels.
+pub(super) fn corners() -> String {
     let corners = ["::2, ::2", "1::2, ::2", "::2, 1::2", "1::2, 1::2"].map(|corner| format!("x[:, :, {corner}]"));
-    Ok(format!("return self.conv.forward(torch.cat([{}], 1))", corners.join(", ")))
+    format!("torch.cat([{}], 1)", corners.join(", "))
 }
 
 pub(super) fn bottleneck(module: &ModuleView) -> Result<String, String> {
@@ -109,15 +114,19 @@ pub(super) fn bottleneck_csp(_: &ModuleView) -> Result<String, String> {
 }
 
 pub(super) fn c3(_: &ModuleView) -> Result<String, String> {
-    Ok("return self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))".into())
+    Ok(format!("return {C3}"))
 }
+
+/// What such a block gives for `x`.
+pub(super) const C3: &str =
+    "self.cv3.forward(torch.cat([self.m.forward(self.cv1.forward(x)), self.cv2.forward(x)], 1))";
 
 pub(super) fn spp(module: &ModuleView) -> Result<String, String> {
     let pools = calls(module.children_of("m"), "x");
     Ok(format!("x = self.cv1.forward(x)\nreturn self.cv2.forward(torch.cat([x, {pools}], 1))"))
 }
 
-fn sppf(_: &ModuleView) -> Result<String, String> {
+pub(super) fn sppf(_: &ModuleView) -> Result<String, String> {
     Ok("x = self.cv1.forward(x)
         y1 = self.m.forward(x)
         y2 = self.m.forward(y1)
@@ -208,27 +217,39 @@ pub(super) fn logits(module: &ModuleView) -> String {
 
 /// Boxes `[N, rows, 5 + classes]` in a tuple, as exported models give them: centre, width and height in pixels of the
 /// input, then objectness and classes.
-fn detect(module: &ModuleView) -> Result<String, String> {
-    Ok(format!("{}return (torch.cat([{}], 1),)", decoded(module, 0)?, module.inputs().join(", ")))
+pub(super) fn detect(module: &ModuleView) -> Result<String, String> {
+    detect_by(module, &module.inputs(), &convolution)
+}
+
+/// The same where `raw` gives the raw output of a level, of these inputs.
+pub(super) fn detect_by(module: &ModuleView, levels: &[String], raw: Raw) -> Result<String, String> {
+    Ok(format!("{}return (torch.cat([{}], 1),)", decoded(module, levels, 0, raw)?, levels.join(", ")))
+}
+
+/// The expression of a level's raw output, by the number of the level and the name of its input.
+type Raw<'a> = &'a dyn Fn(usize, &str) -> String;
+
+fn convolution(level: usize, input: &str) -> String {
+    format!("getattr(self.m, \"{level}\").forward({input})")
 }
 
 /// The same with mask coefficients behind the classes, and the masks' prototypes.
 fn segment(module: &ModuleView) -> Result<String, String> {
-    let inputs = module.inputs();
-    let first = inputs.first().ok_or("a head without input")?;
-    let decoded = decoded(module, module.int("nm")?)?;
-    Ok(format!("p = self.proto.forward({first})\n{decoded}return (torch.cat([{}], 1), p)", inputs.join(", ")))
+    let levels = module.inputs();
+    let first = levels.first().ok_or("a head without input")?;
+    let decoded = decoded(module, &levels, module.int("nm")?, &convolution)?;
+    Ok(format!("p = self.proto.forward({first})\n{decoded}return (torch.cat([{}], 1), p)", levels.join(", ")))
 }
 
-/// Statements that make each input of a head the boxes decoded from it, `[N, rows, channels]`. The last `masks` channels
-/// of a box stay as they are.
+/// Statements that make the input of each level the boxes decoded from its raw output, `[N, rows, channels]`. The last `masks`
+/// channels of a box stay as they are.
 ///
 /// The grid is made from the size of the input, so that any will do; a trace holds the grid of one.
-fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
+fn decoded(module: &ModuleView, levels: &[String], masks: i64, raw: Raw) -> Result<String, String> {
     let (anchors, channels) = (module.int("na")?, module.int("no")?);
-    fits_convolutions(module, anchors, channels)?;
+    fits_convolutions(module, levels.len(), anchors, channels)?;
     // Up to v5.0 the sizes in pixels are a buffer of their own, which counts.
-    let heads = module.inputs().len() as u64;
+    let heads = levels.len() as u64;
     let in_pixels = module.shape("anchor_grid") == Some(vec![heads, 1, anchors as u64, 1, 1, 2]);
     let anchor_sizes = |head| match in_pixels {
         true => format!("self.anchor_grid[{head}]"),
@@ -237,7 +258,7 @@ fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
     let classes_end = channels.checked_sub(masks).filter(|&end| end > 4).ok_or("a head without objectness")?;
     let decode = |(head, x): (usize, &String)| {
         format!(
-            "{x} = getattr(self.m, \"{head}\").forward({x})
+            "{x} = {}
              n, h, w = {x}.size(0), {x}.size(2), {x}.size(3)
              {x} = {x}.reshape([n, {anchors}, {channels}, h, w]).permute([0, 1, 3, 4, 2])
              s = {x}[..., 0:{classes_end}].sigmoid()
@@ -248,18 +269,18 @@ fn decoded(module: &ModuleView, masks: i64) -> Result<String, String> {
              wh = (s[..., 2:4] * 2.0) ** 2 * {}
              {x} = torch.cat([cx, cy, wh, s[..., 4:], {x}[..., {classes_end}:]], -1).reshape([n, -1, {channels}])
              ",
+            raw(head, x),
             anchor_sizes(head)
         )
     };
-    Ok(module.inputs().iter().enumerate().map(decode).collect())
+    Ok(levels.iter().enumerate().map(decode).collect())
 }
 
 /// Whether a head's attributes are those of its convolutions, as its own forward needs.
-fn fits_convolutions(module: &ModuleView, anchors: i64, channels: i64) -> Result<(), String> {
-    let list = module.child("m").ok_or("a head without convolutions")?;
-    for head in 0..module.inputs().len() {
-        let shape = list.child(&head.to_string()).and_then(|convolution| convolution.shape("weight"));
-        let found = shape.and_then(|shape| shape.first().copied());
+fn fits_convolutions(module: &ModuleView, levels: usize, anchors: i64, channels: i64) -> Result<(), String> {
+    let list = module.child("m").filter(|_| levels > 0).ok_or("a head without convolutions")?;
+    for head in 0..levels {
+        let found = list.child(&head.to_string()).and_then(|convolution| output_channels(&convolution));
         if found != anchors.checked_mul(channels).map(|values| values as u64) {
             let found = found.map_or("no".to_owned(), |found| found.to_string());
             return Err(format!(
@@ -270,7 +291,16 @@ fn fits_convolutions(module: &ModuleView, anchors: i64, channels: i64) -> Result
     Ok(())
 }
 
+/// How many channels a convolution gives, or in forks a block of several whose channels are joined.
+fn output_channels(block: &ModuleView) -> Option<u64> {
+    /// What gives them.
+    const ENDS: [&str; 5] = ["cls_preds", "reg_preds", "obj_preds", "b3", "c3"];
+    let channels = |convolution: &ModuleView| convolution.shape("weight")?.first().copied();
+    let parts = ENDS.iter().filter_map(|part| block.child(part));
+    channels(block).or_else(|| parts.map(|part| channels(&part)).sum::<Option<u64>>().filter(|&sum| sum > 0))
+}
+
 /// What each module of the list `m` gives for `input`, separated by commas.
-fn calls<'a>(names: impl Iterator<Item = &'a str>, input: &str) -> String {
+pub(super) fn calls<'a>(names: impl Iterator<Item = &'a str>, input: &str) -> String {
     names.map(|name| format!("getattr(self.m, \"{name}\").forward({input})")).collect::<Vec<_>>().join(", ")
 }

@@ -16,6 +16,9 @@ macro_rules! box_head {
 }
 pub(super) use box_head;
 
+/// Those of one that makes boxes alone.
+pub(in super::super) const DETECT: &str = box_head!("");
+
 pub(super) const BLOCKS: &[Block] = &[
     // Its convolution makes the mean of the bins, and its weights are their numbers: the heads do that themselves.
     Block::new("DFL", "conv .c1", |_| Ok(String::new())),
@@ -35,7 +38,7 @@ pub(super) const BLOCKS: &[Block] = &[
 
 /// What `model.export(format="torchscript")` gives: boxes `[N, 4 + classes, rows]`, centre, width and height in pixels of the
 /// input, then the probability of each class.
-fn detect(module: &ModuleView) -> Result<String, String> {
+pub(in super::super) fn detect(module: &ModuleView) -> Result<String, String> {
     let (statements, boxes) = boxes(module, None)?;
     Ok(format!("{statements}return {boxes}"))
 }

@@ -9,6 +9,11 @@ mod yolov10;
 mod yolov8;
 mod yolov9;
 
+pub(super) use self::{
+    head::{DETECT, detect},
+    yolo11::{c2_psa, psa_block},
+    yolov8::{c2f, c2f_of},
+};
 use super::{Block, Collection};
 
 /// The blocks of each generation.

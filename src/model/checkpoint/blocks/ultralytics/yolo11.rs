@@ -14,11 +14,11 @@ pub(super) const BLOCKS: &[Block] = &[
     Block::new("C2fPSA", "cv1 cv2 m .c", c2f),
 ];
 
-fn psa_block(module: &ModuleView) -> Result<String, String> {
+pub(in super::super) fn psa_block(module: &ModuleView) -> Result<String, String> {
     let shortcut = if module.bool_or("add", true)? { "x + " } else { "" };
     Ok(format!("x = {shortcut}self.attn.forward(x)\nreturn {shortcut}self.ffn.forward(x)"))
 }
 
-fn c2_psa(_: &ModuleView) -> Result<String, String> {
+pub(in super::super) fn c2_psa(_: &ModuleView) -> Result<String, String> {
     Ok(format!("{HALVES}return self.cv2.forward(torch.cat([a, self.m.forward(b)], 1))"))
 }

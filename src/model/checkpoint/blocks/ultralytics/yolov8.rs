@@ -53,9 +53,14 @@ fn c2(_: &ModuleView) -> Result<String, String> {
 }
 
 /// Splits what `cv1` gives, and hands the second half on from one module of `m` to the next; `cv2` is given all of it.
-pub(super) fn c2f(module: &ModuleView) -> Result<String, String> {
+pub(in super::super) fn c2f(module: &ModuleView) -> Result<String, String> {
+    Ok(c2f_of(module, HALVES))
+}
+
+/// The same with these statements that make `y` of `x`, and split it into `a` and `b`.
+pub(in super::super) fn c2f_of(module: &ModuleView, split: &str) -> String {
     let steps = Steps::of(module, "b");
-    Ok(format!("{HALVES}{}return self.cv2.forward(torch.cat([y, {}], 1))", steps.calls, steps.results))
+    format!("{split}{}return self.cv2.forward(torch.cat([y, {}], 1))", steps.calls, steps.results)
 }
 
 fn c3f(module: &ModuleView) -> Result<String, String> {
