@@ -87,9 +87,13 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> batch_norm_without_data(
   return {at::empty_like(input), at::empty({0}, input.options()), at::empty({0}, input.options())};
 }
 
+// libtorch puts constants that are equal into one. Without data only those are known to be that are the same.
+bool equal_without_data(const at::Tensor &tensor, const at::Tensor &other) { return tensor.is_same(other); }
+
 TORCH_LIBRARY_IMPL(aten, Meta, library) {
   library.impl("convolution_overrideable", convolution_without_data);
   library.impl("native_batch_norm", batch_norm_without_data);
+  library.impl("equal", equal_without_data);
 }
 
 // Held while graphs of methods, which modules may share, are copied.
@@ -239,7 +243,9 @@ void prepare_constants(Graph &graph, c10::Device device, at::ScalarType type) {
     } else if (value->isTensor() && value->toTensor().defined()) {
       auto tensor = value->toTensor();
       bool is_weight = tensor.scalar_type() == at::kHalf || tensor.scalar_type() == at::kFloat;
-      wanted = tensor.to(device, is_weight ? type : tensor.scalar_type());
+      // A number on its own works beside any tensor, and without data nobody could count by it.
+      bool is_number = device.is_meta() && tensor.dim() == 0;
+      wanted = tensor.to(is_number ? at::kCPU : device, is_weight ? type : tensor.scalar_type());
     } else {
       continue;
     }

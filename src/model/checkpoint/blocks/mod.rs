@@ -4,6 +4,8 @@
 mod pytorch;
 mod ultralytics;
 mod yolov5;
+mod yolov5_face;
+mod yolov5_lite;
 
 use super::view::{ModuleView, first};
 
@@ -133,12 +135,18 @@ impl Collection {
     }
 }
 
+/// How many points YOLOv5's head `head` finds for each box; `None` if none.
+pub(super) fn points(head: &ModuleView) -> Option<usize> {
+    usize::try_from(yolov5::points(head)).ok().filter(|&points| points > 0)
+}
+
 /// The name of the picture among the parameters of a head.
 const PICTURE: &str = "picture";
 
 /// All collections, in the order in which they are asked.
 fn collections() -> impl Iterator<Item = &'static Collection> {
-    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS)
+    let forks = [&yolov5_lite::BLOCKS, &yolov5_face::BLOCKS];
+    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(forks).chain(ultralytics::GENERATIONS)
 }
 
 /// The blocks of the class `name` of the Python module `module`: several, if packages have different ones by one name.

@@ -14,6 +14,8 @@ pub(super) const BLOCKS: Collection = Collection {
         Block::unchecked("ConvTranspose2d", conv_transpose2d),
         Block::unchecked("BatchNorm2d", batch_norm),
         Block::unchecked("SyncBatchNorm", batch_norm),
+        Block::unchecked("LayerNorm", layer_norm),
+        Block::unchecked("Softmax", softmax),
         Block::unchecked("Linear", linear),
         Block::unchecked("NonDynamicallyQuantizableLinear", linear),
         Block::unchecked("MultiheadAttention", multihead_attention),
@@ -153,6 +155,17 @@ fn batch_norm(module: &ModuleView) -> Result<String, String> {
     Ok(format!(
         "return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, {eps:?}, False)"
     ))
+}
+
+fn layer_norm(module: &ModuleView) -> Result<String, String> {
+    let shape = module.ints("normalized_shape")?;
+    let [weight, bias] =
+        ["weight", "bias"].map(|name| if module.has_tensor(name) { format!("self.{name}") } else { "None".into() });
+    Ok(format!("return torch.layer_norm(x, {shape:?}, {weight}, {bias}, {:?})", module.float("eps")?))
+}
+
+fn softmax(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.softmax(x, {})", module.int("dim")?))
 }
 
 fn linear(module: &ModuleView) -> Result<String, String> {
