@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use common::{Npz, compared, material};
 use ndarray::{Array1, Array2, Array3, Array4};
 use tch::{CModule, Device, IValue, Tensor};
-use yolo_cam::{ExportOptions, Model, geometry::Size};
+use yolo_cam::{
+    ExportOptions, Model,
+    detect::{DetectOptions, detect},
+    geometry::Size,
+};
 
 /// The size of the input of the figures in tests/data/forks.
 const SMALL: Size = Size { width: 64, height: 96 };
@@ -107,6 +111,26 @@ fn models_that_strangers_trained_are_pytorchs() {
         let difference = difference(&found, &expected);
         eprintln!("{name}: {difference:.1e}");
         assert!(difference <= 1e-4, "{name}: {difference}");
+        compared(name);
+    }
+}
+
+#[test]
+fn points_of_faces_and_corners_of_plates_are_keypoints() {
+    for (name, points) in [("face", 5), ("plate", 4)] {
+        let model = load(&own(&format!("forks/{name}.pt")));
+        assert_eq!((model.head().keypoints(), model.head().tells_visibility()), (points, false), "{name}");
+        let expected: Array3<f32> = Npz::open(&own(&format!("forks/{name}.npz"))).get("pred");
+        let outputs = model.forward(&pattern(SMALL), &[]).expect("it runs").outputs;
+        let options = DetectOptions::default().with_conf_threshold(Some(0.0));
+        let found = detect(&model, &outputs, &options).expect("they are read");
+        assert!(!found.is_empty(), "{name}");
+        for detection in &found {
+            let row = expected.slice(ndarray::s![0, detection.place.index, 5..5 + 2 * points]);
+            let found: Vec<f32> = detection.keypoints.iter().flat_map(|point| [point.x, point.y]).collect();
+            assert_eq!(found.len(), row.len(), "{name}");
+            assert!(found.iter().zip(&row).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs().max(32.0)), "{found:?}, {row}");
+        }
         compared(name);
     }
 }
