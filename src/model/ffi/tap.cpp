@@ -87,13 +87,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> batch_norm_without_data(
   return {at::empty_like(input), at::empty({0}, input.options()), at::empty({0}, input.options())};
 }
 
-// libtorch puts constants that are equal into one. Without data only those are known to be that are the same.
-bool equal_without_data(const at::Tensor &tensor, const at::Tensor &other) { return tensor.is_same(other); }
-
 TORCH_LIBRARY_IMPL(aten, Meta, library) {
   library.impl("convolution_overrideable", convolution_without_data);
   library.impl("native_batch_norm", batch_norm_without_data);
-  library.impl("equal", equal_without_data);
 }
 
 // Held while graphs of methods, which modules may share, are copied.
