@@ -109,7 +109,6 @@ fn models_that_strangers_trained_are_pytorchs() {
         let rows: Vec<usize> = rows.iter().map(|&row| row as usize).collect();
         let found = decoded(&model, &pattern(Size { width: 256, height: 192 })).select(ndarray::Axis(0), &rows);
         let difference = difference(&found, &expected);
-        eprintln!("{name}: {difference:.1e}");
         assert!(difference <= 1e-4, "{name}: {difference}");
         compared(name);
     }
