@@ -268,6 +268,12 @@ pub trait Head: Send + Sync {
         Ok((output.dim() == 3).then(|| output.shallow_clone()))
     }
 
+    /// What else the same raw outputs may mean, most likely first: heads of which nothing but the network's own decoding tells
+    /// whether it is theirs. Default: nothing.
+    fn readings(&self) -> Vec<Box<dyn Head>> {
+        Vec::new()
+    }
+
     /// The number of classes.
     fn classes(&self) -> usize;
 

@@ -1,17 +1,18 @@
-//! YOLOv5, and YOLOv3 and YOLOv7 in its format: anchor-based networks.
+//! YOLOv5, YOLOv3 and YOLOv7 in its format, and YOLOv5-face: anchor-based networks.
 //!
 //! Each level is one 1×1 convolution. In each cell it makes a prediction for each of a few anchors, boxes of typical sizes:
-//! x, y, w, h, objectness, the classes, then mask coefficients if the network segments. YOLOv7 trains with a value that is added
-//! to each of the convolution's input channels, and one that each of its outputs is multiplied by. Forks have several
-//! convolutions in place of the one, which predict boxes and classes apart.
+//! x, y, w, h, objectness, x and y of each point if the network finds points (of a face, or the corners of a licence plate), the
+//! classes, then mask coefficients if the network segments. YOLOv7 trains with a value that is added to each of the convolution's
+//! input channels, and one that each of its outputs is multiplied by. Forks have several convolutions in place of the one, which
+//! predict boxes and classes apart.
 
 use std::collections::HashMap;
 
 use tch::Tensor;
 
 use super::{
-    Aspect, CellValues, ClassScale, Extent, Family, Grid, Head, Level, Network, Place, Prediction, Traced, channels_at,
-    sigmoid,
+    Aspect, CellValues, ClassScale, Coordinate, Extent, Family, Grid, Head, Keypoint, Level, Network, Place,
+    Prediction, Traced, channels_at, sigmoid,
 };
 use crate::{
     error::{Error, Result},
@@ -28,13 +29,16 @@ impl Family for YoloV5 {
     }
 
     /// A module with a buffer `anchors` [levels, anchors, 2] and as many 1×1 convolutions `m.0`, `m.1`, … with the same number
-    /// of channels for each anchor. A `proto` beside them makes it a segmentation head, whose mask coefficients come last.
+    /// of channels for each anchor. A `proto` beside them makes it a segmentation head, whose mask coefficients come last. Points
+    /// leave no other trace: the file says that they are there, or its decoding does.
     fn find(&self, network: &Network) -> Vec<Box<dyn Head>> {
         let tensors = network.tensors;
         let by_path: HashMap<&str, &Tensor> = tensors.iter().map(|(path, tensor)| (path.as_str(), tensor)).collect();
         let heads = tensors.iter().filter_map(|(name, anchors)| {
-            let path = name.strip_suffix(".anchors")?;
-            Some(Box::new(AnchorHead::find(path, anchors, &by_path, network.calls)?) as Box<dyn Head>)
+            let head = AnchorHead::find(name.strip_suffix(".anchors")?, anchors, &by_path, network.calls)?;
+            let points = network.keypoints.and_then(|(points, values)| (values == 2).then_some(points));
+            let with_points = points.and_then(|points| head.with_points(points));
+            Some(Box::new(with_points.unwrap_or(head)) as Box<dyn Head>)
         });
         heads.collect()
     }
@@ -103,12 +107,15 @@ impl Maker {
     }
 }
 
-/// Channels of an anchor. The classes follow.
+/// Channels of an anchor. The points, the classes and the mask coefficients follow.
 const OBJECTNESS: usize = 4;
-const CLASSES: usize = 5;
+const POINTS: usize = 5;
+
+/// The most points that a head may have.
+const MOST_POINTS: usize = 128;
 
 /// The head of one network.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct AnchorHead {
     path: String,
     /// Width and height of the anchors in cells, per level.
@@ -123,6 +130,8 @@ struct AnchorHead {
     levels: Vec<Level>,
     /// Channels for each anchor.
     values_per_box: usize,
+    /// How many points a box has, of two channels each.
+    points: usize,
     classes: usize,
 }
 
@@ -141,7 +150,7 @@ impl AnchorHead {
         let per_anchor = per_anchor.collect::<Option<Vec<usize>>>()?;
         let values_per_box = per_anchor[0];
         let masks = get("proto.cv3.conv.weight").map_or(0, |weight| weight.size()[0] as usize);
-        if per_anchor.iter().any(|&other| other != values_per_box) || values_per_box <= CLASSES + masks {
+        if per_anchor.iter().any(|&other| other != values_per_box) || values_per_box <= POINTS + masks {
             return None;
         }
         let stored_pixel_anchors = get("anchor_grid")
@@ -156,13 +165,40 @@ impl AnchorHead {
             makers,
             levels: Vec::new(),
             values_per_box,
-            classes: values_per_box - CLASSES - masks,
+            points: 0,
+            classes: values_per_box - POINTS - masks,
         })
+    }
+
+    /// The same head where the first of what it takes for classes are points. `None` if no class would be left.
+    fn with_points(&self, points: usize) -> Option<Self> {
+        let all = self.classes + 2 * self.points;
+        let is_sound = points <= MOST_POINTS && all > 2 * points;
+        is_sound.then(|| Self { points, classes: all - 2 * points, ..self.clone() })
+    }
+
+    /// The first channel of the classes.
+    fn first_class(&self) -> usize {
+        POINTS + 2 * self.points
     }
 
     /// How many mask coefficients a box has, behind its classes.
     fn masks(&self) -> usize {
-        self.values_per_box - CLASSES - self.classes
+        self.values_per_box - self.first_class() - self.classes
+    }
+
+    /// The points of an anchor in a cell (row, column). `raw`: its values before the sigmoid.
+    ///
+    /// YOLOv5-face, `models/yolo.py`, `Detect.forward`: raw·anchor + cell·stride, from the cell's corner and without a sigmoid.
+    fn decode_points(&self, level: usize, slot: usize, (row, column): (usize, usize), raw: &[f32]) -> Vec<Keypoint> {
+        let [anchor_w, anchor_h] = self.pixel_anchors[level][slot];
+        let stride = self.levels[level].stride as f32;
+        let point = |raw: &[f32]| Keypoint {
+            x: raw[0] * anchor_w + column as f32 * stride,
+            y: raw[1] * anchor_h + row as f32 * stride,
+            visibility: None,
+        };
+        raw[POINTS..self.first_class()].chunks_exact(2).map(point).collect()
     }
 
     /// The box of an anchor in a cell (row, column). `raw`: its values before the sigmoid.
@@ -179,7 +215,14 @@ impl AnchorHead {
 
 impl Head for AnchorHead {
     fn family(&self) -> &'static str {
-        YoloV5.name()
+        if self.points > 0 { "YOLOv5-face" } else { YoloV5.name() }
+    }
+
+    /// Five points of a face, four corners of a licence plate, or another number of points.
+    fn readings(&self) -> Vec<Box<dyn Head>> {
+        let counts = [5, 4].into_iter().chain((1..=MOST_POINTS).filter(|points| ![4, 5].contains(points)));
+        let others = counts.filter(|&points| points != self.points).filter_map(|points| self.with_points(points));
+        others.map(|head| Box::new(head) as Box<dyn Head>).collect()
     }
 
     fn path(&self) -> &str {
@@ -217,7 +260,8 @@ impl Head for AnchorHead {
         if !self.makers.iter().all(|maker| maker.is_plain) {
             return Vec::new();
         }
-        let slots = |anchors: &Vec<_>| (0..anchors.len()).map(|slot| slot * self.values_per_box + CLASSES).collect();
+        let slots =
+            |anchors: &Vec<_>| (0..anchors.len()).map(|slot| slot * self.values_per_box + self.first_class()).collect();
         self.anchors.iter().map(slots).collect()
     }
 
@@ -234,8 +278,13 @@ impl Head for AnchorHead {
         match aspect {
             Aspect::Presence | Aspect::Box => true,
             Aspect::Mask => self.masks() > 0,
-            Aspect::Keypoints | Aspect::Angle => false,
+            Aspect::Keypoints => self.points > 0,
+            Aspect::Angle => false,
         }
+    }
+
+    fn keypoints(&self) -> usize {
+        self.points
     }
 
     fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
@@ -271,7 +320,7 @@ impl Head for AnchorHead {
         self.anchors.iter().map(|anchors| anchors.len() * self.values_per_box).collect()
     }
 
-    /// Centre, width and height in pixels, objectness, classes, and the mask coefficients as they are.
+    /// Centre, width and height in pixels, objectness, points in pixels, classes, and the mask coefficients as they are.
     fn sample_rows(&self, input: Size, raw: &dyn Fn(usize, usize) -> f32) -> Vec<(usize, Vec<f32>)> {
         let mut rows = Vec::new();
         let mut first_row = 0;
@@ -283,7 +332,10 @@ impl Head for AnchorHead {
                 for (row, column) in [(0, 0), (h / 2, w / 3), (h.saturating_sub(1), w.saturating_sub(1))] {
                     let b = self.decode_box(index, slot, (row, column), &raw);
                     let mut values = vec![(b.x1 + b.x2) / 2.0, (b.y1 + b.y2) / 2.0, b.x2 - b.x1, b.y2 - b.y1];
-                    let (scores, masks) = raw[OBJECTNESS..].split_at(CLASSES - OBJECTNESS + self.classes);
+                    values.push(sigmoid(raw[OBJECTNESS]));
+                    let points = self.decode_points(index, slot, (row, column), &raw);
+                    values.extend(points.iter().flat_map(|point| [point.x, point.y]));
+                    let (scores, masks) = raw[self.first_class()..].split_at(self.classes);
                     values.extend(scores.iter().map(|&raw| sigmoid(raw)));
                     values.extend(masks);
                     rows.push((first_row + (slot * h + row) * w + column, values));
@@ -333,12 +385,13 @@ impl Head for AnchorHead {
                 }
                 let index = first_index + (slot * height + row) * width + column;
                 let place = Place { level, row, column, slot, index };
-                let class_logits = &raw[CLASSES..][..self.classes];
+                let keypoints = self.decode_points(level, slot, (row, column), raw);
+                let class_logits = &raw[self.first_class()..][..self.classes];
                 least = visit(&Prediction {
                     place,
                     box_input: Some(box_input),
                     rotated: None,
-                    keypoints: &[],
+                    keypoints: &keypoints,
                     presence,
                     class_logits,
                     class_scale: ClassScale::Sigmoid,
@@ -355,10 +408,12 @@ impl Head for AnchorHead {
     ) -> Result<Box<dyn Traced + 'a>> {
         let base = place.slot * self.values_per_box;
         let masks = self.values_per_box - self.masks()..self.values_per_box;
-        let channels = (0..CLASSES).chain(classes.iter().map(|class| CLASSES + class)).chain(masks);
+        let first = self.first_class();
+        let channels = (0..first).chain(classes.iter().map(|class| first + class)).chain(masks);
         let channels: Vec<usize> = channels.map(|channel| base + channel).collect();
         Ok(Box::new(TracedAnchor {
             masks: self.masks(),
+            points: self.points,
             raw: values(self.levels[place.level].outputs[0], &channels, (place.row, place.column))?,
             cell: [place.column, place.row],
             stride: self.levels[place.level].stride,
@@ -369,8 +424,10 @@ impl Head for AnchorHead {
 
 /// The prediction of an anchor in a cell, with its autograd graph.
 struct TracedAnchor {
-    /// x, y, w, h, objectness, and the classes that were asked for, before the sigmoid; then the mask coefficients.
+    /// x, y, w, h, objectness, the points, and the classes that were asked for, before the sigmoid; then the mask coefficients.
     raw: Tensor,
+    /// How many points.
+    points: usize,
     /// How many coefficients.
     masks: usize,
     /// Column and row.
@@ -403,7 +460,7 @@ impl TracedAnchor {
 
 impl Traced for TracedAnchor {
     fn class_logit(&self, n: usize) -> Result<Tensor> {
-        self.at(CLASSES + n)
+        self.at(POINTS + 2 * self.points + n)
     }
 
     fn presence_logit(&self) -> Result<Option<Tensor>> {
@@ -419,6 +476,23 @@ impl Traced for TracedAnchor {
             Extent::Width => self.side(0),
             Extent::Height => self.side(1),
         }
+    }
+
+    fn keypoint(&self, index: usize, coordinate: Coordinate) -> Result<Option<Tensor>> {
+        if self.points == 0 {
+            return Ok(None);
+        }
+        if index >= self.points {
+            return Err(Error::Libtorch(format!("keypoint {index} does not exist; there are {}", self.points)));
+        }
+        let axis = match coordinate {
+            Coordinate::X => 0,
+            Coordinate::Y => 1,
+            Coordinate::Visibility => return Ok(None),
+        };
+        let corner = self.cell[axis] as f64 * f64::from(self.stride);
+        let raw = self.at(POINTS + 2 * index + axis)?;
+        Ok(Some(raw.f_mul_scalar(f64::from(self.anchor[axis]))?.f_add_scalar(corner)?))
     }
 
     fn mask_coefficients(&self) -> Result<Option<Tensor>> {
@@ -487,6 +561,7 @@ mod tests {
             }],
             levels: Vec::new(),
             values_per_box: 7,
+            points: 0,
             classes: 2,
         };
         head.measure(&[vec![1, 14, 16, 16]], Size::square(128)).unwrap();
@@ -549,7 +624,7 @@ mod tests {
         [Extent::Left, Extent::Top, Extent::Right, Extent::Bottom, Extent::Width, Extent::Height];
 
     fn traced(raw: Tensor) -> TracedAnchor {
-        TracedAnchor { raw, masks: 0, cell: [5, 3], stride: 16, anchor: [30.0, 61.0] }
+        TracedAnchor { raw, masks: 0, points: 0, cell: [5, 3], stride: 16, anchor: [30.0, 61.0] }
     }
 
     #[test]
@@ -565,6 +640,15 @@ mod tests {
         }
         assert_eq!(traced.presence_logit().unwrap().unwrap().double_value(&[]), 1.1);
         assert_eq!([0, 1].map(|n| traced.class_logit(n).unwrap().double_value(&[])), [-0.4, 0.6]);
+    }
+
+    #[test]
+    fn points_are_from_the_corner_of_the_cell_in_anchors() {
+        let traced = TracedAnchor { points: 1, ..traced(Tensor::from_slice(&[0.0, 0.0, 0.0, 0.0, 0.0, 0.5, -0.25])) };
+        let at = |coordinate| traced.keypoint(0, coordinate).unwrap().map(|value| value.double_value(&[]));
+        assert_eq!([at(Coordinate::X), at(Coordinate::Y)], [Some(80.0 + 15.0), Some(48.0 - 15.25)]);
+        assert_eq!(at(Coordinate::Visibility), None);
+        assert!(traced.keypoint(1, Coordinate::X).is_err());
     }
 
     #[test]

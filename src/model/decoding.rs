@@ -16,9 +16,18 @@ use crate::{
 /// How far values may lie apart, as a share: weights and anchors of 16 bits are coarse. Another formula is off by far more.
 const TOLERANCE: f32 = 0.02;
 
-/// Compares what the file's own code makes of raw outputs with our decoding.
+/// What the file's own code makes of raw outputs.
+pub(super) enum Decoded {
+    /// The same as our decoding, as far as it can be compared; in one line, why it can't be, if so.
+    Alike(Option<String>),
+    /// Something else than the head does, and the same as this reading of its outputs.
+    Read(Box<dyn Head>),
+}
+
+/// Compares what the file's own code makes of raw outputs with our decoding, and finds the reading of them that does the same.
 ///
-/// `shape`: `[N, 3, H, W]` that the file says it was traced at. Returns, in one line, why nothing could be compared, if so.
+/// `shape`: `[N, 3, H, W]` that the file says it was traced at; `outputs`: the shapes of the raw outputs for an input of the size
+/// `measured`.
 ///
 /// # Errors
 /// In one line, what is different.
@@ -26,8 +35,9 @@ pub(super) fn compare(
     module: &ScriptModule,
     head: &dyn Head,
     shape: Option<[i64; 4]>,
+    (outputs, measured): (&[Vec<i64>], Size),
     device: Device,
-) -> Result<Option<String>, String> {
+) -> Result<Decoded, String> {
     let usual = USUAL_SIDES.map(|side| input(1, Size::square(side)));
     // A size of broken strides is none that it was traced at.
     let is_whole = |shape: &[i64; 4]| {
@@ -37,14 +47,24 @@ pub(super) fn compare(
     let mut problem = String::new();
     for shape in shape.filter(is_whole).into_iter().chain(usual) {
         match decoded(module, head, shape, device) {
-            Ok(None) => return Ok(None),
-            Ok(Some(rows)) => return compare_rows(&rows, head, shape),
+            Ok(None) => return Ok(Decoded::Alike(None)),
+            Ok(Some(rows)) => {
+                let reads = |mut other: Box<dyn Head>| {
+                    let is_alike = other.measure(outputs, measured).is_ok()
+                        && matches!(compare_rows(&rows, other.as_ref(), shape), Ok(None));
+                    is_alike.then_some(other)
+                };
+                return match compare_rows(&rows, head, shape) {
+                    Ok(uncompared) => Ok(Decoded::Alike(uncompared)),
+                    Err(problem) => head.readings().into_iter().find_map(reads).map(Decoded::Read).ok_or(problem),
+                };
+            }
             // A trace decodes at the size that it was made at.
             Err(error) if problem.is_empty() => problem = super::reason(&error),
             Err(_) => {}
         }
     }
-    Ok(Some(format!("its own decoding cannot be compared with ours, as it fails: {problem}")))
+    Ok(Decoded::Alike(Some(format!("its own decoding cannot be compared with ours, as it fails: {problem}"))))
 }
 
 /// The raw value of a channel: the same in all cells, and different from that of its neighbours.

@@ -29,6 +29,7 @@ use tch::{Device, Kind, Tensor};
 pub(crate) use self::names::by_number;
 use self::{
     checkpoint::{Checkpoint, Package},
+    decoding::Decoded,
     ffi::{Ends, ScriptModule, Tail, Tap, TappedGraph},
     layers::Layers,
     metadata::{Metadata, Strides},
@@ -161,7 +162,6 @@ impl Model {
         let tensors = module.tensors()?;
         warnings.extend(undefined_weights(&tensors)?);
         let mut head = head_of(&module, &tensors, &metadata, options).map_err(&unusable)?;
-        let classes = head.classes();
         let (raw, masks, starts) = (head.outputs(), head.mask_outputs(), head.starts());
         let n_raw = raw.len();
         let outputs = [raw, masks].concat();
@@ -178,15 +178,26 @@ impl Model {
         };
         let found = found.map_err(unusable)?;
         head.measure(&found.outputs, found.size).map_err(unusable)?;
-        claims::check(head.as_ref(), &metadata, kind).map_err(unusable)?;
-        let sizes = Sizes::of(head.as_ref(), &metadata, &found).map_err(unusable)?;
         // A trace decodes the branch that it runs by itself.
-        if kind == FileKind::TorchScript && options.branch.is_none() {
-            warnings.extend(
-                decoding::compare(&module, head.as_ref(), found.decodes_at(metadata.shape), device)
-                    .map_err(unusable)?,
-            );
+        let is_compared = kind == FileKind::TorchScript && options.branch.is_none();
+        let decoded = is_compared.then(|| {
+            let shape = found.decodes_at(metadata.shape);
+            decoding::compare(&module, head.as_ref(), shape, (&found.outputs, found.size), device)
+        });
+        let mut problem = None;
+        match decoded {
+            Some(Ok(Decoded::Read(other))) => head = other,
+            Some(Ok(Decoded::Alike(uncompared))) => warnings.extend(uncompared),
+            Some(Err(other_decoding)) => problem = Some(other_decoding),
+            None => {}
         }
+        // What the file says of itself says more of a foreign head than a value that differs.
+        claims::check(head.as_ref(), &metadata, kind).map_err(unusable)?;
+        if let Some(problem) = problem {
+            return Err(unusable(problem));
+        }
+        let classes = head.classes();
+        let sizes = Sizes::of(head.as_ref(), &metadata, &found).map_err(unusable)?;
         let (names, misfit) = Names::fit(metadata.names, classes);
         warnings.extend(misfit);
         Ok(Self {

@@ -22,6 +22,9 @@ const OTHER: Size = Size { width: 2 * SIDE, height: 2 * SIDE };
 /// Sides of the input that networks are traced at, to be tried where the file does not say.
 pub(super) const USUAL_SIDES: [u32; 5] = [640, 320, 416, 512, 1280];
 
+/// How many sizes that a file only suggests are tried by whole forward passes.
+const MOST_PASSES: usize = 4;
+
 /// Channels of pictures, up to which a network that does not take RGB is asked what it takes: of satellites are 13.
 const MOST_CHANNELS: i64 = 16;
 
@@ -109,11 +112,12 @@ impl<'a> Probe<'a> {
     fn fixed(&self, stated: Option<Size>, path: &Path) -> Option<Found> {
         let stated = stated.filter(|size| size.longest() <= Limits::TRACED_SIDE);
         let stated = stated.and_then(|size| Some((size, self.shapes(&[], input(1, size)).ok()?)));
-        // What nobody stated costs no forward pass.
-        let module = self.without_data.as_ref();
-        let try_size = |size| Some((size, self.run(module?, &[], input(1, size)).ok()?));
+        // What nobody stated costs no forward pass, but for the likeliest, where some operator wants data.
+        let try_with = |module: &ScriptModule, size| Some((size, self.run(module, &[], input(1, size)).ok()?));
         let suggested = || torchscript::baked_sizes(path).into_iter().chain(USUAL_SIDES.map(Size::square));
-        let (size, shapes) = stated.or_else(|| suggested().find_map(try_size))?;
+        let without_data = || suggested().find_map(|size| try_with(self.without_data.as_ref()?, size));
+        let with_data = || suggested().take(MOST_PASSES).find_map(|size| try_with(self.module, size));
+        let (size, shapes) = stated.or_else(without_data).or_else(with_data)?;
         Some(Found { size, is_only: true, most_pictures: 1, outputs: shapes.outputs })
     }
 

@@ -449,7 +449,10 @@ mod tests {
         write_rows(&path, &rows).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with(",error,keypoints,rotated_cx,rotated_cy,rotated_w,rotated_h,rotated_angle"), "{text}");
+        assert!(
+            lines[0].ends_with(",error,keypoints,rotated_cx,rotated_cy,rotated_w,rotated_h,rotated_angle"),
+            "{text}"
+        );
         assert!(lines[1].ends_with(",1 2.5 0.5;3 2.5,,,,,"), "{text}");
         assert!(lines[2].ends_with(",,1.0,2.0,3.0,4.0,0.5"), "{text}");
     }

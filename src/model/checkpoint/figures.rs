@@ -244,9 +244,7 @@ fn boxes_are_made_for_any_size_of_the_input() {
 
 #[test]
 fn what_is_not_known_is_refused_by_its_name() {
-    for (name, reason) in [
-        ("families/tiny/rtdetr", "is an RT-DETR, a transformer (its head is"),
-    ] {
+    for (name, reason) in [("families/tiny/rtdetr", "is an RT-DETR, a transformer (its head is")] {
         let Some(path) = material(&format!("{name}.pt")) else { continue };
         let error = load(&path, Device::Cpu).err().unwrap_or_else(|| panic!("{name} loads"));
         eprintln!("{name}: {error}");

@@ -78,8 +78,16 @@ enum Content {
         /// How many networks the file holds, this one included.
         networks: usize,
     },
-    /// A network with blocks that its package has not: each class with its first path, in order.
-    UnknownBlocks { package: Package, blocks: Vec<String> },
+    /// A network with blocks that its package has not.
+    UnknownBlocks {
+        package: Package,
+        /// Each class with its first path, in order.
+        blocks: Vec<String>,
+        /// The key of the network in the file; `None` where it is all of the file.
+        place: Option<&'static str>,
+        /// Whether the code that it was trained with has an exporter that gives TorchScript.
+        has_exporter: bool,
+    },
     /// A network of a known package for something that is not explained: the class of its head, and what it does.
     OtherTask { head: String, does: &'static str },
     /// A network of the Ultralytics package that wants something looked up while it is read.
@@ -138,7 +146,7 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
         head_class: head.class,
         strides: if head.task == Task::Classify { Vec::new() } else { built.strides },
         img_size: img_size(&pickle, network),
-        keypoints: keypoints(&pickle, head.id),
+        keypoints: keypoints(&pickle, head.id).or_else(|| points(&pickle, head.id, head.package)),
         keypoint_names: keypoint_names(&pickle, network),
     };
     Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warning, origin })
@@ -165,6 +173,31 @@ pub(super) fn way_out(package: Package) -> String {
     format!("export it with {owner}'s '{command}'")
 }
 
+/// The command that makes TorchScript of a network with PyTorch alone, which runs where the modules of its classes are found. The
+/// head makes its grid in a first pass, and is traced in the second.
+fn by_hand(place: Option<&str>) -> String {
+    let key = place.map_or(String::new(), |key| format!("['{key}']"));
+    format!(
+        "python -c \"import json, torch as t; m = t.load('FILE', 'cpu', weights_only=False){key}.float().eval(); \
+         x = t.zeros(1, 3, 640, 640); m(x); t.jit.trace(m, x, strict=False).save('FILE.torchscript', \
+         _extra_files={{'config.txt': json.dumps({{'names': m.names}})}})\""
+    )
+}
+
+/// Whether the code that wrote a network of this class has YOLOv5's exporter since v6.2, which gives TorchScript. That of forks of
+/// earlier releases, whose networks are a `models.yolo.Model`, often gives ONNX alone.
+fn has_exporter(network: &str) -> bool {
+    matches!(network.strip_prefix("models.yolo."), Some("DetectionModel" | "SegmentationModel" | "ClassificationModel"))
+}
+
+/// The key under which the network at `place` is in the file; `None` where it is all of the file.
+fn key_of(pickle: &Pickle, place: Id) -> Option<&'static str> {
+    if place == pickle.root() {
+        return None;
+    }
+    Some(if pickle.entry(pickle.root(), "ema") == Some(place) { "ema" } else { "model" })
+}
+
 /// The way out for a file that does not say which package it is of.
 pub(super) fn ways_out() -> String {
     let [yolov5, ultralytics] = [Package::YoloV5, Package::Ultralytics].map(exporter);
@@ -179,6 +212,12 @@ fn version(pickle: &Pickle) -> Option<String> {
     let version = pickle.str(pickle.entry(pickle.root(), "version")?)?;
     let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
     (version.len() <= MOST && version.bytes().all(is_sound)).then(|| version.to_owned())
+}
+
+/// The keypoints of a head of YOLOv5's forks, which have a place each, and nothing else.
+fn points(pickle: &Pickle, head: Id, package: Package) -> Option<(usize, usize)> {
+    let points = (package == Package::YoloV5).then(|| blocks::points(&ModuleView::new(pickle, head)));
+    points.flatten().map(|points| (points, 2))
 }
 
 /// The side of the input in training: of the file's arguments, or the network's.
@@ -240,13 +279,16 @@ fn refusal(content: Content) -> String {
     const MOST: usize = 6;
     match content {
         Content::Network { .. } => "can be run".into(),
-        Content::UnknownBlocks { package, blocks } => {
+        Content::UnknownBlocks { package, blocks, place, has_exporter } => {
             let more = if blocks.len() > MOST { ", ..." } else { "" };
             let named = blocks.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
             let (owner, export) = exporter(package);
+            // Where there is no exporter, or one that gives no TorchScript, PyTorch itself gives it.
+            let export = if has_exporter { export.to_owned() } else { by_hand(place) };
+            // A long line is cut at its end, which takes the names, not the command.
             format!(
-                "is a checkpoint with blocks that {owner} does not have ({named}{more}); a TorchScript export works: run \
-                 '{export}' of the code that it was trained with"
+                "is a checkpoint with blocks that {owner} does not have; as TorchScript it works, made in the folder of its \
+                 own code: {export} ({named}{more})"
             )
         }
         Content::OtherTask { head, does } => format!(
@@ -347,11 +389,18 @@ fn content(pickle: &Pickle) -> Content {
     match heads.first().and_then(|head| Some((head, head.block(pickle).ok()?.task?))) {
         Some((head, task)) if unknown.is_empty() => {
             let classes = if heads.len() == 1 { head_classes(pickle, head, task) } else { None };
+            // Heads of YOLOv5's forks have the same name with points as without.
+            let task = if points(pickle, head.id, package).is_some() { Task::Pose } else { task };
             let (path, class) = (head.path.clone(), head.name.to_owned());
             let head = Head { id: head.id, path, class, package, task, classes };
             Content::Network { network, head, networks: places.len() }
         }
-        _ => Content::UnknownBlocks { package, blocks: unknown },
+        _ => Content::UnknownBlocks {
+            package,
+            blocks: unknown,
+            place: key_of(pickle, place),
+            has_exporter: package == Package::Ultralytics || has_exporter(&class_name(pickle, network)),
+        },
     }
 }
 

@@ -376,12 +376,13 @@ pub(super) fn is_lookup(pickle: &Pickle, id: Id) -> bool {
     matches!(pickle.class(id), Some(("__builtin__" | "builtins", "getattr")))
 }
 
-/// `getattr(block, 'forward_fuse')`, which is that block's own attribute `forward`. YOLOv5 before v6.0: `fuseforward`.
+/// `getattr(block, 'forward_fuse')`, which is that block's own attribute `forward`. YOLOv5 before v6.0: `fuseforward`, of
+/// YOLOv5-Lite's `RepVGGBlock`: `fusevggforward`.
 pub(super) fn is_fused_forward(pickle: &Pickle, id: Id) -> bool {
     match pickle.arguments(id) {
         Some(&[block, method]) => {
             is_lookup(pickle, id)
-                && matches!(pickle.str(method), Some("forward_fuse" | "fuseforward"))
+                && matches!(pickle.str(method), Some("forward_fuse" | "fuseforward" | "fusevggforward"))
                 && pickle.attribute(block, "forward") == Some(id)
         }
         _ => false,

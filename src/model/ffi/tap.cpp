@@ -239,7 +239,9 @@ void prepare_constants(Graph &graph, c10::Device device, at::ScalarType type) {
     } else if (value->isTensor() && value->toTensor().defined()) {
       auto tensor = value->toTensor();
       bool is_weight = tensor.scalar_type() == at::kHalf || tensor.scalar_type() == at::kFloat;
-      wanted = tensor.to(device, is_weight ? type : tensor.scalar_type());
+      // A number on its own works beside any tensor, and without data nobody could count by it.
+      bool is_number = device.is_meta() && tensor.dim() == 0;
+      wanted = tensor.to(is_number ? at::kCPU : device, is_weight ? type : tensor.scalar_type());
     } else {
       continue;
     }

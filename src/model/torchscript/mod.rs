@@ -40,9 +40,11 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
 
 /// The sizes of the input at which the trace at `path` may have been made, by the constants in it; the likeliest first.
 pub(super) fn baked_sizes(path: &Path) -> Vec<Size> {
-    let sources = Archive::open(path).and_then(|mut archive| sources(&mut archive));
-    // Without sources there is nothing to suggest any.
-    sources.map(|sources| baked::sizes(sources.values())).unwrap_or_default()
+    let Ok(mut archive) = Archive::open(path) else { return Vec::new() };
+    // What cannot be read suggests nothing.
+    let sources = sources(&mut archive).unwrap_or_default();
+    let constants = archive.read("constants.pkl", Limits::PICKLE_BYTES).unwrap_or_default();
+    baked::sizes(sources.values(), &pickles::shapes(&constants))
 }
 
 /// All sources, by module: `__torch__.models.yolo`.

@@ -69,6 +69,14 @@ pub(super) fn has_torch_classes(data: &[u8]) -> bool {
     Pickle::read(data).is_ok_and(|pickle| (0..pickle.len()).any(|id| is_one(pickle.get(id))))
 }
 
+/// The shapes of the tensors in a pickle; none of one that cannot be read.
+pub(super) fn shapes(data: &[u8]) -> Vec<Vec<u64>> {
+    let Ok(pickle) = Pickle::read(data) else { return Vec::new() };
+    let is_tensor = |&id: &Id| matches!(pickle.class(id), Some(("torch._utils", _)));
+    let tensors = (0..pickle.len()).filter(is_tensor);
+    tensors.filter_map(|id| StoredTensor::of(&pickle, id).ok()).map(|tensor| tensor.size).collect()
+}
+
 /// A tensor must fit its storage. A grid of anchors is a small storage that is expanded; `room`: by how many values that may
 /// still be. Returns the pickle's value for the storage.
 fn check_tensor(pickle: &Pickle, id: Id, size: impl Fn(&str) -> Option<u64>, room: &mut u64) -> Result<Id, String> {

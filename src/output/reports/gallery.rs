@@ -25,7 +25,7 @@ use crate::output::{quoted, url_path, write_page};
 const PAGE: &str = include_str!("gallery/page.html");
 const STYLE: &str = concat!(include_str!("../web/view.css"), include_str!("gallery/style.css"));
 /// In the order in which they run.
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 13] = [
     include_str!("../web/base.js"),
     include_str!("gallery/page.js"),
     include_str!("gallery/cards.js"),

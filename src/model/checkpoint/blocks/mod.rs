@@ -8,6 +8,8 @@ mod pytorch;
 mod ultralytics;
 mod yolov12_repository;
 mod yolov5;
+mod yolov5_face;
+mod yolov5_lite;
 mod yolov7;
 
 use super::view::{ModuleView, first};
@@ -138,13 +140,25 @@ impl Collection {
     }
 }
 
+/// How many points YOLOv5's head `head` finds for each box; `None` if none.
+pub(super) fn points(head: &ModuleView) -> Option<usize> {
+    usize::try_from(yolov5::points(head)).ok().filter(|&points| points > 0)
+}
+
 /// The name of the picture among the parameters of a head.
 const PICTURE: &str = "picture";
 
 /// All collections, in the order in which they are asked.
 fn collections() -> impl Iterator<Item = &'static Collection> {
-    let forks =
-        [&yolov12_repository::BLOCKS, &yolov7::BLOCKS, &additions::BLOCKS, &decoupled::BLOCKS, &pruned::BLOCKS];
+    let forks = [
+        &yolov12_repository::BLOCKS,
+        &yolov7::BLOCKS,
+        &yolov5_lite::BLOCKS,
+        &yolov5_face::BLOCKS,
+        &additions::BLOCKS,
+        &decoupled::BLOCKS,
+        &pruned::BLOCKS,
+    ];
     [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS).chain(forks)
 }
 

@@ -16,6 +16,8 @@ pub(super) const BLOCKS: Collection = Collection {
         Block::unchecked("BatchNorm2d", batch_norm),
         Block::unchecked("SyncBatchNorm", batch_norm),
         Block::unchecked("GroupNorm", group_norm),
+        Block::unchecked("LayerNorm", layer_norm),
+        Block::unchecked("Softmax", softmax),
         Block::unchecked("Linear", linear),
         Block::unchecked("NonDynamicallyQuantizableLinear", linear),
         Block::unchecked("MultiheadAttention", multihead_attention),
@@ -176,9 +178,23 @@ fn batch_norm(module: &ModuleView) -> Result<String, String> {
 
 fn group_norm(module: &ModuleView) -> Result<String, String> {
     let (groups, eps) = (module.count("num_groups")?, module.float("eps")?);
-    let [weight, bias] =
-        ["weight", "bias"].map(|name| if module.has_tensor(name) { format!("self.{name}") } else { "None".to_owned() });
+    let [weight, bias] = optional_tensors(module);
     Ok(format!("return torch.group_norm(x, {groups}, {weight}, {bias}, {eps:?}, False)"))
+}
+
+fn layer_norm(module: &ModuleView) -> Result<String, String> {
+    let shape = module.ints("normalized_shape")?;
+    let [weight, bias] = optional_tensors(module);
+    Ok(format!("return torch.layer_norm(x, {shape:?}, {weight}, {bias}, {:?})", module.float("eps")?))
+}
+
+/// Weight and bias of a normalisation, which may have neither.
+fn optional_tensors(module: &ModuleView) -> [String; 2] {
+    ["weight", "bias"].map(|name| if module.has_tensor(name) { format!("self.{name}") } else { "None".to_owned() })
+}
+
+fn softmax(module: &ModuleView) -> Result<String, String> {
+    Ok(format!("return torch.softmax(x, {})", module.int("dim")?))
 }
 
 fn linear(module: &ModuleView) -> Result<String, String> {

@@ -80,8 +80,13 @@ const ACON: &str = "d = (self.p1 - self.p2) * x
 
 /// A convolution, its normalisation unless that is fused into it, its activation.
 pub(super) fn conv(module: &ModuleView) -> Result<String, String> {
-    let steps = ["conv", "bn", "act"].into_iter().filter(|step| module.has_child(step));
-    Ok(format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))))
+    Ok(chain(module, &["conv", "bn", "act"]))
+}
+
+/// One module after the other, those that are there.
+pub(super) fn chain(module: &ModuleView, steps: &[&str]) -> String {
+    let steps = steps.iter().filter(|step| module.has_child(step));
+    format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})")))
 }
 
 /// Of v5.0 with LeakyReLU it adds its input, of later versions with SiLU it does not.
@@ -241,8 +246,22 @@ fn segment(module: &ModuleView) -> Result<String, String> {
     Ok(format!("p = self.proto.forward({first})\n{decoded}return (torch.cat([{}], 1), p)", levels.join(", ")))
 }
 
+/// How many points a head finds for each box. Attributes do not name them: its channels are more than box, objectness and classes
+/// take. Five points of a face or four corners of a licence plate are known; heads of forks with other rests mean other things
+/// by them, some of them numbers and colours.
+pub(super) fn points(head: &ModuleView) -> i64 {
+    match (head.count("no"), head.count("nc")) {
+        (Ok(channels), Ok(classes)) if head.class_name() == "Detect" => match channels - 5 - classes {
+            10 => 5,
+            8 => 4,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
 /// Statements that make the input of each level the boxes decoded from its raw output, `[N, rows, channels]`. The last `masks`
-/// channels of a box stay as they are.
+/// channels of a box stay as they are. Points stand between objectness and classes.
 ///
 /// The grid is made from the size of the input, so that any will do; a trace holds the grid of one.
 fn decoded(module: &ModuleView, levels: &[String], masks: i64, raw: Raw) -> Result<String, String> {
@@ -256,7 +275,20 @@ fn decoded(module: &ModuleView, levels: &[String], masks: i64, raw: Raw) -> Resu
         false => format!("(self.anchors[{head}] * self.stride[{head}]).view([1, {anchors}, 1, 1, 2])"),
     };
     let classes_end = channels.checked_sub(masks).filter(|&end| end > 4).ok_or("a head without objectness")?;
+    let first_class = 5 + 2 * points(module);
     let decode = |(head, x): (usize, &String)| {
+        let points = match first_class {
+            5 => String::new(),
+            end => format!(
+                "a = {}
+                 px = {x}[..., 5:{end}:2] * a[..., 0:1] + (u + 0.5) * self.stride[{head}]
+                 py = {x}[..., 6:{end}:2] * a[..., 1:2] + (v + 0.5) * self.stride[{head}]
+                 p = torch.stack([px, py], -1).flatten(-2)
+                 ",
+                anchor_sizes(head)
+            ),
+        };
+        let between = if points.is_empty() { "" } else { "p, " };
         format!(
             "{x} = {}
              n, h, w = {x}.size(0), {x}.size(2), {x}.size(3)
@@ -267,7 +299,8 @@ fn decoded(module: &ModuleView, levels: &[String], masks: i64, raw: Raw) -> Resu
              cx = (s[..., 0:1] * 2.0 + u) * self.stride[{head}]
              cy = (s[..., 1:2] * 2.0 + v) * self.stride[{head}]
              wh = (s[..., 2:4] * 2.0) ** 2 * {}
-             {x} = torch.cat([cx, cy, wh, s[..., 4:], {x}[..., {classes_end}:]], -1).reshape([n, -1, {channels}])
+             {points}{x} = torch.cat([cx, cy, wh, s[..., 4:5], {between}s[..., {first_class}:], {x}[..., {classes_end}:]], -1)
+             {x} = {x}.reshape([n, -1, {channels}])
              ",
             raw(head, x),
             anchor_sizes(head)
