@@ -596,7 +596,7 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
             Ok(Opened { module, metadata, warnings: Vec::new() })
         }
         FileKind::Checkpoint => {
-            let Checkpoint { module, names, classes, warning, origin } =
+            let Checkpoint { module, names, classes, warnings, origin } =
                 checkpoint::load(path, device).map_err(&unusable)?;
             let version = match origin.package {
                 Package::YoloV5 => None,
@@ -613,7 +613,7 @@ fn open(path: &Path, kind: FileKind, device: Device, options: LoadOptions) -> Re
                 keypoint_names: origin.keypoint_names,
                 ..Metadata::default()
             };
-            Ok(Opened { module, metadata, warnings: warning.into_iter().collect() })
+            Ok(Opened { module, metadata, warnings })
         }
     }
 }

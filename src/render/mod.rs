@@ -240,7 +240,7 @@ impl<'a> Artist<'a> {
                 }
                 None => boxes::draw_box(panel, b, color, thickness, self.options.line_width.is_some()),
             }
-            keypoints::draw(panel, map, &explained.detection.keypoints, color, thickness);
+            keypoints::draw(panel, map, (&explained.detection.keypoints, b), color, thickness);
         }
     }
 

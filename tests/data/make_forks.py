@@ -700,6 +700,66 @@ def additions():
     ]
 
 
+# Slim-neck
+
+
+def gs_convolution(self, x):
+    a = self.cv1(x)
+    y = torch.cat([a, self.cv2(a)], 1)
+    return torch.cat([y[:, ::2], y[:, 1::2]], 1)
+
+
+@of(COMMON)
+class GSConv(Block):
+    def __init__(self, c1, c2, k=1, act=True):
+        super().__init__(cv1=Conv(c1, c2 // 2, k, act=act), cv2=Conv(c2 // 2, c2 // 2, 5, g=c2 // 2, act=act))
+
+    forward = gs_convolution
+
+
+@of(COMMON)
+class GSBottleneck(Block):
+    def __init__(self, c, shortcut=None):
+        lighting = nn.Sequential(GSConv(c, c), GSConv(c, c, 3, act=False))
+        super().__init__(conv_lighting=lighting, shortcut=shortcut or Conv(c, c, act=False))
+
+    def forward(self, x):
+        return self.conv_lighting(x) + self.shortcut(x)
+
+
+@of(COMMON)
+class GSBottleneckC(GSBottleneck):
+    def __init__(self, c):
+        super().__init__(c, Conv(c, c, g=c, act=False))
+
+
+@of(COMMON)
+class VoVGSCSP(Block):
+    def __init__(self, c1, c2, gsb):
+        c = c2 // 2
+        parts = dict(cv1=Conv(c1, c), cv2=Conv(c1, c), gsb=gsb, res=Conv(c, c, 3, act=False), cv3=Conv(2 * c, c2))
+        super().__init__(**parts)
+
+    def forward(self, x):
+        return self.cv3(torch.cat([self.cv2(x), self.gsb(self.cv1(x))], 1))
+
+
+@of(COMMON)
+class VoVGSCSPC(VoVGSCSP):
+    pass
+
+
+def slim_neck():
+    return [
+        (-1, Conv(3, 8, 3, 4)),  # 4
+        (-1, Conv(8, 8, 3, 2)),  # 8
+        (-1, GSConv(8, 12, 3)),
+        (-1, VoVGSCSP(12, 8, nn.Sequential(GSBottleneck(4)))),
+        (-1, VoVGSCSPC(8, 8, GSBottleneckC(4))),
+        ([-1], Detect(2, [8], m=AnchorHead.convolutions(2, [8]))),
+    ]
+
+
 # Heads of several convolutions
 
 
@@ -1000,6 +1060,8 @@ def main():
     torch.manual_seed(8)
     save(network(attention()), folder / "attention.pt")
     save(network(additions()), folder / "additions.pt")
+    torch.manual_seed(11)
+    save(network(slim_neck()), folder / "slim-neck.pt")
     torch.manual_seed(9)
     decoupled = network(small(Decoupled_Detect(2, [8, 16], m=nn.ModuleList(DecoupledHead(8, 2) for _ in range(2)))))
     save(decoupled, folder / "decoupled.pt")

@@ -38,8 +38,8 @@ pub(super) struct Checkpoint {
     pub names: Option<Names>,
     /// Number of classes.
     pub classes: Option<usize>,
-    /// What is odd about the file, in one line.
-    pub warning: Option<String>,
+    /// What is odd about the file, each in one line.
+    pub warnings: Vec<String>,
     /// What the file says of its network.
     pub origin: Origin,
 }
@@ -134,9 +134,10 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let built = network::build(&mut archive, prefix, &pickle, (network, head.id), device).map_err(|problem| {
         format!("is {} that cannot be run: {problem}; {}", described(head.package), way_out(head.package))
     })?;
-    let warning = (networks > 1).then(|| {
+    let several = (networks > 1).then(|| {
         format!("it holds {networks} networks under names that YOLOv5 does not use; the first detector is taken")
     });
+    let warnings = several.into_iter().chain(doubts(&pickle, network)).collect();
     let origin = Origin {
         package: head.package,
         version: version(&pickle),
@@ -149,7 +150,16 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
         keypoints: keypoints(&pickle, head.id).or_else(|| points(&pickle, head.id, head.package)),
         keypoint_names: keypoint_names(&pickle, network),
     };
-    Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warning, origin })
+    Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warnings, origin })
+}
+
+/// What is to be said of blocks that may be others than they seem to be, each once.
+fn doubts(pickle: &Pickle, network: Id) -> Vec<String> {
+    let blocks = modules(pickle, network).into_iter().filter_map(|module| module.block(pickle).ok());
+    let mut doubts: Vec<String> = blocks.filter_map(|block| block.doubt).map(str::to_owned).collect();
+    doubts.sort_unstable();
+    doubts.dedup();
+    doubts
 }
 
 fn described(package: Package) -> &'static str {

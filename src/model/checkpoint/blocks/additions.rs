@@ -1,8 +1,5 @@
 //! Blocks that forks of YOLOv5 and of the package `ultralytics` add or change, each as most of them write it. A class of the same
 //! name that is made of other parts is another row, or not known.
-//!
-//! Not here, since forks mean different things by the same parts: GSConv, whose channels are shuffled in two ways, and VoVGSCSP,
-//! which is made of it.
 
 use super::{Block, Collection, ultralytics, yolov5};
 use crate::model::checkpoint::view::ModuleView;

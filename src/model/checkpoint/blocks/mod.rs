@@ -5,6 +5,7 @@ mod additions;
 mod decoupled;
 mod pruned;
 mod pytorch;
+mod slim_neck;
 mod ultralytics;
 mod yolov12_repository;
 mod yolov5;
@@ -60,12 +61,14 @@ pub(super) struct Block {
     pub task: Option<Task>,
     /// Whether it is given the picture too, behind its inputs.
     pub sees_picture: bool,
+    /// What a user should know who has one, in a sentence.
+    pub doubt: Option<&'static str>,
 }
 
 impl Block {
     const fn new(name: &'static str, parts: &'static str, forward: Forward) -> Self {
         let parameters = |module: &ModuleView| module.inputs();
-        Self { name, parts: Some(parts), forward, parameters, task: None, sees_picture: false }
+        Self { name, parts: Some(parts), forward, parameters, task: None, sees_picture: false, doubt: None }
     }
 
     /// A block whose parts are not checked: PyTorch's own, which nobody changes.
@@ -76,6 +79,11 @@ impl Block {
     /// With other parameters than its inputs.
     const fn taking(self, parameters: fn(&ModuleView) -> Vec<String>) -> Self {
         Self { parameters, ..self }
+    }
+
+    /// With a word of caution.
+    const fn doubtful(self, doubt: &'static str) -> Self {
+        Self { doubt: Some(doubt), ..self }
     }
 
     /// As a head.
@@ -155,6 +163,7 @@ fn collections() -> impl Iterator<Item = &'static Collection> {
         &yolov7::BLOCKS,
         &yolov5_lite::BLOCKS,
         &yolov5_face::BLOCKS,
+        &slim_neck::BLOCKS,
         &additions::BLOCKS,
         &decoupled::BLOCKS,
         &pruned::BLOCKS,
