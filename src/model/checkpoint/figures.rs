@@ -204,6 +204,11 @@ fn networks_of_yolo26_are_pytorchs() {
 }
 
 #[test]
+fn networks_of_rtdetr_are_pytorchs() {
+    compare("tiny/rtdetr", Task::Detect, 1e-4);
+}
+
+#[test]
 fn a_checkpoint_says_what_it_is() {
     let origin = |name: &str| Some(load(&material(&format!("families/{name}.pt"))?, Device::Cpu).unwrap().origin);
     if let Some(origin) = origin("legacy/26-fused") {
@@ -243,7 +248,6 @@ fn what_is_not_known_is_refused_by_its_name() {
         ),
         ("families/tiny/v8-obb", "detects rotated boxes (its head is ultralytics.nn.modules.head.OBB)"),
         ("families/tiny/26-obb", "detects rotated boxes (its head is ultralytics.nn.modules.head.OBB26)"),
-        ("families/tiny/rtdetr", "is an RT-DETR, a transformer (its head is"),
         ("zoo/50-v8n-ghost", "ultralytics.nn.modules.block.GhostBottleneck without \"shortcut\""),
         ("zoo/55-11n-pruned", "model.2: ultralytics.nn.modules.block_pruned.C3k2Pruned,"),
     ] {

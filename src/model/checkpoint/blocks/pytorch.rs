@@ -6,11 +6,13 @@ use crate::model::checkpoint::view::ModuleView;
 /// The forward of the class `name`.
 pub(super) fn find(name: &str) -> Option<Forward> {
     let forward: Forward = match name {
-        "ModuleList" => container,
+        // The rows of an embedding are taken by its owner.
+        "ModuleList" | "Embedding" => container,
         "Sequential" => sequential,
         "Conv2d" => conv2d,
         "ConvTranspose2d" => conv_transpose2d,
         "BatchNorm2d" | "SyncBatchNorm" => batch_norm,
+        "LayerNorm" => layer_norm,
         "Linear" | "NonDynamicallyQuantizableLinear" => linear,
         "MultiheadAttention" => multihead_attention,
         "MaxPool2d" => max_pool,
@@ -146,6 +148,12 @@ fn batch_norm(module: &ModuleView) -> Result<String, String> {
     Ok(format!(
         "return torch.batch_norm(x, self.weight, self.bias, self.running_mean, self.running_var, False, 0.0, {eps:?}, False)"
     ))
+}
+
+fn layer_norm(module: &ModuleView) -> Result<String, String> {
+    let sides = module.ints("normalized_shape")?.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    let weight = if module.has_tensor("weight") { "self.weight" } else { "None" };
+    Ok(format!("return torch.layer_norm(x, [{sides}], {weight}, {}, {:?})", bias(module), module.float("eps")?))
 }
 
 fn linear(module: &ModuleView) -> Result<String, String> {

@@ -2,6 +2,7 @@
 //! brought. Their Python modules have moved between releases, so that a class goes by its name alone.
 
 mod head;
+mod rtdetr;
 mod yolo11;
 mod yolo12;
 mod yolo26;
@@ -12,8 +13,16 @@ mod yolov9;
 use super::Block;
 
 /// The blocks of each generation.
-const GENERATIONS: [&[Block]; 7] =
-    [yolov8::BLOCKS, yolov9::BLOCKS, yolov10::BLOCKS, yolo11::BLOCKS, yolo12::BLOCKS, yolo26::BLOCKS, head::BLOCKS];
+const GENERATIONS: [&[Block]; 8] = [
+    yolov8::BLOCKS,
+    yolov9::BLOCKS,
+    yolov10::BLOCKS,
+    yolo11::BLOCKS,
+    yolo12::BLOCKS,
+    yolo26::BLOCKS,
+    rtdetr::BLOCKS,
+    head::BLOCKS,
+];
 
 /// The class `name`.
 pub(super) fn find(name: &str) -> Option<Block> {
@@ -25,7 +34,6 @@ pub(super) fn other_task(name: &str) -> Option<&'static str> {
     Some(match name {
         "Pose" | "Pose26" => "finds the keypoints of poses",
         "OBB" | "OBB26" => "detects rotated boxes",
-        "RTDETRDecoder" => "is an RT-DETR, a transformer",
         "WorldDetect" | "YOLOEDetect" | "YOLOESegment" | "YOLOESegment26" => "detects what a text describes",
         "SemanticSegment" | "SemanticSegment26" => "gives a class to each pixel",
         _ => return None,
