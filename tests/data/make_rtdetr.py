@@ -104,7 +104,17 @@ def maps(activation, gradient):
     }
 
 
+def contiguous_gradient(_, __, output):
+    """PyTorch 2.13 on a CPU takes the gradient of a batch normalisation in eval mode for contiguous, whatever its strides are
+    (where its input is contiguous). Behind those here maps become tokens, whose gradient comes back permuted."""
+    if output.requires_grad:
+        output.register_hook(lambda gradient: gradient.contiguous())
+
+
 def figures(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.register_forward_hook(contiguous_gradient)
     activations = {}
     for index in LAYERS:
 

@@ -250,6 +250,22 @@ void prepare_constants(Graph &graph, c10::Device device, at::ScalarType type) {
   for (Node *node : replaced) node->destroy();
 }
 
+// Casts to f32 that stand in the code of a file become casts to the type that it is to compute in.
+void prepare_casts(Graph &graph, at::ScalarType type) {
+  if (type == at::kFloat) return;
+  for (Node *node : graph.block()->nodes()) {
+    const auto *schema = node->maybeSchema();
+    if (!schema) continue;
+    for (size_t i = 0; i < node->inputs().size() && i < schema->arguments().size(); ++i) {
+      if (schema->arguments()[i].name() != "dtype") continue;
+      auto value = torch::jit::toIValue(node->input(i));
+      if (!value || !value->isInt() || value->toInt() != static_cast<int64_t>(at::kFloat)) continue;
+      torch::jit::WithInsertPoint before(node);
+      node->replaceInput(i, graph.insertConstant(static_cast<int64_t>(type)));
+    }
+  }
+}
+
 // The tensor that a chain of attributes of the module leads to; undefined if `value` is something else.
 at::Tensor attribute_of(const torch::jit::Module &module, Value *value) {
   std::vector<std::string> names;
@@ -601,6 +617,7 @@ struct CallValues {
 void finish(const std::shared_ptr<Graph> &graph, const yc_module &module) {
   torch::jit::EliminateDeadCode(graph);
   prepare_constants(*graph, module.device, module.type);
+  prepare_casts(*graph, module.type);
   use_own_convolutions(*graph, module.module, module.device);
   graph->lint();
 }
@@ -1069,9 +1086,11 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t
     finish(graph, *module);
 
     auto behind = computed_from(*graph, clone->output());
+    // The rest is the same for any picture, and any number of them: both halves have it, as they have weights.
+    auto of_picture = computed_from(*graph, graph->inputs().at(1));
     std::vector<Value *> crossing;
     auto cross = [&](Value *value) {
-      bool is_known = behind.count(value) || is_fixed(value) ||
+      bool is_known = behind.count(value) || is_fixed(value) || !of_picture.count(value) ||
                       std::find(crossing.begin(), crossing.end(), value) != crossing.end();
       if (!is_known) crossing.push_back(value);
     };
