@@ -14,13 +14,14 @@ mod yolov8_cls;
 
 use std::ops::Range;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
     limits::Limits,
     registry::Registry,
+    tensor,
 };
 
 /// A family of networks.
@@ -583,6 +584,12 @@ const GIVEN: char = '<';
 fn asked_class(classes: &[usize], n: usize) -> Result<usize> {
     let class = classes.get(n).copied();
     class.ok_or_else(|| Error::Libtorch(format!("class {n} of {} was not asked for", classes.len())))
+}
+
+/// The cells of which the probability of some class exceeds `least`, in ascending order. `logits`: `[cells, classes]`.
+fn cells_above(logits: &Tensor, least: f32) -> Result<Vec<usize>> {
+    let best = tensor::values(&logits.f_amax([1], false)?.f_to_kind(Kind::Float)?)?;
+    Ok((0..best.len()).filter(|&cell| sigmoid(best[cell]) > least).collect())
 }
 
 /// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.

@@ -11,12 +11,11 @@ use tch::{Kind, Tensor};
 
 use super::{
     CellValues, ClassScale, Extent, Family, Framing, Grid, Habits, Head, Level, Network, Place, Prediction, Traced,
-    asked_class, given_to, sigmoid,
+    asked_class, cells_above, given_to, sigmoid,
 };
 use crate::{
     error::{Error, Result},
     geometry::{BBox, Size},
-    tensor,
 };
 
 pub(super) struct RtDetr;
@@ -253,9 +252,7 @@ impl Head for QueryHead {
     }
 
     fn promising_cells(&self, _: usize, outputs: &[Tensor], least: f32) -> Result<Option<Vec<usize>>> {
-        let best = outputs[CLASSES].f_amax([1], false)?.f_to_kind(Kind::Float)?;
-        let best = tensor::values(&best)?;
-        Ok(Some((0..best.len()).filter(|&query| sigmoid(best[query]) > least).collect()))
+        cells_above(&outputs[CLASSES], least).map(Some)
     }
 
     fn scan(
@@ -358,6 +355,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
+    use crate::tensor;
 
     fn head(classes: usize) -> QueryHead {
         let mut head =
