@@ -200,7 +200,7 @@ pub struct LetterboxMap {
     pub input: Size,
     /// The whole picture at the scale of the input, without padding.
     pub scaled: Size,
-    /// Input pixels per picture pixel, before the sides of `scaled` are rounded.
+    /// Input pixels per picture pixel, before the sides of `scaled` are rounded; of a stretched picture along its rows.
     pub scale: f32,
     /// Columns of padding on the left; less than 0: so many are cut off.
     pub pad_x: i32,
@@ -241,6 +241,13 @@ impl LetterboxMap {
             pad_x: before(pad_w),
             pad_y: before(pad_h),
         }
+    }
+
+    /// The picture stretched to all of `input`; the scale is that of its columns.
+    ///
+    /// `image` must not be empty.
+    pub fn stretched(image: Size, input: Size) -> Self {
+        Self::identity(input).onto(image)
     }
 
     /// A square of `side` pixels around the centre of the picture, whose shortest side becomes `side`. As torchvision's `Resize`
@@ -385,6 +392,17 @@ mod tests {
             assert_eq!((map.scaled.width, map.scaled.height), scaled, "{width}x{height}");
             assert_eq!((map.pad_x, map.pad_y), pad, "{width}x{height}");
         }
+    }
+
+    #[test]
+    fn a_stretched_picture_fills_the_input_and_boxes_go_back_by_each_axis() {
+        let map = LetterboxMap::stretched(Size { width: 768, height: 576 }, Size::square(640));
+        assert_eq!((map.input, map.scaled, map.pad_x, map.pad_y), (Size::square(640), Size::square(640), 0, 0));
+        let b = map.to_image(&BBox { x1: 64.0, y1: 64.0, x2: 640.0, y2: 320.0 });
+        for (found, expected) in <[f32; 4]>::from(b).into_iter().zip([76.8, 57.6, 768.0, 288.0]) {
+            assert!((found - expected).abs() < 1e-3, "{b:?}");
+        }
+        assert_eq!(map.shown(), (0..640, 0..640));
     }
 
     #[test]

@@ -76,7 +76,8 @@ fn official_models() -> Vec<Official> {
         .chain(sized("yolov10", "nsmblx", &[""]))
         .chain(sized("yolo11", "nsmlx", &["", "-seg", "-cls"]))
         .chain(sized("yolo12", "nsmlx", &[""]))
-        .chain(sized("yolo26", "nsmlx", &["", "-seg", "-cls"]));
+        .chain(sized("yolo26", "nsmlx", &["", "-seg", "-cls"]))
+        .chain(sized("rtdetr-", "lx", &[""]));
     let other_tasks = sized("yolov5", "nsmlx", &["-seg", "-cls"]).map(of(YOLOV5_RELEASE));
     yolov5.chain(other_tasks).chain(later.map(of(ULTRALYTICS_RELEASE))).collect()
 }
@@ -237,9 +238,16 @@ mod tests {
         for name in ["yolov5s.pt", "yolov5x6.pt", "yolov5n-seg.pt"] {
             assert_eq!(release(name), Some(YOLOV5_RELEASE), "{name}");
         }
-        for name in
-            ["yolov5su.pt", "yolov8n.pt", "yolov9c.pt", "yolov10b.pt", "yolo11x-seg.pt", "yolo12n.pt", "yolo26x.pt"]
-        {
+        for name in [
+            "yolov5su.pt",
+            "yolov8n.pt",
+            "yolov9c.pt",
+            "yolov10b.pt",
+            "yolo11x-seg.pt",
+            "yolo12n.pt",
+            "yolo26x.pt",
+            "rtdetr-l.pt",
+        ] {
             assert_eq!(release(name), Some(ULTRALYTICS_RELEASE), "{name}");
         }
         // What is not explained is not downloaded.

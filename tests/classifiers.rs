@@ -85,7 +85,7 @@ fn maps_are_pytorchs() {
         [methods::GRAD_CAM, methods::HIRES_CAM, methods::ELEMENT_WISE, methods::LAYER_CAM, methods::GRAD_CAM_PP];
     for mut opened in all() {
         let found = found(&opened.model, &opened.input);
-        let last = opened.model.layers()[opened.model.feed_of(0).expect("a layer feeds the head")].path.clone();
+        let last = opened.model.layers()[opened.model.feeds_of(0).expect("a layer feeds the head")[0]].path.clone();
         for (index, detection) in found.iter().enumerate() {
             for method in methods {
                 let name = format!("{index}/{last}/{}", method.name);

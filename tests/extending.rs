@@ -68,7 +68,7 @@ impl Head for CellHead {
     }
 
     fn measure(&mut self, shapes: &[Vec<i64>], input: Size) -> std::result::Result<(), String> {
-        self.levels = vec![Level { stride: input.width / shapes[0][3] as u32, rank: 0, outputs: vec![0] }];
+        self.levels = vec![Level { stride: input.width / shapes[0][3] as u32, rank: 0, outputs: vec![0], label: None }];
         Ok(())
     }
 

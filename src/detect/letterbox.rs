@@ -37,6 +37,7 @@ impl Letterbox {
                 Some(input) => Self::full(picture, input),
                 None => Self::new(picture, side, model.max_stride()),
             },
+            Framing::Stretch => Self::stretched(picture, model.input_size(img_size)),
             Framing::ScaleThenCrop => Self::centre_crop(picture, side, scaled_crop),
             Framing::CropThenScale => Self::centre_crop(picture, side, cropped),
         }
@@ -59,6 +60,15 @@ impl Letterbox {
     /// [`Error::EmptyPicture`] if the picture has no pixels.
     pub fn full(picture: &RgbImage, input: Size) -> Result<Self> {
         Ok(Self::padded(picture, LetterboxMap::full(size_of(picture)?, input)))
+    }
+
+    /// Scales `picture` to `input`, each axis by itself, as `LetterBox(scale_fill=True)` of the Ultralytics package. Resized as in
+    /// [`new`](Self::new).
+    ///
+    /// # Errors
+    /// [`Error::EmptyPicture`] if the picture has no pixels.
+    pub fn stretched(picture: &RgbImage, input: Size) -> Result<Self> {
+        Ok(Self::padded(picture, LetterboxMap::stretched(size_of(picture)?, input)))
     }
 
     fn padded(picture: &RgbImage, map: LetterboxMap) -> Self {

@@ -410,12 +410,10 @@ fn explain_once(
                 [] => (&plan.asked, Heatmap::unseen(gradients.cells(plan.asked[0])?)),
                 layers => (&plan.layers_of[detection.place.level], gradients.heatmap(&detection, layers)?),
             };
-            let working_layers = match plan.feed_of[detection.place.level].map(|feed| vec![feed]) {
-                Some(feed) if heatmap.no_signal().is_some() => {
-                    gradients.heatmap(&detection, &feed)?.no_signal().is_none().then_some(feed)
-                }
-                _ => None,
-            };
+            let feeds = &plan.feeds_of[detection.place.level];
+            let is_tried = !feeds.is_empty() && heatmap.no_signal().is_some();
+            let has_signal = is_tried && gradients.heatmap(&detection, feeds)?.no_signal().is_none();
+            let working_layers = has_signal.then(|| feeds.clone());
             Ok(ExplainedBox { detection, layers: layers.clone(), heatmap, working_layers })
         })
         .collect()

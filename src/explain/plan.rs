@@ -45,9 +45,9 @@ pub(super) struct Plan {
     pub layers_of: Vec<Vec<usize>>,
     /// The layers that were asked for.
     pub asked: Vec<usize>,
-    /// The layer that feeds each level, to be tried where those asked for say nothing: none, if it is one of them, or if it
-    /// shows only a single cell by this method.
-    pub feed_of: Vec<Option<usize>>,
+    /// The layers that feed each level, to be tried where those asked for say nothing: none, if they are those, or if they
+    /// show only a single cell by this method.
+    pub feeds_of: Vec<Vec<usize>>,
     /// Whether masks are explained: they are made of prototypes that may come from another level than the box.
     is_of_masks: bool,
 }
@@ -60,8 +60,8 @@ impl Plan {
         let is_of_masks = options.target.needs == Some(Aspect::Mask);
         if auto_layers == AutoLayers::None {
             let none = vec![Vec::new(); model.levels().len()];
-            let feed_of = vec![None; model.levels().len()];
-            return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feed_of, is_of_masks });
+            let feeds_of = none.clone();
+            return Ok(Self { taps: Vec::new(), layers_of: none, asked: Vec::new(), feeds_of, is_of_masks });
         }
         let levels = 0..model.levels().len();
         let seen = |layers: &[usize], level: usize| -> Vec<usize> {
@@ -79,28 +79,29 @@ impl Plan {
                     AutoLayers::LevelInput | AutoLayers::None => Vec::new(),
                 };
                 let of_head = |level: usize| match seen(&stages, level) {
-                    layers if layers.is_empty() => Ok(vec![model.feed_of(level)?]),
+                    layers if layers.is_empty() => model.feeds_of(level),
                     layers => Ok(layers),
                 };
                 levels.clone().map(of_head).collect::<Result<_>>()?
             }
         };
         let is_single_cell = auto_layers != AutoLayers::LevelInput;
-        let feed_of = levels.map(|level| {
-            let feed = model.feed_of(level).ok()?;
-            (*target != TargetLayer::Auto && !is_single_cell && layers_of[level] != [feed]).then_some(feed)
+        let feeds_of = levels.map(|level| {
+            let feeds = model.feeds_of(level).unwrap_or_default();
+            let is_tried = *target != TargetLayer::Auto && !is_single_cell && layers_of[level] != feeds;
+            if is_tried { feeds } else { Vec::new() }
         });
-        let feed_of: Vec<Option<usize>> = feed_of.collect();
+        let feeds_of: Vec<Vec<usize>> = feeds_of.collect();
         let asked = match target {
             TargetLayer::Layers(layers) => layers.clone(),
             TargetLayer::Auto => Vec::new(),
         };
-        let mut taps: Vec<usize> = layers_of.iter().flatten().chain(feed_of.iter().flatten()).copied().collect();
+        let mut taps: Vec<usize> = layers_of.iter().flatten().chain(feeds_of.iter().flatten()).copied().collect();
         // The map of a level that sees none of them has their size.
         taps.extend(asked.first());
         taps.sort_unstable();
         taps.dedup();
-        Ok(Self { taps, layers_of, asked, feed_of, is_of_masks })
+        Ok(Self { taps, layers_of, asked, feeds_of, is_of_masks })
     }
 
     /// Runs the network with the taps of this plan.
@@ -119,7 +120,9 @@ impl Plan {
 
     /// Whether the boxes of each level are explained at that level's own input, and nowhere else.
     fn is_at_levels(&self, model: &Model) -> bool {
-        let is_own = |(level, layers): (usize, &Vec<usize>)| model.feed_of(level).is_ok_and(|feed| *layers == [feed]);
+        let is_own = |(level, layers): (usize, &Vec<usize>)| {
+            model.head().starts_of(level).len() == 1 && model.feeds_of(level).is_ok_and(|feeds| *layers == feeds)
+        };
         // Where two levels have the same input there are fewer taps.
         self.taps.len() == self.layers_of.len() && self.layers_of.iter().enumerate().all(is_own)
     }
@@ -146,8 +149,9 @@ fn backbone_stages(model: &Model, is_wanted: fn(u32) -> bool) -> Result<Vec<usiz
         let fits = |&&(index, stride): &&(usize, u32)| stride == wanted && is_block(&layers[index]);
         backbone.iter().rev().find(fits).map(|&(index, _)| index)
     };
-    // The neck begins with a single convolution, before it scales up.
-    let end = last_at(deepest, |layer| layer.class != "Conv").or_else(|| last_at(deepest, |_| true));
+    // The neck begins with a single convolution, before it scales up; that of RT-DETR with attention between two.
+    let end = last_at(deepest, |layer| !["Conv", "AIFI"].contains(&layer.class.as_str()))
+        .or_else(|| last_at(deepest, |_| true));
     let halvings = iter::successors(Some(deepest / 2), |&stride| Some(stride / 2)).take_while(|&stride| stride > 1);
     let stages = halvings.filter(|&stride| is_wanted(stride)).map(|stride| last_at(stride, |_| true));
     Ok([end].into_iter().chain(stages).flatten().collect())

@@ -9,16 +9,15 @@
 
 use std::{f32::consts::PI, marker::PhantomData};
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{
     Aspect, Branch, CellValues, ClassScale, Coordinate, Extent, Grid, Habits, Head, Keypoint, Level, Network, Place,
-    Prediction, Traced, asked_class, channels_at, sigmoid,
+    Prediction, Traced, asked_class, cells_above, channels_at, sigmoid,
 };
 use crate::{
     error::{Error, Result},
     geometry::{BBox, RotatedBox, Size},
-    tensor,
 };
 
 /// How the four distances from the middle of a cell are read from the raw outputs: left, top, right, bottom.
@@ -470,9 +469,7 @@ impl<D: Distances> Head for AnchorFreeHead<D> {
     }
 
     fn promising_cells(&self, _: usize, outputs: &[Tensor], least: f32) -> Result<Option<Vec<usize>>> {
-        let best = outputs[CLASSES].f_amax([1], false)?.f_to_kind(Kind::Float)?;
-        let best = tensor::values(&best)?;
-        Ok(Some((0..best.len()).filter(|&cell| sigmoid(best[cell]) > least).collect()))
+        cells_above(&outputs[CLASSES], least).map(Some)
     }
 
     fn scan(

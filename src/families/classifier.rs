@@ -71,6 +71,11 @@ impl<P: Package> Head for ClassifierHead<P> {
         vec![format!("{}.linear", self.path)]
     }
 
+    /// Classes of a whole picture are a vector.
+    fn unmapped(&self, _: usize, map: Tensor) -> Result<Tensor> {
+        Ok(map.f_flatten(1, -1)?)
+    }
+
     fn starts(&self) -> Vec<String> {
         vec![format!("{}.conv", self.path)]
     }

@@ -5,19 +5,23 @@
 
 mod anchor_free;
 mod classifier;
+mod rtdetr;
 mod yolo26;
 mod yolov5;
 mod yolov5_cls;
 mod yolov8;
 mod yolov8_cls;
 
-use tch::Tensor;
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
 
 use crate::{
     error::{Error, Result},
     geometry::{BBox, RotatedBox, Size},
     limits::Limits,
     registry::Registry,
+    tensor,
 };
 
 /// A family of networks.
@@ -30,8 +34,14 @@ pub trait Family: Sync {
 }
 
 /// All families. The first that finds its head in a network has it.
-static FAMILIES: Registry<dyn Family> =
-    Registry::new(&[&yolov5::YoloV5, &yolov8::YoloV8, &yolo26::Yolo26, &yolov8_cls::YoloV8Cls, &yolov5_cls::YoloV5Cls]);
+static FAMILIES: Registry<dyn Family> = Registry::new(&[
+    &yolov5::YoloV5,
+    &yolov8::YoloV8,
+    &yolo26::Yolo26,
+    &yolov8_cls::YoloV8Cls,
+    &yolov5_cls::YoloV5Cls,
+    &rtdetr::RtDetr,
+]);
 
 /// What a family is shown of a network.
 #[derive(Debug)]
@@ -122,6 +132,8 @@ impl Default for Habits {
 pub enum Framing {
     /// The whole picture: scaled until its longest side fits, and padded to whole strides.
     Letterbox,
+    /// The whole picture, stretched to a square, or to the size that is baked into a trace.
+    Stretch,
     /// A square around its centre: the picture is scaled until its shortest side fits, antialiased, and cut.
     ScaleThenCrop,
     /// The same, but cut first, and scaled without antialiasing.
@@ -177,8 +189,8 @@ pub fn register(family: &'static dyn Family) {
 
 /// The head of one network, as its family reads it: of a detector, or of a classifier.
 ///
-/// Its raw outputs are maps `[N, C, h, w]`. Each belongs to a [`Level`] of the pyramid, and holds some values for each
-/// cell of that level.
+/// Its raw outputs are maps `[N, C, h, w]`, or are made maps ([`maps`](Head::maps)). Each belongs to a [`Level`] of the pyramid, and
+/// holds some values for each cell of that level.
 pub trait Head: Send + Sync {
     /// The name of the family.
     fn family(&self) -> &'static str;
@@ -186,8 +198,27 @@ pub trait Head: Send + Sync {
     /// Path of the module that is the head, `model.24`. No layer inside explains a box.
     fn path(&self) -> &str;
 
-    /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most.
+    /// Paths of the module calls whose outputs are the raw outputs, in order of the file, 64 at most. What such a call is given
+    /// rather than gives: [`given_to`].
     fn outputs(&self) -> Vec<String>;
+
+    /// The raw outputs as maps `[N, C, h, w]` each, of what the calls of [`outputs`](Self::outputs) give for an input of this size.
+    /// Default: they are maps.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if they have another form.
+    fn maps(&self, outputs: Vec<Tensor>, _input: Size) -> Result<Vec<Tensor>> {
+        Ok(outputs)
+    }
+
+    /// A map `[N, C, h, w]` of [`channels`](Self::channels) in the form in which the network gives raw output `output`, whose values
+    /// may be any. Default: as it is.
+    ///
+    /// # Errors
+    /// [`Error::Libtorch`] if there is not enough memory.
+    fn unmapped(&self, _output: usize, map: Tensor) -> Result<Tensor> {
+        Ok(map)
+    }
 
     /// Paths of the module calls that masks are made of besides the raw outputs: those that give coefficients alone, then the
     /// one that gives the prototypes `[N, masks, h, w]`, which belong to no level. With [`outputs`](Self::outputs) 64 at most.
@@ -212,10 +243,15 @@ pub trait Head: Send + Sync {
         self.levels().iter().position(|level| level.outputs.contains(&output))
     }
 
-    /// Paths of module calls whose inputs the levels are predicted from, one for each level, in order of the file. The gradient
+    /// Paths of module calls whose inputs the levels are predicted from, in order of the file, 64 at most. The gradient
     /// of a level starts there. Default: those of [`outputs`](Self::outputs).
     fn starts(&self) -> Vec<String> {
         self.outputs()
+    }
+
+    /// Which of [`starts`](Self::starts) a level is predicted from. Default: the one with its own number.
+    fn starts_of(&self, level: usize) -> Range<usize> {
+        level..level + 1
     }
 
     /// How many cells around a cell of its level's input a raw output depends on: with 2, on those of a square of 5 by 5; with
@@ -387,25 +423,32 @@ impl dyn Head + '_ {
 /// A level of the pyramid: feature maps of one stride from which boxes of about one size are predicted.
 #[derive(Debug, Clone)]
 pub struct Level {
-    /// Input pixels per cell; 0 where the only cell is the whole picture.
+    /// Input pixels per cell; 0 where cells are no places in the picture: the only one is all of it, or each is a query.
     pub stride: u32,
     /// Rank by stride: 0 is the finest.
     pub rank: usize,
     /// Which of the head's raw outputs belong to it.
     pub outputs: Vec<usize>,
+    /// What it is called; `None`: by its stride.
+    pub label: Option<&'static str>,
 }
 
 impl Level {
     /// Levels of these strides, in order of the file. `outputs`: the raw outputs of each level, by its index.
     pub fn with_strides(strides: &[u32], outputs: impl Fn(usize) -> Vec<usize>) -> Vec<Self> {
         let rank = |stride| strides.iter().filter(|&&other| other < stride).count();
-        let level = |(index, &stride): (usize, &u32)| Self { stride, rank: rank(stride), outputs: outputs(index) };
+        let level =
+            |(index, &stride): (usize, &u32)| Self { stride, rank: rank(stride), outputs: outputs(index), label: None };
         strides.iter().enumerate().map(level).collect()
     }
 
-    /// `P3` for stride 8; `picture` where the only cell is the whole picture.
+    /// Its label; without one `P3` for stride 8, and `picture` where the only cell is the whole picture.
     pub fn name(&self) -> String {
-        self.stride.checked_ilog2().map_or_else(|| "picture".to_owned(), |power| format!("P{power}"))
+        match (self.label, self.stride.checked_ilog2()) {
+            (Some(label), _) => label.to_owned(),
+            (None, Some(power)) => format!("P{power}"),
+            (None, None) => "picture".to_owned(),
+        }
     }
 }
 
@@ -607,14 +650,28 @@ fn no_head() -> String {
     format!("has no detection head of a known family: {}", known.join(", "))
 }
 
+/// Among [`Head::outputs`]: what the call `path` is given, its last argument.
+pub fn given_to(path: &str) -> String {
+    format!("{GIVEN}{path}")
+}
+
+/// What stands before the path of a call that is meant by what it is given: no letter of a path. `YC_GIVEN` of the shim.
+const GIVEN: char = '<';
+
 /// The `n`-th of the classes that were asked for.
 fn asked_class(classes: &[usize], n: usize) -> Result<usize> {
     let class = classes.get(n).copied();
     class.ok_or_else(|| Error::Libtorch(format!("class {n} of {} was not asked for", classes.len())))
 }
 
+/// The cells of which the probability of some class exceeds `least`, in ascending order. `logits`: `[cells, classes]`.
+fn cells_above(logits: &Tensor, least: f32) -> Result<Vec<usize>> {
+    let best = tensor::values(&logits.f_amax([1], false)?.f_to_kind(Kind::Float)?)?;
+    Ok((0..best.len()).filter(|&cell| sigmoid(best[cell]) > least).collect())
+}
+
 /// Some channels of a raw output `[N, C, h, w]` in the cell of a prediction, for the first picture.
-fn channels_at(output: &Tensor, channels: std::ops::Range<usize>, place: &Place) -> Result<Tensor> {
+fn channels_at(output: &Tensor, channels: Range<usize>, place: &Place) -> Result<Tensor> {
     let cell = output.f_get(0)?.f_select(2, place.column as i64)?.f_select(1, place.row as i64)?;
     Ok(cell.f_narrow(0, channels.start as i64, channels.len() as i64)?)
 }

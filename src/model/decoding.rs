@@ -7,11 +7,7 @@ use super::{
     ffi::ScriptModule,
     probe::{USUAL_SIDES, input},
 };
-use crate::{
-    error::Error,
-    families::{Aspect, Head},
-    geometry::Size,
-};
+use crate::{error::Error, families::Head, geometry::Size};
 
 /// How far values may lie apart, as a share: weights and anchors of 16 bits are coarse. Another formula is off by far more.
 const TOLERANCE: f32 = 0.02;
@@ -83,8 +79,7 @@ fn decoded(module: &ScriptModule, head: &dyn Head, shape: [i64; 4], device: Devi
         let (rows, columns) = head.cells(level, Size { width: width as u32, height: height as u32 });
         let cells = [pictures, values.len() as i64, rows as i64, columns as i64];
         let raw = Tensor::f_from_slice(&values)?.f_to_device(device)?.f_view([1, -1, 1, 1])?.f_expand(cells, false)?;
-        // Classes of a whole picture are a vector.
-        Ok(if head.has(Aspect::Box) { raw } else { raw.f_flatten(1, -1)? })
+        head.unmapped(output, raw)
     };
     let raw = head.channels().into_iter().enumerate().map(raw).collect::<crate::Result<Vec<_>>>()?;
     let paths = head.outputs();

@@ -53,7 +53,7 @@ impl Model {
             }
             Some(version) => {
                 let task = self.head.task();
-                let stride = strides.max().unwrap_or_default().max(1);
+                let stride = strides.max().filter(|&stride| stride > 0).unwrap_or(self.max_stride());
                 let imgsz = [side, side];
                 let args = ExportArguments { dynamic: true };
                 let keypoints = self.head.keypoints();

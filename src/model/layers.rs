@@ -16,6 +16,8 @@ pub struct Layer {
     /// Levels, as bits.
     sees: u64,
     feeds: u64,
+    /// What the head starts from, as bits.
+    starts: u64,
     feeds_prototypes: bool,
 }
 
@@ -30,7 +32,7 @@ impl Layer {
         self.feeds_prototypes
     }
 
-    /// Whether this layer's output is what level `level` (in order of the file) is predicted from.
+    /// Whether this layer's output is what level `level` (in order of the file) is predicted from, or a part of that.
     pub fn feeds(&self, level: usize) -> bool {
         self.feeds >> level & 1 == 1
     }
@@ -42,6 +44,8 @@ pub(super) struct Layers {
     pub list: Vec<Layer>,
     /// The path of the module that is the head, `model.24`.
     head_module: String,
+    /// What each level starts from, as bits.
+    starts_of: Vec<u64>,
 }
 
 impl Layers {
@@ -49,22 +53,26 @@ impl Layers {
     pub fn new(calls: Vec<Call>, head: &dyn Head) -> Self {
         let levels: Vec<u64> = head.levels().iter().map(|level| bits(&level.outputs)).collect();
         let of_levels = |outputs: u64| bits((0..levels.len()).filter(|&level| levels[level] & outputs != 0));
+        let starts_of: Vec<u64> = (0..levels.len()).map(|level| bits(head.starts_of(level))).collect();
+        let fed_by = |starts: u64| bits((0..levels.len()).filter(|&level| starts_of[level] & starts != 0));
         let masks = head.mask_outputs().len();
         let prototypes = if masks > 0 { bits([head.outputs().len() + masks - 1]) } else { 0 };
         let layer = |Call { path, class, sees, feeds }: Call| Layer {
             path,
             class,
             sees: of_levels(sees),
-            feeds,
+            feeds: fed_by(feeds),
+            starts: feeds,
             feeds_prototypes: sees & prototypes != 0,
         };
-        Self::outside(calls.into_iter().map(layer), head.path())
+        let layers: Vec<Layer> = calls.into_iter().map(layer).collect();
+        Self::outside(layers.into_iter(), head.path(), starts_of)
     }
 
-    fn outside(layers: impl Iterator<Item = Layer>, head_module: &str) -> Self {
+    fn outside(layers: impl Iterator<Item = Layer>, head_module: &str, starts_of: Vec<u64>) -> Self {
         let inside = format!("{head_module}.");
         let list = layers.filter(|layer| layer.path != head_module && !layer.path.starts_with(&inside)).collect();
-        Self { list, head_module: head_module.to_owned() }
+        Self { list, head_module: head_module.to_owned(), starts_of }
     }
 
     /// Index of the layer that a user means by `name`: `model.23.cv3.act`, `model_23_cv3_act`, or `23`, which
@@ -113,15 +121,20 @@ impl Layers {
         &self.head_module
     }
 
-    /// Index of the layer that feeds `levels[level]`: the outermost module with that output.
-    pub fn feed_of(&self, level: usize, levels: &[Level]) -> Result<usize> {
-        self.list.iter().position(|layer| layer.feeds(level)).ok_or_else(|| Error::LayerUnusable {
+    /// Indices of the layers that feed `levels[level]`: of each of its inputs the outermost module with that output.
+    pub fn feeds_of(&self, level: usize, levels: &[Level]) -> Result<Vec<usize>> {
+        let starts = (0..u64::BITS).filter(|start| self.starts_of[level] >> start & 1 == 1);
+        let of_start = |start: u32| self.list.iter().position(|layer| layer.starts >> start & 1 == 1);
+        let mut feeds = starts.map(of_start).collect::<Option<Vec<usize>>>().ok_or_else(|| Error::LayerUnusable {
             name: "auto".into(),
             problem: format!(
                 "no layer's output is the input of the {} head; name a layer instead",
                 levels[level].name()
             ),
-        })
+        })?;
+        feeds.sort_unstable();
+        feeds.dedup();
+        Ok(feeds)
     }
 }
 
@@ -145,6 +158,7 @@ mod tests {
             class: "Conv".into(),
             sees,
             feeds,
+            starts: feeds,
             feeds_prototypes: false,
         };
         Layers::outside(
@@ -158,6 +172,7 @@ mod tests {
             ]
             .into_iter(),
             "model.24",
+            vec![0b01, 0b10, 0b11],
         )
     }
 
@@ -194,7 +209,8 @@ mod tests {
     #[test]
     fn the_outermost_module_feeds_a_head() {
         let layers = layers();
-        assert_eq!(layers.feed_of(0, &[]).unwrap(), 1);
-        assert_eq!(layers.feed_of(1, &[]).unwrap(), 3);
+        assert_eq!(layers.feeds_of(0, &[]).unwrap(), [1]);
+        assert_eq!(layers.feeds_of(1, &[]).unwrap(), [3]);
+        assert_eq!(layers.feeds_of(2, &[]).unwrap(), [1, 3], "it has two inputs");
     }
 }

@@ -76,7 +76,7 @@ pub struct Model {
     outputs: Vec<String>,
     /// How many of them are raw outputs.
     n_raw: usize,
-    /// Paths of the calls whose inputs are those of the levels.
+    /// Paths of the calls whose inputs are those of the levels ([`Head::starts_of`]).
     starts: Vec<String>,
     /// For each raw output the 1×1 convolution that it is computed by from the level's input, if it is.
     pointwise: Vec<Option<Pointwise>>,
@@ -126,7 +126,7 @@ pub struct Forward {
     /// Raw outputs of the head, `[N, C, h, w]` f32, before the sigmoid, in order of the file; behind them what masks are made
     /// of ([`Head::mask_outputs`]), if the network gives masks.
     pub outputs: Vec<Tensor>,
-    /// What each level is predicted from, `[N, K, h, w]` f32.
+    /// What the levels are predicted from ([`Head::starts`]), `[N, K, h, w]` f32.
     pub level_inputs: Vec<Tensor>,
     /// Output of each tapped layer, `[N, K, h, w]`, which records gradients.
     pub taps: Vec<Tensor>,
@@ -349,12 +349,13 @@ impl Model {
         self.layers.find(name)
     }
 
-    /// Index of the layer whose output feeds level `level` (in order of the file).
+    /// Indices of the layers whose outputs feed level `level` (in order of the file): one, but where all levels of the pyramid
+    /// are looked at together.
     ///
     /// # Errors
-    /// [`Error::LayerUnusable`] if that input is no layer's output.
-    pub fn feed_of(&self, level: usize) -> Result<usize> {
-        self.layers.feed_of(level, self.levels())
+    /// [`Error::LayerUnusable`] if such an input is no layer's output.
+    pub fn feeds_of(&self, level: usize) -> Result<Vec<usize>> {
+        self.layers.feeds_of(level, self.levels())
     }
 
     /// Runs the network. With `taps` (indices of layers), gradients of the raw outputs reach all of those layers, and nothing
@@ -400,13 +401,18 @@ impl Model {
             GraphKind::Branch { .. } => input.shallow_clone(),
         };
         let input = &normalized;
-        match self.graphs.borrow_mut().entry(kind) {
+        let is_part = matches!(kind, GraphKind::Branch { .. });
+        let forward = match self.graphs.borrow_mut().entry(kind) {
             Entry::Occupied(made) => made.into_mut().run(input),
             Entry::Vacant(place) => {
                 let graph = self.graph(place.key())?;
                 place.insert(graph).run(input)
             }
+        }?;
+        if is_part {
+            return Ok(forward);
         }
+        Ok(Forward { outputs: self.head.maps(forward.outputs, size_of(input))?, ..forward })
     }
 
     /// A picture, RGB in 0..1, with its colours as the network takes them.
@@ -434,7 +440,7 @@ impl Model {
         }
         for &feed in feeds {
             for (level, input) in forward.level_inputs.iter().enumerate() {
-                if self.feed_of(level)? == feed {
+                if self.feeds_of(level)? == [feed] {
                     forward.taps.push(input.shallow_clone());
                 }
             }
@@ -444,8 +450,8 @@ impl Model {
 
     /// Some channels of a raw output in one cell (row, column) for the first picture, `[channels]` with their autograd graph.
     ///
-    /// They are computed again from the cells of the level's input that they depend on: a gradient through the whole branch
-    /// would cost far more, and be zero everywhere else.
+    /// Where a level has a single input, they are computed again from the cells of it that they depend on: a gradient through the
+    /// whole branch would cost far more, and be zero everywhere else.
     ///
     /// # Errors
     /// [`Error::Libtorch`] if output, channel or cell do not exist.
@@ -464,7 +470,12 @@ impl Model {
         };
         let channels: Vec<i64> = channels.iter().map(|&channel| channel as i64).collect();
         let channels = Tensor::from_slice(&channels).f_to_device(self.device)?;
-        let input = &forward.level_inputs[level];
+        let starts = self.head.starts_of(level);
+        if starts.len() != 1 {
+            // All of them may matter, and all of what lies behind them.
+            return Ok(column(&forward.outputs[output], cell)?.f_index_select(0, &channels)?);
+        }
+        let input = &forward.level_inputs[starts.start];
         let Some(Pointwise { weight, bias }) = pointwise else {
             let (crop, cell) = self.around(input, cell)?;
             let raw = self.run(GraphKind::Branch { level, output }, &crop)?.outputs.remove(0);
@@ -535,8 +546,9 @@ impl Model {
     }
 
     /// What lies behind layer `layer`, to be run with something else in its place.
-    pub(crate) fn tail(&self, layer: usize) -> Result<Tail<'_>> {
-        Tail::new(&self.module, &borrowed(&self.outputs[..self.n_raw]), &self.layers.list[layer].path)
+    pub(crate) fn tail(&self, layer: usize) -> Result<Behind<'_>> {
+        let tail = Tail::new(&self.module, &borrowed(&self.outputs[..self.n_raw]), &self.layers.list[layer].path)?;
+        Ok(Behind { tail, head: self.head(), input: Size::square(0) })
     }
 
     fn with_ends<T>(&self, make: impl FnOnce(&Ends) -> T) -> T {
@@ -561,7 +573,8 @@ impl Model {
                 };
             }
             &GraphKind::Branch { level, output } => {
-                return TappedGraph::between(&self.module, &self.starts[level], &self.outputs[output]);
+                let start = &self.starts[self.head.starts_of(level).start];
+                return TappedGraph::between(&self.module, start, &self.outputs[output]);
             }
         };
         let path = |&layer: &usize| match self.layers.list.get(layer) {
@@ -574,6 +587,33 @@ impl Model {
         let taps = taps.iter().map(path).collect::<Result<Vec<_>>>()?;
         self.with_ends(|ends| TappedGraph::new(&self.module, ends, &taps, Tap::Gradient))
     }
+}
+
+/// What lies behind a layer of a network, to be run again and again with something else in the layer's place.
+pub(crate) struct Behind<'a> {
+    tail: Tail<'a>,
+    head: &'a dyn Head,
+    /// The size of the input that it was started with.
+    input: Size,
+}
+
+impl Behind<'_> {
+    /// As [`Tail::start`].
+    pub fn start(&mut self, input: &Tensor) -> Result<Tensor> {
+        self.input = size_of(input);
+        self.tail.start(input)
+    }
+
+    /// The raw outputs with `replacement` `[N, K, h, w]` in the layer's place, as in [`Forward::outputs`].
+    pub fn run(&mut self, replacement: &Tensor) -> Result<Vec<Tensor>> {
+        self.head.maps(self.tail.run(replacement)?, self.input)
+    }
+}
+
+/// The size of an input `[N, 3, H, W]`.
+fn size_of(input: &Tensor) -> Size {
+    let side = |dim: usize| input.size().get(dim).and_then(|&side| u32::try_from(side).ok()).unwrap_or_default();
+    Size { width: side(3), height: side(2) }
 }
 
 /// A file that was opened, before anything is known of its head.

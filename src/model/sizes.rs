@@ -31,7 +31,7 @@ impl Sizes {
     /// In one line, why no picture can be brought to the only size.
     pub fn of(head: &dyn Head, metadata: &Metadata, found: &Found) -> Result<Self, String> {
         let is_square = |size: Size| size.width == size.height;
-        let takes = |size: Size| head.framing() == Framing::Letterbox || is_square(size);
+        let takes = |size: Size| matches!(head.framing(), Framing::Letterbox | Framing::Stretch) || is_square(size);
         if found.is_only {
             return match takes(found.size) {
                 true => Ok(Self::Fixed(found.size)),

@@ -252,6 +252,22 @@ void prepare_constants(Graph &graph, c10::Device device, at::ScalarType type) {
   for (Node *node : replaced) node->destroy();
 }
 
+// Casts to f32 that stand in the code of a file become casts to the type that it is to compute in.
+void prepare_casts(Graph &graph, at::ScalarType type) {
+  if (type == at::kFloat) return;
+  for (Node *node : graph.block()->nodes()) {
+    const auto *schema = node->maybeSchema();
+    if (!schema) continue;
+    for (size_t i = 0; i < node->inputs().size() && i < schema->arguments().size(); ++i) {
+      if (schema->arguments()[i].name() != "dtype") continue;
+      auto value = torch::jit::toIValue(node->input(i));
+      if (!value || !value->isInt() || value->toInt() != static_cast<int64_t>(at::kFloat)) continue;
+      torch::jit::WithInsertPoint before(node);
+      node->replaceInput(i, graph.insertConstant(static_cast<int64_t>(type)));
+    }
+  }
+}
+
 // The tensor that a chain of attributes of the module leads to; undefined if `value` is something else.
 at::Tensor attribute_of(const torch::jit::Module &module, Value *value) {
   std::vector<std::string> names;
@@ -492,25 +508,36 @@ class Expansion {
  public:
   static std::shared_ptr<const ExpandedGraph> of(const yc_module &source) {
     Expansion expansion(source);
+    expansion.name_calls();
     return std::make_shared<const ExpandedGraph>(std::move(expansion.expanded_));
   }
 
  private:
+  // A call of a module, whatever it gives.
+  struct Made {
+    // The module, by the attributes that lead to it.
+    std::string owner;
+    // The call that it is made in; -1 for the network's own forward.
+    int64_t caller;
+    // Among the calls that give one tensor; -1 if it is none.
+    int64_t index;
+  };
+
   explicit Expansion(const yc_module &source) {
     auto graph = expanded_.graph = source.module.get_method("forward").graph()->copy();
     paths_[graph->inputs().at(0)] = "";
     auto *block = graph->block();
-    expand(*block->nodes().begin(), block->return_node(), "");
+    expand(*block->nodes().begin(), block->return_node(), -1);
   }
 
-  void expand(Node *first, Node *end, const std::string &scope) {
+  void expand(Node *first, Node *end, int64_t caller) {
     for (Node *node = first; node != end;) {
       Node *next = node->next();
       if (node->kind() == prim::GetAttr) {
         auto owner = paths_.find(node->input());
         if (owner != paths_.end()) paths_[node->output()] = join(owner->second, node->s(c10::attr::name));
       } else if (node->kind() == prim::CallMethod) {
-        inline_call(node, scope);
+        inline_call(node, caller);
       } else if (node->kind() == aten::detach) {
         // For training only: some heads keep the gradient of their second branch off the rest, which we want to see.
         node->output()->replaceAllUsesWith(node->input());
@@ -519,42 +546,63 @@ class Expansion {
     }
   }
 
-  void inline_call(Node *node, const std::string &scope) {
+  void inline_call(Node *node, int64_t caller) {
     Value *receiver = node->input(0);
     auto type = receiver->type()->expect<c10::ClassType>();
     auto owner = paths_.find(receiver);
     if (owner == paths_.end()) throw std::runtime_error("the forward graph calls a module that is no attribute");
-    // One activation module may serve all convolutions; the trace hands it around as an argument. Users know it
-    // by the place of the call: `X.act` is the activation that is called inside X.
-    std::string path = lies_in(owner->second, scope) ? owner->second : join(scope, last_of(owner->second));
-    size_t times = ++times_called_[path];
-    if (times > 1) path += "#" + std::to_string(times);
+    auto number = static_cast<int64_t>(made_.size());
+    made_.push_back({owner->second, caller, -1});
 
     Node *before = node->prev();
     Node *end = node->next();
-    if (is_tensor(node)) end = mark(node, {path, type->name() ? type->name()->name() : "?"});
+    if (is_tensor(node)) {
+      made_.back().index = static_cast<int64_t>(expanded_.calls.size());
+      end = mark(node, type->name() ? type->name()->name() : "?");
+    }
     auto &function = type->getMethod(node->s(c10::attr::name));
     auto *graph_function = torch::jit::tryToGraphFunction(function);
     if (!graph_function) throw std::runtime_error("the forward graph calls a function that has no graph");
     // The plain graph: in the optimized one the inner calls are gone.
     torch::jit::inlineCallTo(node, graph_function, graph_function->graph().get());
-    expand(before->next(), end, path);
+    expand(before->next(), end, number);
   }
 
-  Node *mark(Node *call, Call found) {
+  Node *mark(Node *call, const std::string &type) {
     Graph &graph = *expanded_.graph;
     Node *mark = graph.create(mark_kind, {call->output(), input_of(call)});
     mark->i_(mark_index, static_cast<int64_t>(expanded_.calls.size()))->insertAfter(call);
     mark->output()->setType(call->output()->type());
     call->output()->replaceAllUsesAfterNodeWith(mark, mark->output());
-    expanded_.index_of[found.path] = expanded_.calls.size();
-    expanded_.calls.push_back(std::move(found));
+    expanded_.calls.push_back({"", type});
     return mark;
+  }
+
+  // Names each call by the module that is called. But one activation module may serve all convolutions; the trace hands it
+  // around as an argument. Users know it by the place of the call: `X.act` is the activation that is called inside X. What is
+  // handed to one place alone, as parts of a head to its decoder, keeps its own name.
+  void name_calls() {
+    std::unordered_map<std::string, std::set<int64_t>> callers;
+    for (const auto &made : made_) callers[made.owner].insert(made.caller);
+    std::vector<std::string> paths;
+    std::unordered_map<std::string, size_t> times_called;
+    for (const auto &made : made_) {
+      std::string scope = made.caller < 0 ? "" : paths[made.caller];
+      bool is_own = lies_in(made.owner, scope) || callers[made.owner].size() == 1;
+      std::string path = is_own ? made.owner : join(scope, last_of(made.owner));
+      size_t times = ++times_called[path];
+      if (times > 1) path += "#" + std::to_string(times);
+      if (made.index >= 0) {
+        expanded_.index_of[path] = made.index;
+        expanded_.calls[made.index].path = path;
+      }
+      paths.push_back(std::move(path));
+    }
   }
 
   ExpandedGraph expanded_;
   std::unordered_map<const Value *, std::string> paths_;
-  std::unordered_map<std::string, size_t> times_called_;
+  std::vector<Made> made_;
 };
 
 const ExpandedGraph &expanded(const yc_module &module) {
@@ -571,6 +619,7 @@ struct CallValues {
 void finish(const std::shared_ptr<Graph> &graph, const yc_module &module) {
   torch::jit::EliminateDeadCode(graph);
   prepare_constants(*graph, module.device, module.type);
+  prepare_casts(*graph, module.type);
   use_own_convolutions(*graph, module.module, module.device);
   graph->lint();
 }
@@ -605,15 +654,15 @@ struct UnmarkedGraph {
 };
 
 // The calls named by `paths`, in that order.
-std::vector<size_t> find_calls(const ExpandedGraph &expanded, const char *const *paths, size_t n) {
+std::vector<size_t> find_calls(const ExpandedGraph &expanded, const std::vector<std::string> &paths) {
   std::vector<size_t> found;
-  for (size_t i = 0; i < n; ++i) {
-    auto call = expanded.index_of.find(paths[i]);
+  for (const auto &path : paths) {
+    auto call = expanded.index_of.find(path);
     if (call != expanded.index_of.end()) {
       found.push_back(call->second);
       continue;
     }
-    std::string problem = std::string("its forward graph does not call ") + paths[i];
+    std::string problem = "its forward graph does not call " + path;
     // Calls in a branch are run, but not inlined.
     if (const Node *nested = nested_node(*expanded.graph))
       problem += std::string(" outside of a ") + nested->kind().toQualString();
@@ -621,6 +670,36 @@ std::vector<size_t> find_calls(const ExpandedGraph &expanded, const char *const 
   }
   return found;
 }
+
+std::vector<size_t> find_calls(const ExpandedGraph &expanded, const char *const *paths, size_t n) {
+  return find_calls(expanded, std::vector<std::string>(paths, paths + n));
+}
+
+// The raw outputs of a network: what calls give, or, where YC_GIVEN stands before the path, what they are given.
+class RawOutputs {
+ public:
+  RawOutputs(const ExpandedGraph &expanded, const char *const *paths, size_t n) {
+    std::vector<std::string> calls;
+    for (size_t i = 0; i < n; ++i) {
+      is_given_.push_back(paths[i][0] == YC_GIVEN);
+      calls.emplace_back(paths[i] + (is_given_.back() ? 1 : 0));
+    }
+    calls_ = find_calls(expanded, calls);
+  }
+
+  std::vector<Value *> of(const UnmarkedGraph &unmarked) const {
+    std::vector<Value *> values;
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      const auto &call = unmarked.calls[calls_[i]];
+      values.push_back(is_given_[i] ? call.input : call.output);
+    }
+    return values;
+  }
+
+ private:
+  std::vector<size_t> calls_;
+  std::vector<bool> is_given_;
+};
 
 // What gradients reach, and what later nodes use in its place: a clone, so that an in-place activation can't change it.
 struct GradientTap {
@@ -911,11 +990,10 @@ int yc_module_calls(const yc_module *module, const char *const *outputs, size_t 
   return guarded(error, -1, [&] {
     std::lock_guard lock(graph_copying);
     const auto &source = expanded(*module);
-    auto wanted = find_calls(source, outputs, n_outputs);
+    RawOutputs wanted(source, outputs, n_outputs);
     auto started = find_calls(source, starts, n_starts);
     UnmarkedGraph unmarked(source);
-    std::vector<Value *> values;
-    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    auto values = wanted.of(unmarked);
     auto bits = outputs_fed_by(*unmarked.graph, values);
     for (size_t i = 0; i < source.calls.size(); ++i) {
       Value *value = unmarked.calls[i].output;
@@ -934,7 +1012,7 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size
   return guarded(error, nullptr, [&]() -> yc_graph * {
     std::lock_guard lock(graph_copying);
     const auto &source = expanded(*module);
-    auto wanted = find_calls(source, outputs, n_outputs);
+    RawOutputs wanted(source, outputs, n_outputs);
     auto started = find_calls(source, starts, n_starts);
     auto tapped = find_calls(source, taps, n_taps);
     std::unordered_map<size_t, Value *> reached;
@@ -945,8 +1023,7 @@ yc_graph *yc_graph_new(const yc_module *module, const char *const *outputs, size
       reached[call] = tap.tapped;
       return tap.clone;
     });
-    std::vector<Value *> values;
-    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    auto values = wanted.of(unmarked);
     for (size_t call : started) values.push_back(unmarked.calls[call].input);
     for (size_t call : tapped) values.push_back(gradients ? reached.at(call) : unmarked.calls[call].output);
     // With the module's own outputs gone, the decoding and the grid that was baked into it go too.
@@ -1004,7 +1081,7 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t
   return guarded(error, nullptr, [&]() -> yc_tail * {
     std::lock_guard lock(graph_copying);
     const auto &source = expanded(*module);
-    auto wanted = find_calls(source, outputs, n_outputs);
+    RawOutputs wanted(source, outputs, n_outputs);
     size_t tapped = find_calls(source, &tap, 1)[0];
     Node *clone = nullptr;
     UnmarkedGraph unmarked(source, [&](Graph &graph, size_t call, Node *mark) {
@@ -1014,17 +1091,18 @@ yc_tail *yc_tail_new(const yc_module *module, const char *const *outputs, size_t
       return clone->output();
     });
     auto graph = unmarked.graph;
-    std::vector<Value *> values;
-    for (size_t call : wanted) values.push_back(unmarked.calls[call].output);
+    auto values = wanted.of(unmarked);
     // The clone has to stay, whatever is computed from it.
     values.push_back(clone->output());
     unmarked.give(values);
     finish(graph, *module);
 
     auto behind = computed_from(*graph, clone->output());
+    // The rest is the same for any picture, and any number of them: both halves have it, as they have weights.
+    auto of_picture = computed_from(*graph, graph->inputs().at(1));
     std::vector<Value *> crossing;
     auto cross = [&](Value *value) {
-      bool is_known = behind.count(value) || is_fixed(value) ||
+      bool is_known = behind.count(value) || is_fixed(value) || !of_picture.count(value) ||
                       std::find(crossing.begin(), crossing.end(), value) != crossing.end();
       if (!is_known) crossing.push_back(value);
     };
@@ -1067,7 +1145,7 @@ yc_tensor *yc_module_decode(const yc_module *module, const char *const *outputs,
     {
       std::lock_guard lock(graph_copying);
       const auto &source = expanded(*module);
-      auto wanted = find_calls(source, outputs, n_outputs);
+      RawOutputs wanted(source, outputs, n_outputs);
       UnmarkedGraph unmarked(source);
       graph = unmarked.graph;
       // Of several outputs the first holds the boxes; behind it there may be masks, or the raw outputs again.
@@ -1076,8 +1154,8 @@ yc_tensor *yc_module_decode(const yc_module *module, const char *const *outputs,
         boxes = boxes->node()->input(0);
       if (!boxes->type()->isSubtypeOf(*c10::TensorType::get())) return new at::Tensor();
       unmarked.give({boxes});
-      for (size_t call : wanted)
-        unmarked.calls[call].output->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
+      for (Value *value : wanted.of(unmarked))
+        value->replaceAllUsesWith(graph->addInput()->setType(c10::TensorType::get()));
       finish(graph, *module);
     }
     torch::NoGradGuard no_grad;

@@ -76,10 +76,13 @@ int yc_module_tensors(const yc_module *module, void *context, yc_tensor_visitor 
 typedef void (*yc_class_visitor)(void *context, const char *path, const char *name);
 int yc_module_classes(const yc_module *module, void *context, yc_class_visitor visit, char **error);
 
+// Before the path of a raw output: what the call is given, not what it gives.
+#define YC_GIVEN '<'
+
 // Visits every module call in the forward graph that gives one tensor, in order of execution, an outer call
 // before those inside it. Bit i of `sees` is set when output i is computed from the call's output; bit i of `feeds`
 // when that output is the very input of start i. `outputs` are the paths of the calls that give the network's raw
-// outputs, `starts` those of calls whose inputs gradients start at, 64 each at most. Calls in a prim::If or prim::Loop are
+// outputs, or with YC_GIVEN before them are given these, here and below; `starts` those of calls whose inputs gradients start at, 64 each at most. Calls in a prim::If or prim::Loop are
 // run, but not visited.
 typedef void (*yc_call_visitor)(void *context, const char *path, const char *type, uint64_t sees, uint64_t feeds);
 int yc_module_calls(const yc_module *module, const char *const *outputs, size_t n_outputs, const char *const *starts,

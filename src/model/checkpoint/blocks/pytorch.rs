@@ -9,6 +9,8 @@ pub(super) const BLOCKS: Collection = Collection {
     modules: &["torch"],
     blocks: &[
         Block::unchecked("ModuleList", container),
+        // Its rows are taken by its owner.
+        Block::unchecked("Embedding", container),
         Block::unchecked("Sequential", sequential),
         Block::unchecked("Conv1d", conv1d),
         Block::unchecked("Conv2d", conv2d),
@@ -29,7 +31,6 @@ pub(super) const BLOCKS: Collection = Collection {
             Ok(format!("return torch.pixel_shuffle(x, {})", module.count("upscale_factor")?))
         }),
         Block::unchecked("Unfold", unfold),
-        Block::unchecked("Softmax", |module| Ok(format!("return torch.softmax(x, {})", module.int("dim")?))),
         Block::unchecked("ZeroPad2d", zero_pad),
         Block::unchecked("Identity", identity),
         Block::unchecked("Dropout", identity),

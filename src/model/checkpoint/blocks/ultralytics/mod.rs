@@ -2,6 +2,7 @@
 //! brought. Their Python modules have moved between releases, so that a class goes by its name alone.
 
 mod head;
+mod rtdetr;
 mod yolo11;
 mod yolo12;
 mod yolo26;
@@ -17,13 +18,14 @@ pub(super) use self::{
 use super::{Block, Collection};
 
 /// The blocks of each generation.
-pub(super) const GENERATIONS: [&Collection; 7] = [
+pub(super) const GENERATIONS: [&Collection; 8] = [
     &generation("YOLOv8", yolov8::BLOCKS),
     &generation("YOLOv9", yolov9::BLOCKS),
     &generation("YOLOv10", yolov10::BLOCKS),
     &generation("YOLO11", yolo11::BLOCKS),
     &generation("YOLO12", yolo12::BLOCKS),
     &generation("YOLO26", yolo26::BLOCKS),
+    &generation("RT-DETR", rtdetr::BLOCKS),
     &generation("Ultralytics, all", head::BLOCKS),
 ];
 
@@ -34,7 +36,6 @@ const fn generation(name: &'static str, blocks: &'static [Block]) -> Collection 
 /// What a network is for whose head is `name`, where such networks are not supported.
 pub(super) fn other_task(name: &str) -> Option<&'static str> {
     Some(match name {
-        "RTDETRDecoder" => "is an RT-DETR, a transformer",
         "WorldDetect" | "YOLOEDetect" | "YOLOESegment" | "YOLOESegment26" => "detects what a text describes",
         "SemanticSegment" | "SemanticSegment26" => "gives a class to each pixel",
         _ => return None,
