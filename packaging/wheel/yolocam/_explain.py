@@ -78,6 +78,11 @@ class Detection:
     """Why the map has no signal, and which layer works; None where it has."""
     mask: dict[str, Any] | None = field(default=None, repr=False)
     """Of networks that segment: ``size`` (height, width) and ``counts``, COCO's run-length encoding; ``area`` in pixels."""
+    keypoints: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    """Of pose models: of each keypoint ``x`` and ``y`` in pixels of the picture, ``visibility`` and ``name`` where there are such."""
+    rotated: dict[str, Any] | None = field(default=None, repr=False)
+    """Of models of rotated boxes: ``cx``, ``cy``, ``w``, ``h`` and ``corners`` in pixels of the picture, ``angle`` in radians. ``box`` is
+    the box around it."""
 
 
 def explain(
@@ -281,4 +286,6 @@ def _detection(found: dict[str, Any], results: Path) -> Detection:
         layers=tuple(found["layers"]),
         reason=found["reason"],
         mask=found.get("mask"),
+        keypoints=tuple(found.get("keypoints", ())),
+        rotated=found.get("rotated"),
     )
