@@ -698,6 +698,17 @@ mod tests {
     }
 
     #[test]
+    fn a_block_with_an_attribute_of_its_own_is_no_known_block() {
+        let found = |key: &str| content(&Pickle::read(&with_attribute(key, b"K\x01")).unwrap());
+        let Content::UnknownBlocks { blocks, .. } = found("scale") else { panic!("is known") };
+        assert_eq!(blocks, ["model.0: ultralytics.nn.modules.conv.Conv with \"scale\""]);
+        // What each layer of a network has, and what PyTorch keeps to itself.
+        for key in ["np", "training", "_version"] {
+            assert_eq!(found(key), Content::NoDetector("ultralytics.nn.tasks.DetectionModel".into()), "{key}");
+        }
+    }
+
+    #[test]
     fn lookups_are_accepted_in_two_forms_alone() {
         let no_head = Content::NoDetector("ultralytics.nn.tasks.DetectionModel".into());
         let found = |key: &str, value: &[u8]| content(&Pickle::read(&with_attribute(key, value)).unwrap());

@@ -4,103 +4,183 @@
 use super::{Block, Collection, ultralytics, yolov5};
 use crate::model::checkpoint::view::ModuleView;
 
-pub(super) const BLOCKS: Collection = Collection {
-    name: "forks of YOLOv5 and YOLOv8",
-    source: "https://github.com/topics/yolov5",
-    modules: &["models", "ultralytics"],
-    blocks: &[
-        // Squeeze and excitation: Hu, Shen and Sun, CVPR 2018, <https://arxiv.org/abs/1709.01507>.
-        Block::new("SE", "avgpool l1 relu l2 sig", |_| Ok(attention(excited))),
-        Block::new("SE", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
-        Block::new("SELayer", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
-        Block::new("SEAttention", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
-        Block::new("SEBlock", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
-        Block::new("SEBlock", "squeeze excitation", |module| squeezed(module, "squeeze", "excitation")),
-        Block::new("SEBottleneck", "cv1 cv2 avgpool l1 relu l2 sig .add", |module| bottleneck(module, &excited("y"))),
-        Block::new("SEBottleneck", "cv1 cv2 se .add", |module| bottleneck(module, "y = self.se.forward(y)\n")),
-        Block::new("C3SE", "cv1 cv2 cv3 m", yolov5::c3),
-        Block::new("C3SE", "cv1 cv2 cv3 m se", |_| Ok(format!("return self.se.forward({})", yolov5::C3))),
-        // Convolutional block attention module: Woo et al., ECCV 2018, <https://arxiv.org/abs/1807.06521>.
-        Block::new("ChannelAttention", "avg_pool max_pool fc1 relu1 fc2 sigmoid", |_| {
-            of_channels(&["fc1", "relu1", "fc2"])
-        }),
-        Block::new("ChannelAttention", "avg_pool max_pool fc1 relu fc2 sigmoid", |_| {
-            of_channels(&["fc1", "relu", "fc2"])
-        }),
-        Block::new("ChannelAttention", "avg_pool max_pool f1 relu f2 sigmoid", |_| of_channels(&["f1", "relu", "f2"])),
-        Block::new("ChannelAttentionModule", "avg_pool max_pool shared_MLP sigmoid", |module| {
-            of_channels_by(module, "sigmoid")
-        }),
-        Block::new("ChannelAttentionModule", "avg_pool max_pool shared_MLP act", |module| {
-            of_channels_by(module, "act")
-        }),
-        Block::new("ChannelAttention", "pool fc act", |_| {
-            Ok("return x * self.act.forward(self.fc.forward(self.pool.forward(x)))".into())
-        }),
-        Block::new("SpatialAttention", "conv1 sigmoid", |_| Ok(format!("return {}", of_places("conv1", "sigmoid")))),
-        Block::new("SpatialAttention", "conv sigmoid", |_| Ok(format!("return {}", of_places("conv", "sigmoid")))),
-        Block::new("SpatialAttentionModule", "conv2d sigmoid", |_| {
-            Ok(format!("return {}", of_places("conv2d", "sigmoid")))
-        }),
-        Block::new("SpatialAttentionModule", "conv2d act", |_| Ok(format!("return {}", of_places("conv2d", "act")))),
-        Block::new("SpatialAttention", "cv1 act", |_| Ok(format!("return x * {}", of_places("cv1", "act")))),
-        Block::new("CBAM", "channel_attention spatial_attention", |module| {
-            Ok(format!("{}return x", both_attentions(module, "x")?))
-        }),
-        Block::new("CBAMBottleneck", "cv1 cv2 channel_attention spatial_attention .add", |module| {
-            bottleneck(module, &both_attentions(module, "y")?)
-        }),
-        Block::new("CBAMBottleneck", "cv1 cv2 cbam .add", |module| bottleneck(module, "y = self.cbam.forward(y)\n")),
-        Block::new("C3CBAM", "cv1 cv2 cv3 m", yolov5::c3),
-        Block::new("ResBlock_CBAM", "bottleneck cbam downsample? relu .downsampling .expansion?", residual_attention),
-        // Efficient channel attention: Wang et al., CVPR 2020, <https://arxiv.org/abs/1910.03151>.
-        Block::new("ECA", "avg_pool conv sigmoid", |_| Ok(attention(of_neighbours))),
-        Block::new("eca_layer", "avg_pool conv sigmoid", |_| Ok(attention(of_neighbours))),
-        Block::new("ECAAttention", "gap conv sigmoid", |_| Ok(attention(of_neighbours))),
-        Block::new("ECABottleneck", "cv1 cv2 avg_pool conv sigmoid .add", |module| {
-            bottleneck(module, &of_neighbours("y"))
-        }),
-        Block::new("C3ECA", "cv1 cv2 cv3 m", yolov5::c3),
-        // Coordinate attention: Hou, Zhou and Feng, CVPR 2021, <https://arxiv.org/abs/2103.02907>.
-        Block::new("h_sigmoid", "relu", |_| Ok("return self.relu.forward(x + 3.0) / 6.0".into())),
-        Block::new("h_swish", "sigmoid", |_| Ok("return x * self.sigmoid.forward(x)".into())),
-        Block::new("CoordAtt", "pool_h pool_w conv1 bn1 act conv_h conv_w", |_| Ok(attention(of_coordinates))),
-        Block::new("CA", "pool_h pool_w conv1 bn1 act conv_h conv_w", |_| Ok(attention(of_coordinates))),
-        Block::new("CABottleneck", "cv1 cv2 pool_h? pool_w? conv1 bn1 act conv_h conv_w .add", |module| {
-            bottleneck(module, &of_coordinates("y"))
-        }),
-        Block::new("CABottleneck", "cv1 cv2 ca .add", |module| bottleneck(module, "y = self.ca.forward(y)\n")),
-        Block::new("C3CA", "cv1 cv2 cv3 m", yolov5::c3),
-        // Yang et al., ICML 2021, <https://proceedings.mlr.press/v139/yang21o.html>. The name of its part is misspelt everywhere.
-        Block::new("SimAM", "activaton .e_lambda", simam),
-        // Efficient multi-scale attention: Ouyang et al., ICASSP 2023, <https://arxiv.org/abs/2305.13563>.
-        Block::new("EMA", "softmax agp pool_h pool_w gn conv1x1 conv3x3 .groups", multi_scale),
-        // Yang and Yang, ICASSP 2021, <https://arxiv.org/abs/2102.00240>.
-        Block::new("ShuffleAttention", "avg_pool gn sigmoid cweight cbias sweight sbias .G .channel?", shuffled),
-        // Content-aware upsampling: Wang et al., ICCV 2019, <https://arxiv.org/abs/1905.02188>.
-        Block::new("CARAFE", "comp enc pix_shf upsmp unfold .scale", reassembled),
-        // Weighted maps: Tan, Pang and Le, CVPR 2020, <https://arxiv.org/abs/1911.09070>.
-        Block::new("BiFPN_Add2", "conv silu w .epsilon", |module| {
-            Ok(format!(
-                "{}return self.conv.forward(self.silu.forward({}))",
-                shares(module)?,
-                weighted(module).join(" + ")
-            ))
-        }),
-        Block::new("BiFPN_Add3", "conv silu w .epsilon", |module| {
-            Ok(format!(
-                "{}return self.conv.forward(self.silu.forward({}))",
-                shares(module)?,
-                weighted(module).join(" + ")
-            ))
-        }),
-        Block::new("BiFPN_Concat2", "w .d .epsilon", weighted_concat),
-        Block::new("BiFPN_Concat3", "w .d .epsilon", weighted_concat),
-        Block::new("SPPFCSPC", "cv1 cv2 cv3 cv4 cv5 cv6 cv7 m", sppf_csp),
-        Block::new("C2f", "cv1 cv2 m .c", ultralytics::c2f),
-        Block::new("GhostBottleneck", "conv", |_| Ok("return self.conv.forward(x) + x".into())),
-    ],
-};
+/// What is added, by what describes it. Each class is as most forks write it.
+pub(super) const COLLECTIONS: &[&Collection] = &[
+    &of(
+        "Squeeze and excitation",
+        "https://arxiv.org/abs/1709.01507",
+        &[
+            // Squeeze and excitation: Hu, Shen and Sun, CVPR 2018, <https://arxiv.org/abs/1709.01507>.
+            Block::new("SE", "avgpool l1 relu l2 sig", |_| Ok(attention(excited))),
+            Block::new("SE", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
+            Block::new("SELayer", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
+            Block::new("SEAttention", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
+            Block::new("SEBlock", "avg_pool fc", |module| squeezed(module, "avg_pool", "fc")),
+            Block::new("SEBlock", "squeeze excitation", |module| squeezed(module, "squeeze", "excitation")),
+            Block::new("SEBottleneck", "cv1 cv2 avgpool l1 relu l2 sig .add", |module| {
+                bottleneck(module, &excited("y"))
+            }),
+            Block::new("SEBottleneck", "cv1 cv2 se .add", |module| bottleneck(module, "y = self.se.forward(y)\n")),
+            Block::new("C3SE", "cv1 cv2 cv3 m", yolov5::c3),
+            Block::new("C3SE", "cv1 cv2 cv3 m se", |_| Ok(format!("return self.se.forward({})", yolov5::C3))),
+        ],
+    ),
+    &of(
+        "CBAM",
+        "https://arxiv.org/abs/1807.06521",
+        &[
+            // Convolutional block attention module: Woo et al., ECCV 2018, <https://arxiv.org/abs/1807.06521>.
+            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu1 fc2 sigmoid", |_| {
+                of_channels(&["fc1", "relu1", "fc2"])
+            }),
+            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu fc2 sigmoid", |_| {
+                of_channels(&["fc1", "relu", "fc2"])
+            }),
+            Block::new("ChannelAttention", "avg_pool max_pool f1 relu f2 sigmoid", |_| {
+                of_channels(&["f1", "relu", "f2"])
+            }),
+            Block::new("ChannelAttentionModule", "avg_pool max_pool shared_MLP sigmoid", |module| {
+                of_channels_by(module, "sigmoid")
+            }),
+            Block::new("ChannelAttentionModule", "avg_pool max_pool shared_MLP act", |module| {
+                of_channels_by(module, "act")
+            }),
+            Block::new("ChannelAttention", "pool fc act", |_| {
+                Ok("return x * self.act.forward(self.fc.forward(self.pool.forward(x)))".into())
+            }),
+            Block::new("SpatialAttention", "conv1 sigmoid", |_| {
+                Ok(format!("return {}", of_places("conv1", "sigmoid")))
+            }),
+            Block::new("SpatialAttention", "conv sigmoid", |_| Ok(format!("return {}", of_places("conv", "sigmoid")))),
+            Block::new("SpatialAttentionModule", "conv2d sigmoid", |_| {
+                Ok(format!("return {}", of_places("conv2d", "sigmoid")))
+            }),
+            Block::new("SpatialAttentionModule", "conv2d act", |_| {
+                Ok(format!("return {}", of_places("conv2d", "act")))
+            }),
+            Block::new("SpatialAttention", "cv1 act", |_| Ok(format!("return x * {}", of_places("cv1", "act")))),
+            Block::new("CBAM", "channel_attention spatial_attention", |module| {
+                Ok(format!("{}return x", both_attentions(module, "x")?))
+            }),
+            Block::new("CBAMBottleneck", "cv1 cv2 channel_attention spatial_attention .add", |module| {
+                bottleneck(module, &both_attentions(module, "y")?)
+            }),
+            Block::new("CBAMBottleneck", "cv1 cv2 cbam .add", |module| {
+                bottleneck(module, "y = self.cbam.forward(y)\n")
+            }),
+            Block::new("C3CBAM", "cv1 cv2 cv3 m", yolov5::c3),
+            Block::new(
+                "ResBlock_CBAM",
+                "bottleneck cbam downsample? relu .downsampling .expansion?",
+                residual_attention,
+            ),
+        ],
+    ),
+    &of(
+        "Efficient channel attention",
+        "https://arxiv.org/abs/1910.03151",
+        &[
+            // Efficient channel attention: Wang et al., CVPR 2020, <https://arxiv.org/abs/1910.03151>.
+            Block::new("ECA", "avg_pool conv sigmoid", |_| Ok(attention(of_neighbours))),
+            Block::new("eca_layer", "avg_pool conv sigmoid", |_| Ok(attention(of_neighbours))),
+            Block::new("ECAAttention", "gap conv sigmoid", |_| Ok(attention(of_neighbours))),
+            Block::new("ECABottleneck", "cv1 cv2 avg_pool conv sigmoid .add", |module| {
+                bottleneck(module, &of_neighbours("y"))
+            }),
+            Block::new("C3ECA", "cv1 cv2 cv3 m", yolov5::c3),
+        ],
+    ),
+    &of(
+        "Coordinate attention",
+        "https://arxiv.org/abs/2103.02907",
+        &[
+            // Coordinate attention: Hou, Zhou and Feng, CVPR 2021, <https://arxiv.org/abs/2103.02907>.
+            Block::new("h_sigmoid", "relu", |_| Ok("return self.relu.forward(x + 3.0) / 6.0".into())),
+            Block::new("h_swish", "sigmoid", |_| Ok("return x * self.sigmoid.forward(x)".into())),
+            Block::new("CoordAtt", "pool_h pool_w conv1 bn1 act conv_h conv_w", |_| Ok(attention(of_coordinates))),
+            Block::new("CA", "pool_h pool_w conv1 bn1 act conv_h conv_w", |_| Ok(attention(of_coordinates))),
+            Block::new("CABottleneck", "cv1 cv2 pool_h? pool_w? conv1 bn1 act conv_h conv_w .add", |module| {
+                bottleneck(module, &of_coordinates("y"))
+            }),
+            Block::new("CABottleneck", "cv1 cv2 ca .add", |module| bottleneck(module, "y = self.ca.forward(y)\n")),
+            Block::new("C3CA", "cv1 cv2 cv3 m", yolov5::c3),
+        ],
+    ),
+    &of(
+        "SimAM",
+        "https://proceedings.mlr.press/v139/yang21o.html",
+        &[
+            // Yang et al., ICML 2021, <https://proceedings.mlr.press/v139/yang21o.html>. The name of its part is misspelt everywhere.
+            Block::new("SimAM", "activaton .e_lambda", simam),
+        ],
+    ),
+    &of(
+        "Efficient multi-scale attention",
+        "https://arxiv.org/abs/2305.13563",
+        &[
+            // Efficient multi-scale attention: Ouyang et al., ICASSP 2023, <https://arxiv.org/abs/2305.13563>.
+            Block::new("EMA", "softmax agp pool_h pool_w gn conv1x1 conv3x3 .groups", multi_scale),
+        ],
+    ),
+    &of(
+        "Shuffle attention",
+        "https://arxiv.org/abs/2102.00240",
+        &[
+            // Yang and Yang, ICASSP 2021, <https://arxiv.org/abs/2102.00240>.
+            Block::new("ShuffleAttention", "avg_pool gn sigmoid cweight cbias sweight sbias .G .channel?", shuffled),
+        ],
+    ),
+    &of(
+        "CARAFE",
+        "https://arxiv.org/abs/1905.02188",
+        &[
+            // Content-aware upsampling: Wang et al., ICCV 2019, <https://arxiv.org/abs/1905.02188>.
+            Block::new("CARAFE", "comp enc pix_shf upsmp unfold .scale", reassembled),
+        ],
+    ),
+    &of(
+        "BiFPN",
+        "https://arxiv.org/abs/1911.09070",
+        &[
+            // Weighted maps: Tan, Pang and Le, CVPR 2020, <https://arxiv.org/abs/1911.09070>.
+            Block::new("BiFPN_Add2", "conv silu w .epsilon", |module| {
+                Ok(format!(
+                    "{}return self.conv.forward(self.silu.forward({}))",
+                    shares(module)?,
+                    weighted(module).join(" + ")
+                ))
+            }),
+            Block::new("BiFPN_Add3", "conv silu w .epsilon", |module| {
+                Ok(format!(
+                    "{}return self.conv.forward(self.silu.forward({}))",
+                    shares(module)?,
+                    weighted(module).join(" + ")
+                ))
+            }),
+            Block::new("BiFPN_Concat2", "w .d .epsilon", weighted_concat),
+            Block::new("BiFPN_Concat3", "w .d .epsilon", weighted_concat),
+        ],
+    ),
+    &of(
+        "YOLOAir",
+        "https://github.com/iscyy/yoloair",
+        &[Block::new("SPPFCSPC", "cv1 cv2 cv3 cv4 cv5 cv6 cv7 m", sppf_csp)],
+    ),
+    &of(
+        "YOLOv8, in forks of YOLOv5",
+        "https://github.com/ultralytics/ultralytics",
+        &[Block::new("C2f", "cv1 cv2 m .c", ultralytics::c2f)],
+    ),
+    &of(
+        "YOLOv8-GSM",
+        "https://github.com/ainandafiq55/YOLOv8-GSM",
+        &[Block::new("GhostBottleneck", "conv", |_| Ok("return self.conv.forward(x) + x".into()))],
+    ),
+];
+
+const fn of(name: &'static str, source: &'static str, blocks: &'static [Block]) -> Collection {
+    Collection { name, source, modules: &["models", "ultralytics"], blocks }
+}
 
 /// A block that is an attention and nothing else.
 fn attention(attend: impl Fn(&str) -> String) -> String {

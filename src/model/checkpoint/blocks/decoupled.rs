@@ -5,8 +5,8 @@ use super::{Block, Collection, Task, yolov5};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: Collection = Collection {
-    name: "forks of YOLOv5 with decoupled heads",
-    source: "https://github.com/topics/yolov5",
+    name: "Decoupled heads of forks of YOLOv5, as YOLOX has them",
+    source: "https://arxiv.org/abs/2107.08430",
     modules: &["models"],
     blocks: &[
         Block::new(

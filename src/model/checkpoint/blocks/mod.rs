@@ -132,7 +132,7 @@ const COUNTERS: [&str; 2] = ["total_ops", "total_params"];
 pub(super) struct Collection {
     /// Whose blocks they are, as people call it.
     name: &'static str,
-    /// Where their own code is.
+    /// Where their own code is, or what describes them.
     source: &'static str,
     /// The Python modules that have them, or what is in front of a dot of their names.
     modules: &'static [&'static str],
@@ -164,11 +164,14 @@ fn collections() -> impl Iterator<Item = &'static Collection> {
         &yolov5_lite::BLOCKS,
         &yolov5_face::BLOCKS,
         &slim_neck::BLOCKS,
-        &additions::BLOCKS,
         &decoupled::BLOCKS,
         &pruned::BLOCKS,
     ];
-    [&pytorch::BLOCKS, &yolov5::BLOCKS].into_iter().chain(ultralytics::GENERATIONS).chain(forks)
+    [&pytorch::BLOCKS, &yolov5::BLOCKS]
+        .into_iter()
+        .chain(ultralytics::GENERATIONS)
+        .chain(forks)
+        .chain(additions::COLLECTIONS.iter().copied())
 }
 
 /// The blocks of the class `name` of the Python module `module`: several, if packages have different ones by one name.
@@ -205,7 +208,7 @@ pub struct KnownBlock {
     pub class: &'static str,
     /// Whose block it is: a package, its generation of networks, or a fork.
     pub origin: &'static str,
-    /// Where its own code is, an address.
+    /// Where its own code is, or what describes it: an address.
     pub source: &'static str,
 }
 

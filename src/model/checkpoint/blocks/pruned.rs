@@ -5,7 +5,7 @@ use super::{Block, Collection, Task, ultralytics, yolov5};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: Collection = Collection {
-    name: "pruned YOLOv5, YOLOv8 and YOLO11",
+    name: "Pruned YOLOv5, YOLOv8 and YOLO11",
     source: "https://github.com/ImOP12138/yolov11-prune-selfstudy",
     modules: &["pruned_common", "models", "ultralytics"],
     blocks: &[
