@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn maps_that_a_trace_holds_suggest_sizes() {
-        let shapes = [vec![1, 232, 6, 8], vec![1, 116, 12, 16], vec![64, 32, 3, 3], vec![1, 1, u64::MAX, 2], vec![]];
+        let maps = [vec![1, 232, 6, 8], vec![1, 116, 12, 16], vec![1, 58, 24, 32]];
+        let shapes = [&maps[..], &[vec![64, 32, 3, 3], vec![1, 1, u64::MAX, 2], vec![]]].concat();
         assert_eq!(sizes([], &shapes)[0], Size { width: 256, height: 192 });
     }
 
