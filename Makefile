@@ -8,6 +8,9 @@ LIBTORCH_VERSION := 2.13.0
 demo: libtorch
 	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html --exist-ok
 
+# Tests compare results of several runs to the last bit. On some processors the sums of MKL depend on where in memory numbers lie; not so.
+test test-install test-engines: export MKL_CBWR := AVX2,STRICT
+
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once; the documentation is built as the
 # crate's public documentation is, without libtorch. YOLO_CAM_MATERIAL names a folder
 # with further material; what needs it is skipped without, and so is what needs ffmpeg or Chromium. The last line counts both.

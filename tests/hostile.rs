@@ -141,7 +141,7 @@ fn a_hostile_model_ends_by_itself_with_a_true_reason() {
         ("n11-empty.pt", 0, "names for 0 of its 2 classes; without one: class0, class1"),
         ("n15-dict-20k.pt", 0, "leaves out 19998 names"),
         ("n16-names-int.pt", 0, "boxes (1 0."),
-        ("o05-10M-x200.pt", 2, "far more bytes than its file has"),
+        ("o05-10M-x200.pt", 2, "models.common.Conv with \"x0\""),
         ("r02-memoize.pt", 2, "holds no network"),
         ("r15-objs.pt", 2, "holds no network"),
         ("s01-sum-20000.pt", 2, "takes 20000 inputs; at most 1000"),

@@ -236,7 +236,7 @@ impl<'a> Artist<'a> {
             let color = class_color(explained.detection.class_id);
             match &explained.detection.rotated {
                 Some(rotated) => {
-                    strokes::draw_polygon(panel, &map.rotated_to_image(rotated).corners(), color, thickness)
+                    strokes::draw_polygon(panel, &map.rotated_to_image(rotated).corners(), color, thickness);
                 }
                 None => boxes::draw_box(panel, b, color, thickness, self.options.line_width.is_some()),
             }
