@@ -13,8 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{material, report, temp};
+use common::{material, repacked, report, temp};
 use tempfile::TempDir;
+use zip::CompressionMethod;
 
 /// The promise is ten seconds; a busy machine with an unoptimised program gets more.
 const MOST_TIME: Duration = Duration::from_secs(60);
@@ -156,6 +157,26 @@ fn a_hostile_model_ends_by_itself_with_a_true_reason() {
         assert_eq!(outcome.code, Some(code), "{name}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(reason), "{name}: {}", outcome.stderr);
     }
+}
+
+/// The file's first block, which has 200 times the same 10 million bytes, as one of PyTorch's, whose parts are not looked at.
+#[test]
+fn weights_of_more_bytes_than_the_file_has_are_refused() {
+    let archive = fs::read(hostile("o05-10M-x200.pt")).expect("it is there");
+    let changed = repacked(&archive, None, CompressionMethod::Deflated, |name, content| match name {
+        "data.pkl" => {
+            let (class, other) = (b"cmodels.common\nConv\n", b"ctorch.nn\nIdentity\n");
+            let at = content.windows(class.len()).position(|window| window == class).expect("it has that block");
+            [&content[..at], other, &content[at + class.len()..]].concat()
+        }
+        _ => content,
+    });
+    let folder = temp();
+    let path = folder.path().join("changed.pt");
+    fs::write(&path, changed).expect("it is written");
+    let outcome = explain_with(&path);
+    assert_eq!((misbehaviour(&outcome), outcome.code), (None, Some(2)), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("far more bytes than its file has"), "{}", outcome.stderr);
 }
 
 #[test]
