@@ -30,7 +30,7 @@ pub(super) const BLOCKS: Collection = Collection {
         Block::new("Contract", ".gain", contract),
         Block::new("Expand", ".gain", expand),
         Block::new("Concat", ".d", concat),
-        Block::new("Sum", "w? .weight .iter", sum),
+        Block::new("Sum", "w? .weight .iter?", sum),
         Block::new("Proto", "cv1 upsample cv2 cv3", proto),
         Block::new("FReLU", "conv bn", frelu),
         Block::new("AconC", "p1 p2 beta", acon),
