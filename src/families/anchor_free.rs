@@ -13,10 +13,10 @@ use tch::Tensor;
 
 use super::{
     Aspect, Branch, CellValues, ClassScale, Coordinate, Extent, Grid, Habits, Head, Keypoint, Level, Network, Place,
-    Prediction, Traced, asked_class, cells_above, channels_at, sigmoid,
+    Prediction, Traced, asked_class, cells_above, channels_at, check_keypoint, sigmoid,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     geometry::{BBox, RotatedBox, Size},
 };
 
@@ -75,30 +75,19 @@ enum Further {
 }
 
 impl Further {
-    /// What the branch `cv4` gives, if it is neither of masks nor unknown.
-    fn find(network: &Network, path: &str, prefix: &str, levels: usize) -> Option<(Self, Vec<String>)> {
-        // Of YOLO26 the branch gives features, and a convolution of its own makes the keypoints.
-        let lists = ["cv4_kpts", "cv4"].map(|list| format!("{path}.{prefix}{list}"));
-        let kept = network.class(path).is_some_and(|class| class.ends_with("26"));
-        let (is_apart, ends) = match plain_ends(network, &lists[0]) {
-            Some(ends) => (true, ends),
-            None => (false, ends(network, &lists[1])?),
-        };
-        let channels = ends[0].1;
-        if ends.len() != levels || ends.iter().any(|&(_, other)| other != channels) {
-            return None;
-        }
-        let further = match network.class(path) {
-            Some("OBB" | "OBB26") if channels == 1 && !is_apart => Self::Angle { is_plain: kept },
-            Some("Pose" | "Pose26") => {
+    /// What so many channels of the head at `path` say; `None` if that is not known.
+    fn of(network: &Network, path: &str, channels: usize) -> Option<Self> {
+        let class = network.class(path)?;
+        match class {
+            "OBB" | "OBB26" => (channels == 1).then_some(Self::Angle { is_plain: class == "OBB26" }),
+            "Pose" | "Pose26" => {
                 let (count, values) = network.keypoints.or_else(|| keypoints_of(channels))?;
-                let (scale, offset) = if kept { (1.0, 0.5) } else { (2.0, 0.0) };
+                let (scale, offset) = if class == "Pose26" { (1.0, 0.5) } else { (2.0, 0.0) };
                 let fits = count > 0 && matches!(values, 2 | 3) && count.checked_mul(values) == Some(channels);
-                fits.then_some(Self::Keypoints { count, values, scale, offset })?
+                fits.then_some(Self::Keypoints { count, values, scale, offset })
             }
-            _ => return None,
-        };
-        Some((further, ends.into_iter().map(|(path, _)| path).collect()))
+            _ => None,
+        }
     }
 
     /// Channels of its output.
@@ -132,32 +121,22 @@ const PREFERS_MANY: [u32; 3] = [8, 4, 150];
 
 /// The convolutions that end the branches of all levels: their paths, and how many channels they have.
 fn ends(network: &Network, path: &str) -> Option<Vec<(String, usize)>> {
+    let convolution = |path: String| match network.tensor(&format!("{path}.weight"))?.size().as_slice() {
+        &[channels, _, 1, 1] => Some((path, channels as usize)),
+        _ => None,
+    };
     let end = |level: usize| {
-        // The last of the branch is a plain convolution with a bias; those before it are blocks.
-        let place = (1..8).rev().map(|place| format!("{path}.{level}.{place}"));
-        place.into_iter().find_map(|path| {
-            let weight = network.tensor(&format!("{path}.weight"))?;
-            match weight.size().as_slice() {
-                &[channels, _, 1, 1] => Some((path, channels as usize)),
-                _ => None,
-            }
-        })
+        // The last of the branch is a plain convolution with a bias; those before it are blocks. A branch may be that convolution alone.
+        let places = (1..8).rev().map(|place| format!("{path}.{level}.{place}"));
+        places.chain([format!("{path}.{level}")]).find_map(convolution)
     };
     let ends: Vec<_> = (0..MOST_LEVELS).map_while(end).collect();
     (!ends.is_empty()).then_some(ends)
 }
 
-/// The same of a list of convolutions that have nothing before them.
-fn plain_ends(network: &Network, path: &str) -> Option<Vec<(String, usize)>> {
-    let end = |level: usize| {
-        let path = format!("{path}.{level}");
-        match network.tensor(&format!("{path}.weight"))?.size().as_slice() {
-            &[channels, _, 1, 1] => Some((path, channels as usize)),
-            _ => None,
-        }
-    };
-    let ends: Vec<_> = (0..MOST_LEVELS).map_while(end).collect();
-    (!ends.is_empty()).then_some(ends)
+/// Whether the branches of all levels have as many channels.
+fn is_even(ends: &[(String, usize)]) -> bool {
+    ends.iter().all(|(_, channels)| *channels == ends[0].1)
 }
 
 /// Detectors have three or four.
@@ -185,7 +164,6 @@ impl<D: Distances> AnchorFreeHead<D> {
         let branch = |prefix: &'static str| {
             let boxes = ends(network, &format!("{path}.{prefix}cv2"))?;
             let classes = ends(network, &format!("{path}.{prefix}cv3"))?;
-            let is_even = |ends: &[(String, usize)]| ends.iter().all(|(_, channels)| *channels == ends[0].1);
             let fits = boxes.len() == classes.len() && is_even(&boxes) && is_even(&classes) && boxes[0].1 % 4 == 0;
             fits.then_some((prefix, boxes, classes))
         };
@@ -197,27 +175,26 @@ impl<D: Distances> AnchorFreeHead<D> {
         };
         let (prefix, boxes, classes) = if prefers_one { one.or(many)? } else { many.or(one)? };
         let per_side = boxes[0].1 / 4;
-        // A further branch is for masks, whose prototypes stand beside them; or for keypoints, or angles.
-        let further_ends = ends(network, &format!("{path}.{prefix}cv4")).unwrap_or_default();
+        if !D::fits(per_side) {
+            return None;
+        }
+        // A further branch is for masks, whose prototypes stand beside it; or for keypoints, which of YOLO26 a convolution of its own
+        // makes of what the branch gives; or for angles. What is unknown there is of another family.
+        let list = |name: &str| ends(network, &format!("{path}.{prefix}{name}"));
+        let branch = list("cv4_kpts").or_else(|| list("cv4"));
+        if branch.as_ref().is_some_and(|branch| branch.len() != boxes.len() || !is_even(branch)) {
+            return None;
+        }
         let prototypes =
             network.tensor(&format!("{path}.proto.cv3.conv.weight")).map(|weight| weight.size()[0] as usize);
         let masks = prototypes.unwrap_or(0);
-        let has_further =
-            !further_ends.is_empty() || network.tensor(&format!("{path}.{prefix}cv4_kpts.0.weight")).is_some();
-        let further = if prototypes.is_some() || !has_further {
-            None
-        } else {
-            // What is unknown there is of another family.
-            Some(Further::find(network, path, prefix, boxes.len())?)
+        let (coefficients, further, further_ends) = match (branch, prototypes) {
+            (None, None) => (Vec::new(), None, Vec::new()),
+            (None, Some(_)) => return None,
+            (Some(branch), Some(_)) if branch[0].1 == masks => (branch, None, Vec::new()),
+            (Some(_), Some(_)) => return None,
+            (Some(branch), None) => (Vec::new(), Some(Further::of(network, path, branch[0].1)?), branch),
         };
-        let coefficients = if prototypes.is_some() { further_ends } else { Vec::new() };
-        let depth = if prototypes.is_some() { boxes.len() } else { 0 };
-        let fits_prototypes = coefficients.len() == depth && coefficients.iter().all(|&(_, found)| found == masks);
-        if !D::fits(per_side) || !fits_prototypes {
-            return None;
-        }
-        let (further, further_outputs) = further.unzip();
-        let further_outputs = further_outputs.unwrap_or_default();
         let levels = boxes.into_iter().zip(&classes).enumerate();
         Some(Self {
             path: path.to_owned(),
@@ -227,7 +204,7 @@ impl<D: Distances> AnchorFreeHead<D> {
             classes: classes[0].1,
             outputs: levels
                 .flat_map(|(level, ((boxes, _), (classes, _)))| {
-                    [boxes, classes.clone()].into_iter().chain(further_outputs.get(level).cloned())
+                    [boxes, classes.clone()].into_iter().chain(further_ends.get(level).map(|(path, _)| path.clone()))
                 })
                 .collect(),
             coefficients: coefficients.into_iter().map(|(path, _)| path).collect(),
@@ -629,9 +606,7 @@ impl<D: Distances> Traced for TracedCell<'_, D> {
 
     fn keypoint(&self, index: usize, coordinate: Coordinate) -> Result<Option<Tensor>> {
         let Some(Further::Keypoints { count, values, scale, offset }) = self.head.further else { return Ok(None) };
-        if index >= count {
-            return Err(Error::Libtorch(format!("keypoint {index} does not exist; there are {count}")));
-        }
+        check_keypoint(index, count)?;
         let (channel, cell) = match coordinate {
             Coordinate::X => (0, self.place.column),
             Coordinate::Y => (1, self.place.row),

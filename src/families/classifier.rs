@@ -306,8 +306,7 @@ mod tests {
             ("model.9.linear.weight".to_owned(), Tensor::zeros([3, 8], options)),
         ];
         let family = |version| {
-            let network =
-                Network { tensors: &tensors, calls: &[], branch: None, version, classes: &[], keypoints: None };
+            let network = Network { tensors: &tensors, version, ..Network::default() };
             find_head(&network).map(|head| (head.family(), head.normalization().is_some()))
         };
         assert_eq!(family(Some("8.3.0")), Ok(("YOLOv8-cls", false)));

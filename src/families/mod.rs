@@ -44,7 +44,7 @@ static FAMILIES: Registry<dyn Family> = Registry::new(&[
 ]);
 
 /// What a family is shown of a network.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Network<'a> {
     /// Parameters and buffers by their dotted paths.
     pub tensors: &'a [(String, Tensor)],
@@ -662,6 +662,14 @@ const GIVEN: char = '<';
 fn asked_class(classes: &[usize], n: usize) -> Result<usize> {
     let class = classes.get(n).copied();
     class.ok_or_else(|| Error::Libtorch(format!("class {n} of {} was not asked for", classes.len())))
+}
+
+/// Whether there is a keypoint of this number.
+fn check_keypoint(index: usize, count: usize) -> Result<()> {
+    if index < count {
+        return Ok(());
+    }
+    Err(Error::Libtorch(format!("keypoint {index} does not exist; there are {count}")))
 }
 
 /// The cells of which the probability of some class exceeds `least`, in ascending order. `logits`: `[cells, classes]`.

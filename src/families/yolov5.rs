@@ -12,7 +12,7 @@ use tch::Tensor;
 
 use super::{
     Aspect, CellValues, ClassScale, Coordinate, Extent, Family, Grid, Head, Keypoint, Level, Network, Place,
-    Prediction, Traced, channels_at, sigmoid,
+    Prediction, Traced, channels_at, check_keypoint, sigmoid,
 };
 use crate::{
     error::{Error, Result},
@@ -482,9 +482,7 @@ impl Traced for TracedAnchor {
         if self.points == 0 {
             return Ok(None);
         }
-        if index >= self.points {
-            return Err(Error::Libtorch(format!("keypoint {index} does not exist; there are {}", self.points)));
-        }
+        check_keypoint(index, self.points)?;
         let axis = match coordinate {
             Coordinate::X => 0,
             Coordinate::Y => 1,
@@ -521,14 +519,7 @@ mod tests {
         let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
         let weights = (0..anchors[0].min(70)).map(|head| (format!("model.9.m.{head}.weight"), zeros(&[21, 8, 1, 1])));
         let tensors: Vec<_> = weights.chain([("model.9.anchors".to_owned(), zeros(anchors))]).collect();
-        YoloV5.find(&Network {
-            tensors: &tensors,
-            calls: &[],
-            branch: None,
-            version: None,
-            classes: &[],
-            keypoints: None,
-        })
+        YoloV5.find(&Network { tensors: &tensors, ..Network::default() })
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     label::line_height,
     outline::{HALO, halo},
     size_of,
-    strokes::draw_line,
+    strokes::draw_lines,
     text,
 };
 use crate::{
@@ -78,12 +78,8 @@ pub(super) fn draw(
         .map(|keypoint| is_shown(keypoint).then(|| map.point_in_image([keypoint.x, keypoint.y])))
         .collect();
     let bones = skeleton(keypoints.len());
-    for [from, to] in bones.iter().filter_map(|&[a, b]| Some([places[a]?, places[b]?])) {
-        draw_line(panel, from, to, HALO, thickness as f32 + 2.0 * halo(thickness) as f32);
-    }
-    for [from, to] in bones.iter().filter_map(|&[a, b]| Some([places[a]?, places[b]?])) {
-        draw_line(panel, from, to, color, thickness as f32);
-    }
+    let lines: Vec<_> = bones.iter().filter_map(|&[a, b]| Some((places[a]?, places[b]?))).collect();
+    draw_lines(panel, &lines, color, thickness);
     let radius = thickness as i32 + 1;
     let height = (line_height(size_of(panel)) as f32 * 0.75).min(shorter / NUMBER_PART);
     let is_numbered = bones.is_empty() && height >= LEAST_NUMBER;

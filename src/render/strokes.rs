@@ -9,14 +9,19 @@ pub(super) fn draw_polygon(panel: &mut RgbImage, corners: &[[f32; 2]; 4], color:
     if thickness == 0 {
         return;
     }
-    let edges = || (0..4).map(|index| (corners[index], corners[(index + 1) % 4]));
+    draw_lines(panel, &[0, 1, 2, 3].map(|index| (corners[index], corners[(index + 1) % 4])), color, thickness);
+}
+
+/// Draws straight lines with dark ones beside them, which lie below all of the others.
+pub(super) fn draw_lines(panel: &mut RgbImage, lines: &[([f32; 2], [f32; 2])], color: Rgb<u8>, thickness: u32) {
     let dark = thickness as f32 + 2.0 * halo(thickness) as f32;
-    edges().for_each(|(from, to)| draw_line(panel, from, to, HALO, dark));
-    edges().for_each(|(from, to)| draw_line(panel, from, to, color, thickness as f32));
+    for (color, thickness) in [(HALO, dark), (color, thickness as f32)] {
+        lines.iter().for_each(|&(from, to)| draw_line(panel, from, to, color, thickness));
+    }
 }
 
 /// Draws a straight line with round ends: all pixels whose middle is within half its `thickness`.
-pub(super) fn draw_line(panel: &mut RgbImage, from: [f32; 2], to: [f32; 2], color: Rgb<u8>, thickness: f32) {
+fn draw_line(panel: &mut RgbImage, from: [f32; 2], to: [f32; 2], color: Rgb<u8>, thickness: f32) {
     let reach = thickness / 2.0;
     let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
     let square = (dx * dx + dy * dy).max(f32::MIN_POSITIVE);

@@ -9,7 +9,7 @@ mod tensors;
 mod view;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs::File,
     io::{Read, Seek},
     path::Path,
@@ -77,6 +77,8 @@ enum Content {
         head: Head,
         /// How many networks the file holds, this one included.
         networks: usize,
+        /// What is to be said of blocks that may be others than they seem to be, each once.
+        doubts: Vec<&'static str>,
     },
     /// A network with blocks that its package has not.
     UnknownBlocks {
@@ -126,8 +128,8 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let entry = entry.ok_or("has no data.pkl")?;
     let data = read_pickle(&mut archive, &entry)?;
     let pickle = Pickle::read(&data)?;
-    let (network, head, networks) = match content(&pickle) {
-        Content::Network { network, head, networks } => (network, head, networks),
+    let (network, head, networks, doubts) = match content(&pickle) {
+        Content::Network { network, head, networks, doubts } => (network, head, networks, doubts),
         other => return Err(refusal(other)),
     };
     let prefix = entry.trim_end_matches("data.pkl");
@@ -137,7 +139,7 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
     let several = (networks > 1).then(|| {
         format!("it holds {networks} networks under names that YOLOv5 does not use; the first detector is taken")
     });
-    let warnings = several.into_iter().chain(doubts(&pickle, network)).collect();
+    let warnings = several.into_iter().chain(doubts.into_iter().map(str::to_owned)).collect();
     let origin = Origin {
         package: head.package,
         version: version(&pickle),
@@ -151,15 +153,6 @@ pub(super) fn load(path: &Path, device: Device) -> Result<Checkpoint, String> {
         keypoint_names: keypoint_names(&pickle, network),
     };
     Ok(Checkpoint { module: built.module, names: names(&pickle, network), classes: head.classes, warnings, origin })
-}
-
-/// What is to be said of blocks that may be others than they seem to be, each once.
-fn doubts(pickle: &Pickle, network: Id) -> Vec<String> {
-    let blocks = modules(pickle, network).into_iter().filter_map(|module| module.block(pickle).ok());
-    let mut doubts: Vec<String> = blocks.filter_map(|block| block.doubt).map(str::to_owned).collect();
-    doubts.sort_unstable();
-    doubts.dedup();
-    doubts
 }
 
 fn described(package: Package) -> &'static str {
@@ -391,7 +384,9 @@ fn content(pickle: &Pickle) -> Content {
     if let Some((head, does)) = heads.iter().find_map(|head| Some((head, head.other_task()?))) {
         return Content::OtherTask { head: format!("{}.{}", head.package, head.name), does };
     }
-    let unknown = unknown_blocks(pickle, &modules);
+    let blocks: Vec<(&Module, Result<Block, String>)> =
+        modules.iter().map(|module| (module, module.block(pickle))).collect();
+    let unknown = unknown_blocks(&blocks);
     if heads.is_empty() && (unknown.is_empty() || package != Some(Package::Ultralytics)) {
         return Content::NoDetector(class_name(pickle, place));
     }
@@ -403,7 +398,9 @@ fn content(pickle: &Pickle) -> Content {
             let task = if points(pickle, head.id, package).is_some() { Task::Pose } else { task };
             let (path, class) = (head.path.clone(), head.name.to_owned());
             let head = Head { id: head.id, path, class, package, task, classes };
-            Content::Network { network, head, networks: places.len() }
+            let doubts = blocks.iter().filter_map(|(_, block)| block.as_ref().ok()?.doubt);
+            let doubts = doubts.collect::<BTreeSet<_>>().into_iter().collect();
+            Content::Network { network, head, networks: places.len(), doubts }
         }
         _ => Content::UnknownBlocks {
             package,
@@ -415,11 +412,11 @@ fn content(pickle: &Pickle) -> Content {
 }
 
 /// The blocks that are not known, each class at its first place, with what is unknown about it.
-fn unknown_blocks(pickle: &Pickle, modules: &[Module]) -> Vec<String> {
+fn unknown_blocks(blocks: &[(&Module, Result<Block, String>)]) -> Vec<String> {
     let mut seen = HashSet::new();
-    let unknown = modules.iter().filter_map(|module| Some((module, module.block(pickle).err()?)));
-    let unknown = unknown.filter(|(module, misfit)| seen.insert((module.package, module.name, misfit.clone())));
-    let told = |(module, misfit): (&Module, String)| {
+    let unknown = blocks.iter().filter_map(|(module, block)| Some((*module, block.as_ref().err()?)));
+    let unknown = unknown.filter(|(module, misfit)| seen.insert((module.package, module.name, *misfit)));
+    let told = |(module, misfit): (&Module, &String)| {
         format!("{}: {}.{} {misfit}", module.path, module.package, module.name).trim_end().to_owned()
     };
     unknown.map(told).collect()

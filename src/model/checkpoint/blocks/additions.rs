@@ -1,7 +1,7 @@
 //! Blocks that forks of YOLOv5 and of the package `ultralytics` add or change, each as most of them write it. A class of the same
 //! name that is made of other parts is another row, or not known.
 
-use super::{Block, Collection, ultralytics, yolov5};
+use super::{Block, Collection, ultralytics, yolov5, yolov7};
 use crate::model::checkpoint::view::ModuleView;
 
 /// What is added, by what describes it. Each class is as most forks write it.
@@ -143,20 +143,8 @@ pub(super) const COLLECTIONS: &[&Collection] = &[
         "https://arxiv.org/abs/1911.09070",
         &[
             // Weighted maps: Tan, Pang and Le, CVPR 2020, <https://arxiv.org/abs/1911.09070>.
-            Block::new("BiFPN_Add2", "conv silu w .epsilon", |module| {
-                Ok(format!(
-                    "{}return self.conv.forward(self.silu.forward({}))",
-                    shares(module)?,
-                    weighted(module).join(" + ")
-                ))
-            }),
-            Block::new("BiFPN_Add3", "conv silu w .epsilon", |module| {
-                Ok(format!(
-                    "{}return self.conv.forward(self.silu.forward({}))",
-                    shares(module)?,
-                    weighted(module).join(" + ")
-                ))
-            }),
+            Block::new("BiFPN_Add2", "conv silu w .epsilon", weighted_sum),
+            Block::new("BiFPN_Add3", "conv silu w .epsilon", weighted_sum),
             Block::new("BiFPN_Concat2", "w .d .epsilon", weighted_concat),
             Block::new("BiFPN_Concat3", "w .d .epsilon", weighted_concat),
         ],
@@ -359,16 +347,17 @@ fn weighted(module: &ModuleView) -> Vec<String> {
     module.inputs().iter().enumerate().map(|(index, input)| format!("w[{index}] * {input}")).collect()
 }
 
+fn weighted_sum(module: &ModuleView) -> Result<String, String> {
+    let sum = weighted(module).join(" + ");
+    Ok(format!("{}return self.conv.forward(self.silu.forward({sum}))", shares(module)?))
+}
+
 fn weighted_concat(module: &ModuleView) -> Result<String, String> {
     Ok(format!("{}return torch.cat([{}], {})", shares(module)?, weighted(module).join(", "), module.int("d")?))
 }
 
 /// YOLOv7's SPPCSPC with one window, three times in a row.
 fn sppf_csp(_: &ModuleView) -> Result<String, String> {
-    Ok("y0 = self.cv4.forward(self.cv3.forward(self.cv1.forward(x)))
-        y1 = self.m.forward(y0)
-        y2 = self.m.forward(y1)
-        y = self.cv6.forward(self.cv5.forward(torch.cat([y0, y1, y2, self.m.forward(y2)], 1)))
-        return self.cv7.forward(torch.cat([y, self.cv2.forward(x)], 1))"
-        .into())
+    let statements = "y1 = self.m.forward(y)\ny2 = self.m.forward(y1)\n";
+    Ok(yolov7::pooled(statements, "y1, y2, self.m.forward(y2)"))
 }

@@ -109,19 +109,20 @@ impl Block {
     /// kept the name.
     fn misfit(&self, module: &ModuleView) -> Option<String> {
         let parts = self.parts?;
-        let known = || parts.split_whitespace().map(|part| (part.trim_end_matches('?'), part.ends_with('?')));
-        let found: Vec<String> = module
-            .part_names()
-            .map(str::to_owned)
-            .chain(module.attribute_names().map(|name| format!(".{name}")))
-            .filter(|part| !COUNTERS.contains(&part.as_str()))
-            .collect();
-        let shown = |part: &str| part.trim_start_matches('.').to_owned();
-        if let Some(part) = found.iter().find(|part| !known().any(|(name, _)| name == *part)) {
-            return Some(format!("with {:?}", shown(part)));
+        // Each with whether it is an attribute, and whether it may be missing.
+        let known = || {
+            parts.split_whitespace().map(|part| {
+                let name = part.trim_end_matches('?');
+                ((name.trim_start_matches('.'), name.starts_with('.')), part.ends_with('?'))
+            })
+        };
+        let own_parts = module.part_names().filter(|name| !COUNTERS.contains(name)).map(|name| (name, false));
+        let found: Vec<(&str, bool)> = own_parts.chain(module.attribute_names().map(|name| (name, true))).collect();
+        if let Some((name, _)) = found.iter().find(|&&part| !known().any(|(known, _)| known == part)) {
+            return Some(format!("with {name:?}"));
         }
-        let missing = known().find(|&(name, is_optional)| !is_optional && !found.iter().any(|part| part == name));
-        missing.map(|(name, _)| format!("without {:?}", shown(name)))
+        let missing = known().find(|(part, is_optional)| !is_optional && !found.contains(part));
+        missing.map(|((name, _), _)| format!("without {name:?}"))
     }
 }
 

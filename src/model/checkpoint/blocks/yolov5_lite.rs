@@ -1,7 +1,7 @@
 //! The blocks of YOLOv5-Lite, `models/common.py` of <https://github.com/ppogg/YOLOv5-Lite>: small backbones (ShuffleNetV2, PP-LCNet,
 //! RepVGG, MobileNetV3, EfficientNet-Lite, PicoDet's ESNet) in front of YOLOv5's necks and head.
 
-use super::{Block, Collection, yolov5::chain};
+use super::{Block, Collection, ultralytics, yolov5::chain};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: Collection = Collection {
@@ -29,7 +29,7 @@ pub(super) const BLOCKS: Collection = Collection {
         Block::new("SELayer", "avg_pool fc", se_layer),
         Block::new("Hswish", "relu", hswish),
         Block::new("MBConvBlock", MB_CONV, mb_conv_block),
-        Block::new("LC3", "cv1 cv2 cv3 m", lc3),
+        Block::new("LC3", "cv1 cv2 cv3 m", ultralytics::rep_c3),
         Block::new("C3_GC", "gc cv1 cv2 cv3 m", c3_gc),
         Block::new("ContextBlock2d", CONTEXT, context_block),
     ],
@@ -174,10 +174,6 @@ fn mb_conv_block(module: &ModuleView) -> Result<String, String> {
         "y = self._relu.forward(self._bn1.forward(self._depthwise_conv.forward(x)))
          return {shortcut}self._bn2.forward(self._project_conv.forward(y))"
     ))
-}
-
-fn lc3(_: &ModuleView) -> Result<String, String> {
-    Ok("return self.cv3.forward(self.m.forward(self.cv1.forward(x)) + self.cv2.forward(x))".into())
 }
 
 fn c3_gc(_: &ModuleView) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! The blocks of YOLOv7, `models/common.py` and `models/yolo.py`: Wang, Bochkovskiy and Liao, CVPR 2023,
 //! <https://arxiv.org/abs/2207.02696>. Many are those of YOLOv5.
 
-use super::{Block, Collection, Task, yolov5};
+use super::{Block, Collection, Task, ultralytics, yolov5};
 use crate::model::checkpoint::view::ModuleView;
 
 pub(super) const BLOCKS: Collection = Collection {
@@ -135,12 +135,16 @@ fn residual(module: &ModuleView) -> Result<String, String> {
 
 /// Pooled with windows of several sizes, on one of two paths.
 fn spp_csp(module: &ModuleView) -> Result<String, String> {
-    let pools = yolov5::calls(module.children_of("m"), "y");
-    Ok(format!(
+    Ok(pooled("", &yolov5::calls(module.children_of("m"), "y")))
+}
+
+/// The same where `statements` make the maps `pools` of `y`.
+pub(super) fn pooled(statements: &str, pools: &str) -> String {
+    format!(
         "y = self.cv4.forward(self.cv3.forward(self.cv1.forward(x)))
-         y = self.cv6.forward(self.cv5.forward(torch.cat([y, {pools}], 1)))
+         {statements}y = self.cv6.forward(self.cv5.forward(torch.cat([y, {pools}], 1)))
          return self.cv7.forward(torch.cat([y, self.cv2.forward(x)], 1))"
-    ))
+    )
 }
 
 fn csp_b(_: &ModuleView) -> Result<String, String> {
@@ -159,12 +163,7 @@ fn csp_c(_: &ModuleView) -> Result<String, String> {
 fn rep_conv(module: &ModuleView) -> Result<String, String> {
     let parts: &[&str] =
         if module.has_child("rbr_reparam") { &["rbr_reparam"] } else { &["rbr_dense", "rbr_1x1", "rbr_identity"] };
-    let terms = parts.iter().filter(|part| module.has_child(part)).map(|part| format!("self.{part}.forward(x)"));
-    let terms: Vec<String> = terms.collect();
-    match terms.is_empty() {
-        true => Err("RepConv has no convolution".into()),
-        false => Ok(format!("return self.act.forward({})", terms.join(" + "))),
-    }
+    ultralytics::activated_sum(module, parts)
 }
 
 /// As YOLOv5's, but something is added before each convolution and multiplied after it, unless that was fused. A second list of

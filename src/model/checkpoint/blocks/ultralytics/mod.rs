@@ -12,8 +12,10 @@ mod yolov9;
 
 pub(super) use self::{
     head::{DETECT, detect},
+    rtdetr::rep_c3,
     yolo11::{c2_psa, psa_block},
     yolov8::{c2f, c2f_of},
+    yolov9::activated_sum,
 };
 use super::{Block, Collection};
 

@@ -71,7 +71,7 @@ fn resnet_block(_: &ModuleView) -> Result<String, String> {
         .into())
 }
 
-fn rep_c3(_: &ModuleView) -> Result<String, String> {
+pub(in super::super) fn rep_c3(_: &ModuleView) -> Result<String, String> {
     Ok("return self.cv3.forward(self.m.forward(self.cv1.forward(x)) + self.cv2.forward(x))".into())
 }
 

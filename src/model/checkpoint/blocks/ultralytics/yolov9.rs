@@ -22,7 +22,12 @@ pub(super) const BLOCKS: &[Block] = &[
 
 /// The sum of a 3×3 and a 1×1 convolution, which are fused into one where that is the same.
 fn rep_conv(module: &ModuleView) -> Result<String, String> {
-    let parts = ["conv", "conv1", "conv2", "bn"].into_iter().filter(|part| module.has_child(part));
+    activated_sum(module, &["conv", "conv1", "conv2", "bn"])
+}
+
+/// The activation of the sum of those of these parts that a RepConv has.
+pub(in super::super) fn activated_sum(module: &ModuleView, parts: &[&str]) -> Result<String, String> {
+    let parts = parts.iter().filter(|part| module.has_child(part));
     let terms: Vec<String> = parts.map(|part| format!("self.{part}.forward(x)")).collect();
     match terms.is_empty() {
         true => Err("RepConv has no convolution".into()),
