@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Npz, compared, material, pattern, report, yolo_cam};
+use common::{Figured, compared, figured, material, report, yolo_cam};
 use ndarray::{Array1, Array2};
 use serde_json::Value;
 use tch::{Device, Tensor};
@@ -17,37 +17,24 @@ use yolo_cam::{
 
 /// File, figures, and how far logits may be off, as a share of the largest: a trace is of the fused network.
 const CASES: &[(&str, &str, f32)] = &[
-    ("11-cls.pt", "11-cls", 1e-4),
-    ("11-cls.torchscript", "11-cls", 3e-4),
-    ("v5-cls.pt", "v5-cls", 1e-4),
-    ("v5-cls.torchscript", "v5-cls", 3e-4),
+    ("tiny/11-cls.pt", "tiny/11-cls", 1e-4),
+    ("tiny/11-cls.torchscript", "tiny/11-cls", 3e-4),
+    ("tiny/v5-cls.pt", "tiny/v5-cls", 1e-4),
+    ("tiny/v5-cls.torchscript", "tiny/v5-cls", 3e-4),
 ];
 
-struct Opened {
-    file: &'static str,
-    model: Model,
-    golden: Npz,
-    /// With which the network gives the figures.
-    input: Tensor,
-    tolerance: f32,
-}
-
 /// The files that are there.
-fn all() -> impl Iterator<Item = Opened> {
-    CASES.iter().filter_map(|&(file, figures, tolerance)| {
-        let path = material(&format!("families/tiny/{file}"))?;
-        let golden = Npz::open(&material(&format!("families/tiny/{figures}.npz"))?);
-        compared(&format!("families/tiny/{file}"));
-        let model = load(&path);
+fn all() -> impl Iterator<Item = Figured> {
+    figured(CASES).map(|opened| {
         // Figures are of what the network is given, and a model takes colours from 0 to 1.
-        let input = match model.head().normalization() {
-            None => pattern(),
+        let input = match opened.model.head().normalization() {
+            None => opened.input,
             Some(colors) => {
                 let of = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]);
-                pattern() * of(colors.deviation) + of(colors.mean)
+                opened.input * of(colors.deviation) + of(colors.mean)
             }
         };
-        Some(Opened { file, model, golden, input, tolerance })
+        Figured { input, ..opened }
     })
 }
 
@@ -103,7 +90,7 @@ fn maps_are_pytorchs() {
     }
 }
 
-fn map(opened: &Opened, detection: &Detection, method: Method, layer: TargetLayer) -> Array2<f32> {
+fn map(opened: &Figured, detection: &Detection, method: Method, layer: TargetLayer) -> Array2<f32> {
     let options = ExplainOptions::default().with_method(method).with_target_layer(layer);
     let maps = explain_found(&opened.model, &opened.input, vec![detection.clone()], &options, &mut unwatched);
     maps.expect("it is explained").remove(0).heatmap.values().clone()

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Npz, compared, material, pattern, temp};
+use common::{Npz, compared, material, pattern, pattern_of, temp};
 use ndarray::{Array1, Array2, ArrayD};
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use yolo_cam::{
@@ -45,12 +45,6 @@ fn load(name: &str) -> (Model, Npz) {
 /// The pattern at the size of the figures.
 fn input() -> Tensor {
     pattern_of(64, 96)
-}
-
-fn pattern_of(height: i64, width: i64) -> Tensor {
-    let at = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
-    let values = (0..3).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| at(c, y, x))));
-    Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, height, width])
 }
 
 fn figures(npz: &mut Npz, name: &str) -> Tensor {

@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Npz, compared, material};
+use common::{Npz, compared, material, pattern_of};
 use ndarray::{Array1, Array2, Array3, Array4};
 use tch::{CModule, Device, IValue, Tensor};
 use yolo_cam::{
@@ -16,9 +16,8 @@ use yolo_cam::{
 /// The size of the input of the figures in tests/data/forks.
 const SMALL: Size = Size { width: 64, height: 96 };
 
-/// The pattern of the figures at a size of up to 256x192.
 fn pattern(Size { width, height }: Size) -> Tensor {
-    common::pattern().narrow(2, 0, i64::from(height)).narrow(3, 0, i64::from(width))
+    pattern_of(height.into(), width.into())
 }
 
 fn own(name: &str) -> PathBuf {
@@ -144,4 +143,12 @@ fn a_trace_of_points_is_known_by_its_own_decoding() {
     let difference = raw_difference(&model, &mut Npz::open(&own("forks/trace.npz")));
     assert!(difference <= 1e-5, "{difference}");
     compared("trace");
+}
+
+#[test]
+fn a_mobile_export_gets_its_line() {
+    let Some(path) = material("zoo/47-yolopose-mobile-ts.torchscript.pt") else { return };
+    let error = Model::load(path, Device::Cpu).err().expect("it is refused").to_string();
+    assert!(error.contains("is a mobile or quantized export, which plain libtorch cannot run"), "{error}");
+    assert_eq!(error.lines().count(), 1);
 }

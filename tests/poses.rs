@@ -3,48 +3,36 @@
 
 mod common;
 
-use common::{Npz, compared, pattern};
+use common::{Figured, figured, pattern};
 use ndarray::{Array2, Array3};
-use tch::{Device, Tensor};
+use tch::Tensor;
 use yolo_cam::{
-    ExplainOptions, Model, Target, TargetLayer,
+    ExplainOptions, Target, TargetLayer,
     detect::{DetectOptions, Detection, detect},
     explain::{explain_found, methods, unwatched},
 };
 
-/// Which files, and how far values may be off: a trace is of the fused network.
-const CASES: [(&str, f32); 8] = [
-    ("pose-small.pt", 1e-4),
-    ("pose-small.torchscript", 3e-4),
-    ("pose26-small.pt", 1e-4),
-    ("pose26-small.torchscript", 3e-4),
-    ("obb-small.pt", 1e-4),
-    ("obb-small.torchscript", 3e-4),
-    ("obb26-small.pt", 1e-4),
-    ("obb26-small.torchscript", 3e-4),
+/// Files, their figures, and how far values may be off: a trace is of the fused network.
+static CASES: [(&str, &str, f32); 8] = [
+    ("tiny/pose-small.pt", "tiny/pose-small", 1e-4),
+    ("tiny/pose-small.torchscript", "tiny/pose-small", 3e-4),
+    ("tiny/pose26-small.pt", "tiny/pose26-small", 1e-4),
+    ("tiny/pose26-small.torchscript", "tiny/pose26-small", 3e-4),
+    ("tiny/obb-small.pt", "tiny/obb-small", 1e-4),
+    ("tiny/obb-small.torchscript", "tiny/obb-small", 3e-4),
+    ("tiny/obb26-small.pt", "tiny/obb26-small", 1e-4),
+    ("tiny/obb26-small.torchscript", "tiny/obb26-small", 3e-4),
 ];
 
 /// Of all rows the figures have each fifth.
 const EACH: usize = 5;
 
-struct Opened {
-    file: &'static str,
-    tolerance: f32,
-    model: Model,
-    golden: Npz,
-    outputs: Vec<Tensor>,
+fn all() -> impl Iterator<Item = Figured> {
+    figured(&CASES).inspect(|opened| assert_eq!(opened.model.warnings(), [""; 0], "{}", opened.file))
 }
 
-fn all() -> impl Iterator<Item = Opened> {
-    CASES.iter().map(|&(file, tolerance)| {
-        let path = std::path::Path::new("tests/data/families/tiny").join(file);
-        let golden = Npz::open(&path.with_extension("npz"));
-        let model = Model::load(&path, Device::Cpu).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(model.warnings(), [""; 0], "{file}");
-        compared(file);
-        let outputs = model.forward(&pattern(), &[]).expect("it runs").outputs;
-        Opened { file, tolerance, model, golden, outputs }
-    })
+fn outputs(opened: &Figured) -> Vec<Tensor> {
+    opened.model.forward(&opened.input, &[]).expect("it runs").outputs
 }
 
 /// What the network says of a prediction besides its box and class: the keypoints, or the angle.
@@ -55,7 +43,7 @@ fn further(found: &Detection) -> Vec<f32> {
 }
 
 /// Whether all values are near those expected: places within 0.05 pixels, probabilities and angles within the tolerance.
-fn is_near(opened: &Opened, found: &[f32], expected: &[f32]) -> bool {
+fn is_near(opened: &Figured, found: &[f32], expected: &[f32]) -> bool {
     let is_rotated = opened.model.head().task() == "obb";
     let is_place = |index: usize| !is_rotated && index % 3 < 2;
     let limit = |index: usize, expected: f32| match is_place(index) {
@@ -84,7 +72,7 @@ fn predictions_are_pytorchs() {
         let expected: Array3<f32> = opened.golden.get("pred");
         let options = DetectOptions::default().with_conf_threshold(Some(0.0)).with_iou_threshold(Some(1.0));
         let options = options.with_max_det(Some(usize::MAX));
-        let found = detect(&opened.model, &opened.outputs, &options).expect("they are read");
+        let found = detect(&opened.model, &outputs(&opened), &options).expect("they are read");
         let (file, classes) = (opened.file, opened.model.names().len());
         let mut count = 0;
         for found in found.iter().filter(|found| found.place.index % EACH == 0) {
@@ -112,7 +100,7 @@ fn detections_are_the_packages() {
     for mut opened in all() {
         let expected: Array2<f32> = opened.golden.get("det");
         let options = DetectOptions::default().with_conf_threshold(Some(0.25)).with_top(Some(expected.nrows()));
-        let found = detect(&opened.model, &opened.outputs, &options).expect("they are read");
+        let found = detect(&opened.model, &outputs(&opened), &options).expect("they are read");
         let file = opened.file;
         assert_eq!(found.len(), expected.nrows(), "{file}");
         for (found, expected) in found.iter().zip(expected.rows()) {
@@ -135,7 +123,7 @@ fn detections_are_the_packages() {
 fn maps_of_keypoints_and_angles_are_pytorchs() {
     for mut opened in all() {
         let options = DetectOptions::default().with_conf_threshold(Some(0.0)).with_top(Some(1));
-        let found = detect(&opened.model, &opened.outputs, &options).expect("they are read");
+        let found = detect(&opened.model, &outputs(&opened), &options).expect("they are read");
         let layer = opened.model.find_layer("model.2").expect("it has that layer");
         let names = opened.golden.names();
         let targets: Vec<&String> = names.iter().filter(|name| !["pred", "det"].contains(&name.as_str())).collect();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Npz, compared, material, pattern};
+use common::{Figured, figured};
 use ndarray::{Array1, Array2, Array3, ArrayD};
 use tch::{Device, Kind, Tensor};
 use yolo_cam::{
@@ -19,28 +19,16 @@ use yolo_cam::{
 const WITH_MAPS: &str = "tiny/rtdetr-small.pt";
 
 /// Files, their figures, and how far values may be off: a trace is of the fused network.
-const CASES: [(&str, &str, f32); 3] = [
+static CASES: [(&str, &str, f32); 3] = [
     ("tiny/rtdetr-small.pt", "tiny/rtdetr-small", 1e-4),
     ("tiny/rtdetr.pt", "tiny/rtdetr", 1e-4),
     ("tiny/rtdetr.torchscript", "tiny/rtdetr", 3e-4),
 ];
 
-struct Opened {
-    file: &'static str,
-    model: Model,
-    golden: Npz,
-    input: Tensor,
-    tolerance: f32,
-}
-
-fn all() -> impl Iterator<Item = Opened> {
-    CASES.iter().filter_map(|&(file, figures, tolerance)| {
-        let path = material(&format!("families/{file}"))?;
-        let golden = Npz::open(&material(&format!("families/{figures}.npz"))?);
-        compared(&format!("families/{file}"));
-        let model = Model::load(path, Device::Cpu).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(model.warnings().is_empty(), "{file}: {:?}", model.warnings());
-        Some(Opened { file, model, golden, input: pattern(), tolerance })
+fn all() -> impl Iterator<Item = Figured> {
+    figured(&CASES).inspect(|opened| {
+        let warnings = opened.model.warnings();
+        assert!(warnings.is_empty(), "{}: {warnings:?}", opened.file);
     })
 }
 
@@ -57,7 +45,7 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 
 #[test]
 fn queries_are_answered_as_in_pytorch() {
-    for Opened { file, model, mut golden, input, tolerance } in all() {
+    for Figured { file, model, mut golden, input, tolerance } in all() {
         let found = found(&model, &input);
         let logits: Array3<f32> = golden.get("dec_logits");
         let boxes: Array3<f32> = golden.get("dec_boxes");
@@ -89,7 +77,7 @@ fn queries_are_answered_as_in_pytorch() {
     }
 }
 
-fn map(opened: &Opened, detection: &Detection, layer: &str, method: Method, target: Target) -> Array2<f32> {
+fn map(opened: &Figured, detection: &Detection, layer: &str, method: Method, target: Target) -> Array2<f32> {
     let layer = TargetLayer::Layers(vec![opened.model.find_layer(layer).expect("it has that layer")]);
     let options = ExplainOptions::default().with_target_layer(layer).with_method(method).with_target(target);
     let found = explain_found(&opened.model, &opened.input, vec![detection.clone()], &options, &mut unwatched);
@@ -168,7 +156,7 @@ fn a_trace_and_its_checkpoint_give_the_same_maps() {
 #[test]
 fn all_levels_feed_the_decoder_and_a_pooled_map_is_of_all_of_them() {
     for opened in all() {
-        let Opened { file, model, input, .. } = &opened;
+        let Figured { file, model, input, .. } = &opened;
         let path = |&layer: &usize| model.layers()[layer].path.as_str();
         let feeds = model.feeds_of(0).expect("layers feed it");
         let expected = if file.contains("small") { [7, 11, 15] } else { [21, 24, 27] };

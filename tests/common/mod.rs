@@ -20,6 +20,7 @@ use assert_cmd::Command;
 use ndarray::{Array, Dimension};
 use ndarray_npy::{NpzReader, ReadableElement};
 use serde_json::Value;
+use tch::Tensor;
 use tempfile::TempDir;
 use yolo_cam::Model;
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
@@ -50,15 +51,41 @@ pub fn material(path: &str) -> Option<PathBuf> {
 }
 
 /// The input of the figures: ((37c + 3y + 5x + ⌊xy/16⌋) mod 256)/255, 192 by 256 pixels.
-pub fn pattern() -> tch::Tensor {
+pub fn pattern() -> Tensor {
+    pattern_of(192, 256)
+}
+
+/// The same at another size.
+pub fn pattern_of(height: i64, width: i64) -> Tensor {
     let at = |c: i64, y: i64, x: i64| ((37 * c + 3 * y + 5 * x + x * y / 16) % 256) as f32 / 255.0;
-    let values = (0..3).flat_map(|c| (0..192).flat_map(move |y| (0..256).map(move |x| at(c, y, x))));
-    tch::Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, 192, 256])
+    let values = (0..3).flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| at(c, y, x))));
+    Tensor::from_slice(&values.collect::<Vec<_>>()).view([1, 3, height, width])
 }
 
 /// The bundled model on the CPU.
 pub fn yolov5s() -> Model {
     Model::load(YOLOV5S, tch::Device::Cpu).expect("the bundled model loads")
+}
+
+/// A model, what PyTorch computes with it, and how far values may be off, as a share of the largest.
+pub struct Figured {
+    pub file: &'static str,
+    pub model: Model,
+    pub golden: Npz,
+    /// With which the network gives the figures.
+    pub input: Tensor,
+    pub tolerance: f32,
+}
+
+/// The models of `families/` that are there: each its file, its figures, and their tolerance.
+pub fn figured(cases: &'static [(&str, &str, f32)]) -> impl Iterator<Item = Figured> {
+    cases.iter().filter_map(|&(file, figures, tolerance)| {
+        let path = material(&format!("families/{file}"))?;
+        let golden = Npz::open(&material(&format!("families/{figures}.npz"))?);
+        compared(&format!("families/{file}"));
+        let model = Model::load(path, tch::Device::Cpu).unwrap_or_else(|error| panic!("{file}: {error}"));
+        Some(Figured { file, model, golden, input: pattern(), tolerance })
+    })
 }
 
 /// The program, started in the repository's root.
