@@ -53,10 +53,10 @@ fn check_generated(path: &str, expected: &str, what: &str) {
 fn the_manual_lists_every_block_with_its_origin() {
     let mut expected = String::from(
         "# Blocks of checkpoints\n\n\
-         A checkpoint (`.pt`) is run without its Python code: yolo-cam builds the network anew from the blocks that it knows. This page \
-         lists them with the family or the fork that each comes from. It is generated from the registry. A class counts as known only if \
-         it is made of what the block of that name is made of; a fork that changed one is refused by name, and [a TorchScript \
-         export](../guide/your-model.md) works.\n",
+         yolo-cam runs a checkpoint (`.pt`) without its Python code: it rebuilds the network from the blocks that it knows. This page, \
+         which is generated from their registry, lists those blocks with the family or fork that each comes from. A class counts as known \
+         only if it has the same modules, tensors and attributes as the block of that name. A block that a fork has changed is refused by \
+         name; [a TorchScript export](../guide/your-model.md) of such a model works.\n",
     );
     let blocks = known_blocks();
     for group in blocks.chunk_by(|a, b| (a.origin, a.source) == (b.origin, b.source)) {

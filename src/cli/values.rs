@@ -128,8 +128,9 @@ struct TargetParser;
 impl TargetParser {
     fn listed() -> Vec<PossibleValue> {
         let listed = Target::all().into_iter().map(|target| PossibleValue::new(target.name).help(target.summary));
-        let keypoint = PossibleValue::new("keypoint:NAME")
-            .help("Where a keypoint is, by name or number; with \":v\" behind, its visibility; pose models only");
+        let keypoint = PossibleValue::new("keypoint:NAME").help(
+            "The position of a keypoint, by name or number, or its visibility with \":v\" appended; pose models only",
+        );
         listed.chain([keypoint]).collect()
     }
 }

@@ -40,7 +40,10 @@ pub(super) fn check_classes(head: &dyn Head, metadata: &Metadata) -> Result<(), 
 pub(super) fn check_task(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
     match metadata.task.as_deref().filter(|&task| task != head.task()) {
         None => Ok(()),
-        Some(said) => Err(format!("says that it is for the task {said:?}, but it has a head for {:?}", head.task())),
+        Some(said) => Err(format!(
+            "states the task {said:?}, but its head is for {:?}; export it again with the code that it was trained with",
+            head.task()
+        )),
     }
 }
 

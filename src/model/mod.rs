@@ -687,10 +687,7 @@ fn head_of(
     let network = Network { tensors, calls: &calls, branch, version, classes: &classes, keypoints };
     // Others may have the same structure.
     if let Some(task) = metadata.task.as_ref().filter(|task| !TASKS.contains(&task.as_str())) {
-        return Err(format!(
-            "is a network for the task {task:?}; only networks for {} are supported",
-            TASKS.join(", ")
-        ));
+        return Err(format!("is a network for the task {task:?}; the supported tasks are {}", TASKS.join(", ")));
     }
     let head = find_head(&network).map_err(|problem| match version {
         Some(version) => format!("{problem}; it was exported by ultralytics {version}"),

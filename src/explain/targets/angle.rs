@@ -7,7 +7,7 @@ pub const ANGLE: Target = Target::new(&SPEC);
 
 pub(super) const SPEC: TargetSpec = TargetSpec {
     name: "angle",
-    summary: "The angle of a rotated box, in radians; models of rotated boxes only",
+    summary: "The angle of a rotated box, in radians; rotated-box models only",
     explains_class: false,
     needs: Some(Aspect::Angle),
     value: Value::Scalar(|subject| subject.angle()),

@@ -43,7 +43,7 @@ impl KeypointValue {
         let index = index.ok_or_else(|| Error::KeypointNotFound {
             keypoint: self.which.to_owned(),
             known: if names.is_empty() {
-                format!("numbers from 0 to {}", count.saturating_sub(1))
+                format!("numbered 0 to {}", count.saturating_sub(1))
             } else {
                 names.join(", ")
             },
@@ -77,15 +77,15 @@ pub(super) fn named(name: &str) -> Option<&'static TargetSpec> {
         Some(coordinate) => made(which, coordinate),
         None => {
             let parts = [made(which, Coordinate::X)?, made(which, Coordinate::Y)?].map(Target::new);
-            kept(name, || Value::Maximum(Box::leak(Box::new(parts))), "Where a keypoint is")
+            kept(name, || Value::Maximum(Box::leak(Box::new(parts))), "The position of a keypoint")
         }
     }
 }
 
 fn made(which: &str, coordinate: Coordinate) -> Option<&'static TargetSpec> {
     let (letter, summary) = match coordinate {
-        Coordinate::X => ("x", "How far a keypoint is from the left, in pixels"),
-        Coordinate::Y => ("y", "How far a keypoint is from the top, in pixels"),
+        Coordinate::X => ("x", "The distance of a keypoint from the left, in pixels"),
+        Coordinate::Y => ("y", "The distance of a keypoint from the top, in pixels"),
         Coordinate::Visibility => ("v", "The logit of a keypoint's visibility"),
     };
     let value = || Value::Keypoint(KeypointValue { which: which.to_owned().leak(), coordinate });

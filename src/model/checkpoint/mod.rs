@@ -290,13 +290,13 @@ fn refusal(content: Content) -> String {
             let export = if has_exporter { export.to_owned() } else { by_hand(place) };
             // A long line is cut at its end, which takes the names, not the command.
             format!(
-                "is a checkpoint with blocks that {owner} does not have; as TorchScript it works, made in the folder of its \
-                 own code: {export} ({named}{more})"
+                "is a checkpoint with blocks that {owner} does not have; convert it to TorchScript by running this in the folder of \
+                 its own code: {export} (unknown: {named}{more})"
             )
         }
         Content::OtherTask { head, does } => format!(
-            "is a checkpoint of a network that {does} (its head is {head}); only networks that detect, segment, find \
-             keypoints, detect rotated boxes or classify are supported"
+            "is a checkpoint of a network that {does} (its head is {head}), which is not supported; use a model for boxes, masks, \
+             keypoints, rotated boxes or classes with a head of YOLOv5 or the Ultralytics package"
         ),
         Content::Lookup(what) => format!(
             "is a checkpoint that wants {what} looked up while it is read, which networks of the Ultralytics package do \
@@ -703,6 +703,24 @@ mod tests {
         for key in ["np", "training", "_version"] {
             assert_eq!(found(key), Content::NoDetector("ultralytics.nn.tasks.DetectionModel".into()), "{key}");
         }
+    }
+
+    /// With an exporter that gives TorchScript, that; else a line of Python with the key under which the network is.
+    #[test]
+    fn the_way_out_for_unknown_blocks_is_what_their_code_offers() {
+        let unknown = |place: Option<&'static str>, has_exporter: bool| {
+            let blocks = vec!["model.0: models.common.Odd".to_owned()];
+            refusal(Content::UnknownBlocks { package: Package::YoloV5, blocks, place, has_exporter })
+        };
+        assert!(
+            unknown(Some("model"), true)
+                .contains("python export.py --weights FILE --include torchscript (unknown: model.0")
+        );
+        assert!(
+            unknown(Some("ema"), false).contains("t.load('FILE', 'cpu', weights_only=False)['ema'].float().eval()")
+        );
+        assert!(unknown(None, false).contains("weights_only=False).float().eval()"));
+        assert!(unknown(None, false).contains("t.jit.trace(m, x, strict=False).save('FILE.torchscript'"));
     }
 
     #[test]

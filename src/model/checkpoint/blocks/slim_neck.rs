@@ -9,8 +9,8 @@ pub(super) const BLOCKS: Collection = Collection {
     modules: &["models", "ultralytics"],
     blocks: &[
         Block::new("GSConv", "cv1 cv2", gs_conv).doubtful(
-            "some forks shuffle the channels of GSConv in another way than its authors, or not at all, and a checkpoint does not tell \
-             which; it is run as the authors' is",
+            "some forks shuffle the channels of GSConv differently from the original, or not at all, and a checkpoint does not say which; \
+             it runs as the original does, and a TorchScript export made with the fork's own code would settle it",
         ),
         Block::new("GSBottleneck", "conv_lighting shortcut", gs_bottleneck),
         Block::new("GSBottleneckC", "conv_lighting shortcut", gs_bottleneck),
