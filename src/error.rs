@@ -129,7 +129,7 @@ pub enum Error {
     },
 
     /// A keypoint that the model does not have.
-    #[error("keypoint {keypoint:?} not found; this model's keypoints are {known}")]
+    #[error("keypoint {keypoint:?} not found; use one of this model's keypoints: {known}")]
     KeypointNotFound {
         /// What was asked for.
         keypoint: String,

@@ -532,7 +532,7 @@ fn a_keypoint_that_is_not_there_is_refused_with_those_that_are() {
         let options = ExplainOptions::default().with_target(yolo_cam::Target::named(target).expect("well formed"));
         explain_found(&model, &pattern(), Vec::new(), &options, &mut unwatched).expect_err("it is refused").to_string()
     };
-    assert_eq!(refused("keypoint:4"), "keypoint \"4\" not found; this model's keypoints are 0, 1, 2, 3");
+    assert_eq!(refused("keypoint:4"), "keypoint \"4\" not found; use one of this model's keypoints: 0, 1, 2, 3");
     assert!(refused("keypoint:nose").contains("\"nose\" not found"));
     assert!(refused("keypoint:0:v").contains("predicts no visibility of keypoints"));
     assert!(refused("angle").contains("predicts no angles"));

@@ -42,11 +42,7 @@ impl KeypointValue {
         let index = self.which.parse().ok().filter(|&index| index < count).or_else(by_name);
         let index = index.ok_or_else(|| Error::KeypointNotFound {
             keypoint: self.which.to_owned(),
-            known: if names.is_empty() {
-                format!("numbered 0 to {}", count.saturating_sub(1))
-            } else {
-                names.join(", ")
-            },
+            known: if names.is_empty() { format!("0 to {}", count.saturating_sub(1)) } else { names.join(", ") },
         })?;
         if self.coordinate == Coordinate::Visibility && !model.head().tells_visibility() {
             return Err(Error::TargetMissing {

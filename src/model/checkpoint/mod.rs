@@ -290,8 +290,8 @@ fn refusal(content: Content) -> String {
             let export = if has_exporter { export.to_owned() } else { by_hand(place) };
             // A long line is cut at its end, which takes the names, not the command.
             format!(
-                "is a checkpoint with blocks that {owner} does not have; convert it to TorchScript by running this in the folder of \
-                 its own code: {export} (unknown: {named}{more})"
+                "has blocks that {owner} does not have; to convert it to TorchScript, run this in the folder of its code: \
+                 {export} (unknown: {named}{more})"
             )
         }
         Content::OtherTask { head, does } => format!(

@@ -30,14 +30,14 @@ pub(super) const COLLECTIONS: &[&Collection] = &[
         "https://arxiv.org/abs/1807.06521",
         &[
             // Convolutional block attention module: Woo et al., ECCV 2018, <https://arxiv.org/abs/1807.06521>.
-            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu1 fc2 sigmoid", |_| {
-                of_channels(&["fc1", "relu1", "fc2"])
+            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu1 fc2 sigmoid", |module| {
+                of_channels(module, &["fc1", "relu1", "fc2"])
             }),
-            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu fc2 sigmoid", |_| {
-                of_channels(&["fc1", "relu", "fc2"])
+            Block::new("ChannelAttention", "avg_pool max_pool fc1 relu fc2 sigmoid", |module| {
+                of_channels(module, &["fc1", "relu", "fc2"])
             }),
-            Block::new("ChannelAttention", "avg_pool max_pool f1 relu f2 sigmoid", |_| {
-                of_channels(&["f1", "relu", "f2"])
+            Block::new("ChannelAttention", "avg_pool max_pool f1 relu f2 sigmoid", |module| {
+                of_channels(module, &["f1", "relu", "f2"])
             }),
             Block::new("ChannelAttentionModule", "avg_pool max_pool shared_MLP sigmoid", |module| {
                 of_channels_by(module, "sigmoid")
@@ -211,11 +211,8 @@ fn begins_linear(module: &ModuleView, name: &str) -> bool {
 }
 
 /// The weight of each channel, by its mean and its maximum.
-fn of_channels(steps: &[&str]) -> Result<String, String> {
-    let made = |pool: &str| {
-        let pooled = format!("self.{pool}.forward(x)");
-        steps.iter().fold(pooled, |input, step| format!("self.{step}.forward({input})"))
-    };
+fn of_channels(module: &ModuleView, steps: &[&str]) -> Result<String, String> {
+    let made = |pool: &str| yolov5::applied(module, &format!("self.{pool}.forward(x)"), steps);
     Ok(format!("return self.sigmoid.forward({} + {})", made("avg_pool"), made("max_pool")))
 }
 

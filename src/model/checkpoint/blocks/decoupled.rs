@@ -23,18 +23,13 @@ pub(super) const BLOCKS: Collection = Collection {
 /// Boxes, objectness and classes of all anchors, one after the other. The head then takes equal parts of them for its anchors, so
 /// that a channel means what its place in its part says, whichever convolution gives it.
 fn decoupled_head(module: &ModuleView) -> Result<String, String> {
-    let path = |branch: &str| {
-        let steps = [format!("{branch}_convs1"), format!("{branch}_convs2")];
-        let steps = steps.iter().filter(|step| module.has_child(step));
-        steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))
-    };
     Ok(format!(
         "x = self.merge.forward(x)
          r = {}
          c = self.cls_preds.forward({})
          return torch.cat([self.reg_preds.forward(r), self.obj_preds.forward(r), c], 1)",
-        path("reg"),
-        path("cls")
+        yolov5::applied(module, "x", &["reg_convs1", "reg_convs2"]),
+        yolov5::applied(module, "x", &["cls_convs1", "cls_convs2"]),
     ))
 }
 

@@ -69,9 +69,7 @@ fn acon(_: &ModuleView) -> Result<String, String> {
 
 /// The same, which learns from the picture whether to activate. Early versions normalise what it learns from.
 fn meta_acon(module: &ModuleView) -> Result<String, String> {
-    let steps = ["fc1", "bn1", "fc2", "bn2"].into_iter().filter(|step| module.has_child(step));
-    let means = "x.mean([2], True).mean([3], True)".to_owned();
-    let beta = steps.fold(means, |input, step| format!("self.{step}.forward({input})"));
+    let beta = applied(module, "x.mean([2], True).mean([3], True)", &["fc1", "bn1", "fc2", "bn2"]);
     Ok(format!("beta = torch.sigmoid({beta})\n{ACON}"))
 }
 
@@ -85,8 +83,13 @@ pub(super) fn conv(module: &ModuleView) -> Result<String, String> {
 
 /// One module after the other, those that are there.
 pub(super) fn chain(module: &ModuleView, steps: &[&str]) -> String {
+    format!("return {}", applied(module, "x", steps))
+}
+
+/// What those give for `input`, an expression.
+pub(super) fn applied(module: &ModuleView, input: &str, steps: &[&str]) -> String {
     let steps = steps.iter().filter(|step| module.has_child(step));
-    format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})")))
+    steps.fold(input.to_owned(), |input, step| format!("self.{step}.forward({input})"))
 }
 
 /// Of v5.0 with LeakyReLU it adds its input, of later versions with SiLU it does not.

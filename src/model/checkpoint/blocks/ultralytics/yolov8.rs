@@ -32,14 +32,11 @@ pub(super) const BLOCKS: &[Block] = &[
 /// A convolution with one of 1×1 beside it.
 fn conv2(module: &ModuleView) -> Result<String, String> {
     let beside = if module.has_child("cv2") { " + self.cv2.forward(x)" } else { "" };
-    let sum = format!("self.conv.forward(x){beside}");
-    let steps = ["bn", "act"].into_iter().filter(|step| module.has_child(step));
-    Ok(format!("return {}", steps.fold(sum, |input, step| format!("self.{step}.forward({input})"))))
+    Ok(format!("return {}", yolov5::applied(module, &format!("self.conv.forward(x){beside}"), &["bn", "act"])))
 }
 
 fn conv_transpose(module: &ModuleView) -> Result<String, String> {
-    let steps = ["conv_transpose", "bn", "act"].into_iter().filter(|step| module.has_child(step));
-    Ok(format!("return {}", steps.fold("x".to_owned(), |input, step| format!("self.{step}.forward({input})"))))
+    Ok(yolov5::chain(module, &["conv_transpose", "bn", "act"]))
 }
 
 fn c1(_: &ModuleView) -> Result<String, String> {
