@@ -918,6 +918,31 @@ fn whether_a_map_can_be_believed_is_told_on_demand() {
 }
 
 #[test]
+fn a_click_is_one_even_while_boxes_are_drawn_anew() {
+    let Some(visit) = visit(TWO) else { return };
+    let Visit { page, .. } = &visit;
+    let middle = visit.middle(0);
+    page.run("window.box = panes[0].boxes.querySelector('rect');");
+    page.press_at(middle);
+    page.run("byId('names').click(); byId('names').click();");
+    assert_eq!(page.eval("box.isConnected"), true, "what is pressed stays");
+    page.release_at(middle);
+    page.until("!byId('unpin').hidden");
+    page.until("!box.isConnected");
+    visit.assert_fine();
+}
+
+#[test]
+fn opening_a_picture_finds_its_boxes_once() {
+    let Some(visit) = visit(TWO) else { return };
+    let Visit { page, .. } = &visit;
+    page.click(visit.middle(0));
+    await_heat(page, "", "gradcam");
+    assert_eq!(visit.asked("boxes").len(), 1);
+    visit.assert_fine();
+}
+
+#[test]
 fn a_server_that_has_gone_is_told() {
     let Some(visit) = visit(TWO) else { return };
     let Visit { mut explorer, page, .. } = visit;

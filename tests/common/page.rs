@@ -171,12 +171,22 @@ impl Page {
     /// Presses at the first place, moves over all, and releases at the last.
     pub fn stroke(&self, places: &[At]) {
         let last = *places.last().expect("a place");
-        self.move_to(places[0]);
-        self.mouse("mousePressed", places[0], true);
+        self.press_at(places[0]);
         for place in &places[1..] {
             self.mouse("mouseMoved", *place, true);
         }
-        self.mouse("mouseReleased", last, false);
+        self.release_at(last);
+    }
+
+    /// Moves there and presses the button.
+    pub fn press_at(&self, at: At) {
+        self.move_to(at);
+        self.mouse("mousePressed", at, true);
+    }
+
+    /// Lets go of the button.
+    pub fn release_at(&self, at: At) {
+        self.mouse("mouseReleased", at, false);
     }
 
     /// Turns the wheel by so many pixels; less than nothing is away from the user.

@@ -100,16 +100,17 @@ export function showSettings(pane) {
 export function change(pane, settings) {
   const model = now.settings[pane].model;
   Object.assign(now.settings[pane], settings);
-  if (now.settings[pane].model !== model) changeModel(pane);
+  const isOther = now.settings[pane].model !== model;
+  if (isOther) changeModel(pane);
   showSettings(pane);
   // Wrong settings find no boxes either.
-  if (now.picture && !foundIn(pane)) findBoxes(now.picture);
+  if (now.picture && (isOther || !foundIn(pane))) findBoxes(now.picture);
   showHeat([pane]);
   showFacts();
   remember();
 }
 
-/** Another model has other layers, targets and boxes. */
+/** Another model has other layers and targets. */
 function changeModel(pane) {
   const { targets, classes, layers } = modelOf(pane);
   const settings = now.settings[pane];
@@ -118,7 +119,6 @@ function changeModel(pane) {
   const paths = new Set(layers.map(({ path }) => path));
   if (!settings.layers.split(",").every((path) => paths.has(path))) settings.layers = "auto";
   showThresholds();
-  if (now.picture) findBoxes(now.picture);
 }
 
 document.addEventListener("take-layers", ({ detail: { pane, layers } }) => change(pane, { layers }));
@@ -158,6 +158,7 @@ export function pair(isPaired = !now.isPaired) {
     wasPaired = true;
   }
   afterPairing();
+  if (now.picture && panesByModel().some((pane) => !foundIn(pane))) findBoxes(now.picture);
   remember();
 }
 
@@ -167,7 +168,6 @@ export function afterPairing() {
   showSettings(1);
   showThresholds();
   showPicture();
-  if (now.picture && panesByModel().some((pane) => !now.found[now.settings[pane].model])) findBoxes(now.picture);
   showBoxes();
   showHeat();
   showFacts();

@@ -124,11 +124,20 @@ function showBoxesIn(index) {
   pane.plates.replaceChildren(...pane.marks.map(({ plate }) => plate));
 }
 
+/** Whether boxes are to be drawn once the pointer is let go. */
+let isBehind = false;
+
 export function showBoxes() {
+  // Of what was pressed and then replaced browsers tell no click.
+  isBehind = pointers.size > 0;
+  if (isBehind) return;
   for (const pane of shownPanes()) showBoxesIn(pane);
   light();
   arrange();
 }
+
+// The click comes right after the pointer was let go.
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => isBehind && showBoxes()));
 
 /** Shows where a candidate is, or none. */
 export function hint(pane, box) {
