@@ -53,6 +53,7 @@ const FILES: &[(&str, &str)] = files![
     "page/" "paint.js",
     "page/" "pictures.js",
     "page/" "pinning.js",
+    "page/" "redraw.js",
     "page/" "scan.js",
     "page/" "server.js",
     "page/" "stage.js",

@@ -5,6 +5,7 @@ import { detectionOf, figures, keyOf, named, ofDetection, score, titleOf } from 
 import { answerIn } from "./answers.js";
 import { hint } from "./stage.js";
 import { askAbout, askAboutLabel, pin, point } from "./pinning.js";
+import { redrawing } from "./redraw.js";
 
 /** What the model finds: boxes, or classes of whole pictures. */
 export const thing = (count) => (modelOf(0).has_boxes ? (count === 1 ? "box" : "boxes") : count === 1 ? "class" : "classes");
@@ -53,7 +54,7 @@ const none = ({ best_candidate: best, conf, is_undefined: isUndefined }) =>
     : `No ${thing(0)} above ${(conf ?? 0).toFixed(2)}${best ? `; best: ${named(best)} — lower the confidence` : ""}.`;
 
 /** Shows the boxes of the first pane's model. What has the focus keeps it. */
-export function showList() {
+export const showList = redrawing([byId("boxes")], () => {
   const found = foundIn(0);
   const focused = byId("boxes").contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   const detections = found?.detections ?? [];
@@ -67,7 +68,7 @@ export function showList() {
   if (focused === undefined) return;
   const buttons = [...byId("boxes").querySelectorAll("button")];
   (buttons.find((button) => button.dataset.key === focused) ?? buttons[0] ?? byId("boxes-title")).focus({ preventScroll: true });
-}
+});
 
 export function lightList() {
   const [pointed, pinned] = [keyOf(now.pointed), keyOf(now.pinned)];
@@ -137,7 +138,7 @@ const welcome = () =>
     : "Point at a class for its heat, click to pin it.";
 
 /** Shows the figures of what is pinned, else of what is pointed at. */
-export function showFacts() {
+export const showFacts = redrawing([byId("answers")], () => {
   const subject = now.pinned ?? now.pointed;
   const detection = subject && shownPanes().map((pane) => detectionOf(subject, pane)).find(Boolean);
   byId("pinned").classList.toggle("passing", !now.pinned);
@@ -150,6 +151,6 @@ export function showFacts() {
   byId("answers").replaceChildren(...(now.pinned ? panesByModel().flatMap(answerBlock) : []));
   byId("trust-tools").hidden = !now.pinned;
   document.dispatchEvent(new Event("facts-shown"));
-}
+});
 
 byId("unpin").addEventListener("click", () => pin(null));

@@ -3,6 +3,7 @@
 import { now, viewOf } from "./now.js";
 import { listPictures, report, showProblem, upload } from "./server.js";
 import { open } from "./looking.js";
+import { redrawing } from "./redraw.js";
 import { remember } from "./address.js";
 
 /** The height of a row in pixels, as the style sheet has it. */
@@ -190,7 +191,7 @@ function tests() {
 }
 
 /** Shows what the filters ask for. */
-export function filter() {
+export const filter = redrawing([list], () => {
   const all = tests();
   const wanted = pictures.filter((picture) => all.every((test) => test(picture)));
   const isSame = wanted.length === shown.length && wanted.every((picture, spot) => picture === shown[spot]);
@@ -198,7 +199,7 @@ export function filter() {
   const count = plural(pictures.length, "picture", "pictures");
   byId("count").textContent = all.length === 0 ? count : shown.length ? `${shown.length} of ${count}` : `None of ${count} fits.${hint()}`;
   if (!isSame) dealRows();
-}
+});
 
 /** Filters by what was found know only what was looked at. */
 function hint() {

@@ -3,6 +3,7 @@
 import { colorOf, foundIn, methodOf, modelOf, now, shownPanes } from "./now.js";
 import { detectionOf, keyOf, named, ofDetection, titleOf, wishOf } from "./subject.js";
 import { drawMap, fetchMap, knownMap, valueAt } from "./maps.js";
+import { redrawing } from "./redraw.js";
 import { report } from "./server.js";
 import { answerIn } from "./answers.js";
 import { changedIn, strokesOn } from "./paint.js";
@@ -124,20 +125,11 @@ function showBoxesIn(index) {
   pane.plates.replaceChildren(...pane.marks.map(({ plate }) => plate));
 }
 
-/** Whether boxes are to be drawn once the pointer is let go. */
-let isBehind = false;
-
-export function showBoxes() {
-  // Of what was pressed and then replaced browsers tell no click.
-  isBehind = pointers.size > 0;
-  if (isBehind) return;
+export const showBoxes = redrawing(panes.map(({ scene }) => scene), () => {
   for (const pane of shownPanes()) showBoxesIn(pane);
   light();
   arrange();
-}
-
-// The click comes right after the pointer was let go.
-for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => setTimeout(() => isBehind && showBoxes()));
+});
 
 /** Shows where a candidate is, or none. */
 export function hint(pane, box) {
