@@ -30,7 +30,9 @@ pub(super) fn check_classes(head: &dyn Head, metadata: &Metadata) -> Result<(), 
             let found = head.values_per_box();
             let expected = found - classes + said;
             Err(format!(
-                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes"
+                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes; the file does \
+                 not say what they mean, so use a model with a head of {}",
+                head.family()
             ))
         }
     }
