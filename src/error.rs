@@ -5,7 +5,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{geometry::Size, text::printable};
+use crate::{
+    geometry::Size,
+    text::{counted, printable},
+};
 
 /// The library's error.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,11 @@ pub enum Error {
     },
 
     /// The number of class names is not the model's number of classes.
-    #[error("{given} class names given, but the model has {classes} classes; give one name for each, in order")]
+    #[error(
+        "{} given, but the model has {}; give one name for each, in order",
+        counted(*given, "class name", "class names"),
+        counted(*classes, "class", "classes")
+    )]
     NameCount {
         /// How many names were given.
         given: usize,

@@ -5,7 +5,10 @@ use std::fs;
 use anyhow::{Result, bail};
 use yolo_cam::{ExportOptions, model::FileKind};
 
-use super::model::{load_model, note_size};
+use super::{
+    model::{load_model, note_size},
+    noun::Noun,
+};
 use crate::{cli::ExportCommand, exit::Exit};
 
 /// Runs the command.
@@ -24,9 +27,9 @@ pub fn export(command: &ExportCommand) -> Result<Exit> {
     note_size(command.img_size, &model);
     let options = ExportOptions::default().with_img_size(command.img_size).with_half(command.half);
     model.export(&output, &options)?;
-    let classes = model.names().len();
+    let classes = Noun::Class.counted(model.names().len());
     let precision = if command.half { "fp16" } else { "fp32" };
     let side = model.input_side(options.img_size);
-    say!("{} -> {} ({classes} classes, {side}x{side}, {precision})", model.path().display(), output.display());
+    say!("{} -> {} ({classes}, {side}x{side}, {precision})", model.path().display(), output.display());
     Ok(Exit::Fine)
 }

@@ -1,7 +1,7 @@
 //! What the results of a model are called.
 
 use serde::{Deserialize, Serialize};
-use yolo_cam::{Model, families::Aspect};
+use yolo_cam::{Model, families::Aspect, text::counted};
 
 /// What a model finds in pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +34,11 @@ impl Noun {
 
     /// `1 box`, `2 boxes`.
     pub fn counted(self, count: usize) -> String {
-        format!("{count} {}", if count == 1 { self.one() } else { self.many() })
+        counted(count, self.one(), self.many())
     }
 }
 
 /// `1 picture`, `2 pictures`.
 pub fn pictures(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "picture" } else { "pictures" })
+    counted(count, "picture", "pictures")
 }

@@ -13,6 +13,7 @@ use yolo_cam::{
     files::read_regular,
 };
 
+use super::noun::Noun;
 use crate::{
     cli::{DetectionChoice, EvalChoice, EvalCommand, ExplainCommand, MOST_IMG_SIZE, MapChoice},
     output::{PictureId, ResultSettings, now, reports::Heading},
@@ -123,7 +124,15 @@ pub fn settings(command: &ExplainCommand, model: &Model) -> Vec<(String, String)
     let detect = detect_options(&command.detection, model);
     let or_none = |value: Option<f32>| value.map_or("none".to_owned(), |value| value.to_string());
     let own = [
-        ("model", format!("{} ({}, {} classes)", model.path().display(), model.kind().name(), model.names().len())),
+        (
+            "model",
+            format!(
+                "{} ({}, {})",
+                model.path().display(),
+                model.kind().name(),
+                Noun::Class.counted(model.names().len())
+            ),
+        ),
         ("method", method_of(command, model).name.to_owned()),
         ("target", command.target.of(model).name.to_owned()),
         ("layers", layers),
@@ -276,7 +285,9 @@ pub fn class_id(class: &str, names: &[String]) -> Result<usize> {
     }
     match class.parse::<usize>() {
         Ok(index) if index < names.len() => Ok(index),
-        Ok(index) => bail!("class {index} does not exist; the model has {} classes, numbered from 0", names.len()),
+        Ok(index) => {
+            bail!("class {index} does not exist; the model has {}, numbered from 0", Noun::Class.counted(names.len()))
+        }
         Err(_) => {
             let similar = similar(class, names).map(|name| format!(", did you mean {name:?}?")).unwrap_or_default();
             bail!("class {class:?} not found{similar}; the model's classes are: {}", names.join(", "))

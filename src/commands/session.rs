@@ -16,6 +16,7 @@ use yolo_cam::{
 use super::{
     interrupt,
     model::{check_size, load_model, note_size, tell_model},
+    noun::Noun,
 };
 use crate::{
     cli::{DetectionChoice, ModelChoice, PictureChoice, ShardChoice, Verbosity},
@@ -94,12 +95,9 @@ impl<'a> Session<'a> {
             None if !has_boxes => " at the last feature map".to_owned(),
             None => format!(" at {}", method.auto_layers.summary()),
         };
-        let (family, task, classes) = (model.head().family(), model.head().task(), model.names().len());
-        say!(
-            "model: {:?}, {family} ({task}), {classes} classes; {choice}; method {}{place}",
-            model.path(),
-            method.name
-        );
+        let (family, task) = (model.head().family(), model.head().task());
+        let classes = Noun::Class.counted(model.names().len());
+        say!("model: {:?}, {family} ({task}), {classes}; {choice}; method {}{place}", model.path(), method.name);
     }
 
     /// All inputs, in order.

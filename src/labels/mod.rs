@@ -29,6 +29,7 @@ use crate::{
     error::{Error, Result},
     files::read_regular_text,
     geometry::{BBox, LetterboxMap, Size},
+    text::counted,
 };
 
 /// An object that somebody marked in a picture.
@@ -260,8 +261,8 @@ fn matched(own: &[String], names: &[String]) -> Result<Vec<Option<usize>>, Strin
     }
     if own.len() != names.len() {
         return Err(format!(
-            "{} classes, none with the name of one of the model's {}; give them the same names",
-            own.len(),
+            "{}, none with the name of one of the model's {}; give them the same names",
+            counted(own.len(), "class", "classes"),
             names.len()
         ));
     }

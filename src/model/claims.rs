@@ -7,7 +7,10 @@ use super::{
     metadata::{Metadata, Strides},
     names::Names,
 };
-use crate::families::{Aspect, Head};
+use crate::{
+    families::{Aspect, Head},
+    text::counted,
+};
 
 /// Whether the file's words on classes, names and strides fit a head whose strides are known.
 ///
@@ -30,8 +33,9 @@ pub(super) fn check_classes(head: &dyn Head, metadata: &Metadata) -> Result<(), 
             let found = head.values_per_box();
             let expected = found - classes + said;
             Err(format!(
-                "has a head of its own kind: {found} values for each box, expected {expected} for {said} classes; the file does \
-                 not say what they mean, so use a model with a head of {}",
+                "has a head of its own kind: {found} values for each box, expected {expected} for {}; the file does not say \
+                 what they mean, so use a model with a head of {}",
+                counted(said, "class", "classes"),
                 head.family()
             ))
         }
@@ -56,8 +60,9 @@ fn check_names(head: &dyn Head, metadata: &Metadata) -> Result<(), String> {
     let most = if metadata.ultralytics_version.is_some() { names } else { 2 * names };
     if names > 0 && classes > most {
         return Err(format!(
-            "has a head of its own kind: {names} class names for {classes} channels of classes; only heads of {} are \
+            "has a head of its own kind: {} for {classes} channels of classes; only heads of {} are \
              explained; if all channels are classes, save the model with a name for each",
+            counted(names, "class name", "class names"),
             head.family()
         ));
     }

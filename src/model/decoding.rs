@@ -7,7 +7,7 @@ use super::{
     ffi::ScriptModule,
     probe::{USUAL_SIDES, input},
 };
-use crate::{error::Error, families::Head, geometry::Size};
+use crate::{error::Error, families::Head, geometry::Size, text::counted};
 
 /// How far values may lie apart, as a share: weights and anchors of 16 bits are coarse. Another formula is off by far more.
 const TOLERANCE: f32 = 0.02;
@@ -113,11 +113,11 @@ fn compare_rows(output: &Tensor, head: &dyn Head, [_, _, height, width]: [i64; 4
         if let Some(channel) = far {
             return Err(format!(
                 "has a head of its own kind: it decodes value {channel} of a prediction to {:.3}, {} to {:.3}, so its {} \
-                 classes would be something else",
+                 would be something else",
                 found[channel],
                 head.family(),
                 expected[channel],
-                head.classes()
+                counted(head.classes(), "class", "classes")
             ));
         }
     }

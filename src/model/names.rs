@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::limits::Limits;
+use crate::{limits::Limits, text::counted};
 
 /// Class names as a file has them: more or fewer than there are classes, of any numbers, and not always text.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -59,22 +59,19 @@ impl Names {
             let nameless: Vec<String> = (0..classes).filter(|class| !has_name(class)).take(2).map(by_number).collect();
             let more = if classes - named > nameless.len() { ", ..." } else { "" };
             parts.push(format!(
-                "has names for {named} of its {classes} classes; without one: {}{more}",
+                "has names for {named} of its {}; without one: {}{more}",
+                counted(classes, "class", "classes"),
                 nameless.join(", ")
             ));
         }
         if surplus > 0 {
-            parts.push(format!("leaves out {} for classes beyond its {classes}", counted(surplus)));
+            parts.push(format!("leaves out {} for classes beyond its {classes}", counted(surplus, "name", "names")));
         }
         if self.cut > 0 {
-            parts.push(format!("cuts {} to {} letters", counted(self.cut), Limits::NAME_LETTERS));
+            parts.push(format!("cuts {} to {} letters", counted(self.cut, "name", "names"), Limits::NAME_LETTERS));
         }
         (!parts.is_empty()).then(|| parts.join("; "))
     }
-}
-
-fn counted(names: usize) -> String {
-    if names == 1 { "1 name".to_owned() } else { format!("{names} names") }
 }
 
 /// What a class without a name is called.

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use yolo_cam::eval::{Explainer, LEAST_SCORE, Mean};
+use yolo_cam::{
+    eval::{Explainer, LEAST_SCORE, Mean},
+    text::counted,
+};
 
 use super::{
     super::stdout::{print, write_table},
@@ -90,7 +93,7 @@ pub fn show(findings: &Findings) -> Result<()> {
             out,
             "\n{} of {}; target {}, protocol {}, {} steps; pointing games and ODI against {truth}.",
             run.noun.counted(boxes),
-            if *pictures == 1 { "1 picture".to_owned() } else { format!("{pictures} pictures") },
+            counted(*pictures, "picture", "pictures"),
             run.target,
             run.protocol,
             run.steps

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::de::{DeserializeOwned, IgnoredAny};
+use yolo_cam::text::counted;
 
 use super::{ShardHead, ShardLine, Turn, is_journal};
 
@@ -116,8 +117,7 @@ impl Parts {
 
     /// `1 shard`, `16 shards`
     pub fn counted(&self) -> String {
-        let count = self.parts.len();
-        format!("{count} {}", if count == 1 { "shard" } else { "shards" })
+        counted(self.parts.len(), "shard", "shards")
     }
 
     /// Hands over what became of each picture, in the order of the inputs, with its turn and the part which knows it. One line is in memory at a time.
