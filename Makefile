@@ -8,7 +8,7 @@ LIBTORCH_VERSION := 2.13.0
 demo: libtorch
 	cargo run --locked --release --bin yolo-cam -- --model-path weights/yolov5s.torchscript --img-path images/ --output-dir outputs --report json,csv,html --exist-ok
 
-# Tests compare results of several runs to the last bit. On some processors the sums of MKL depend on where in memory numbers lie; not so.
+# Tests compare results of several runs to the last bit. On some processors, MKL's sums depend on memory alignment unless this is set.
 test test-install test-engines: export MKL_CBWR := AVX2,STRICT
 
 # All checks. One profile for all of them, so that libtorch's bindings are compiled once; the documentation is built as the

@@ -1,4 +1,4 @@
-//! Words made fit to be shown: those of strangers' files, and numbers of things.
+//! Text for people to read: strings of untrusted files made safe to print, and counts with their nouns.
 
 /// The text as one line that can't steer a terminal: control characters, and those that turn the direction of what follows
 /// or break the line, are written out.
@@ -13,7 +13,7 @@ fn steers(letter: char) -> bool {
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `1 box`, `2 boxes`.
+/// A count with its noun, in the singular for one: `1 box`, `2 boxes`.
 pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -918,7 +918,7 @@ fn whether_a_map_can_be_believed_is_told_on_demand() {
 }
 
 #[test]
-fn a_click_is_one_even_while_boxes_are_drawn_anew() {
+fn a_click_counts_even_if_the_page_is_redrawn_meanwhile() {
     let Some(visit) = visit(TWO) else { return };
     let Visit { page, .. } = &visit;
     let (boxes, facts) =
@@ -940,6 +940,21 @@ fn a_click_is_one_even_while_boxes_are_drawn_anew() {
         page.release_at(place);
         page.until("!byId('unpin').hidden && byId('pinned-title').textContent !== before && !pressed.isConnected");
     }
+    visit.assert_fine();
+}
+
+#[test]
+fn the_page_is_redrawn_after_a_context_menu_took_the_release() {
+    let Some(visit) = visit(TWO) else { return };
+    let Visit { page, .. } = &visit;
+    page.run(
+        "window.pressed = panes[0].boxes.querySelector('.detection'); \
+         pressed.dispatchEvent(new PointerEvent('pointerdown', { bubbles: true, button: 2 })); \
+         byId('names').click(); byId('names').click();",
+    );
+    assert_eq!(page.eval("pressed.isConnected"), true);
+    page.run("pressed.dispatchEvent(new MouseEvent('contextmenu', { bubbles: true }));");
+    page.until("!pressed.isConnected");
     visit.assert_fine();
 }
 

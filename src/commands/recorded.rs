@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Error, Result, ensure};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use yolo_cam::labels::Labels;
+use yolo_cam::{labels::Labels, text::counted};
 
 use super::{
     interrupt,
@@ -139,8 +139,8 @@ impl<R: Record> Start<R> {
             }
         };
         if damaged > 0 {
-            let lines = if damaged == 1 { "line" } else { "lines" };
-            say!("warning: {damaged} damaged {lines} of {path:?} left out; their pictures are processed again");
+            let lines = counted(damaged, "damaged line", "damaged lines");
+            say!("warning: {lines} of {path:?} left out; their pictures are processed again");
         }
         if verbosity >= Verbosity::Normal && !earlier.is_empty() {
             say!(

@@ -34,7 +34,7 @@ pub(super) fn check_classes(head: &dyn Head, metadata: &Metadata) -> Result<(), 
             let expected = found - classes + said;
             Err(format!(
                 "has a head of its own kind: {found} values for each box, expected {expected} for {}; the file does not say \
-                 what they mean, so use a model with a head of {}",
+                 what the values mean, so use a model with the standard {} head",
                 counted(said, "class", "classes"),
                 head.family()
             ))

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use serde_json::Value;
-use yolo_cam::Model;
+use yolo_cam::{Model, text::counted};
 
 use self::{
     ledger::RunLedger,
@@ -111,9 +111,8 @@ pub fn explain(command: &ExplainCommand) -> Result<Exit> {
         session.tell_choices(method, layers, &kinds[0].options.detect);
     }
     if command.skip_existing && journal.damaged() > 0 {
-        let damaged = journal.damaged();
-        let lines = if damaged == 1 { "line" } else { "lines" };
-        say!("warning: {damaged} damaged {lines} of the journal left out; what they told of is explained again");
+        let lines = counted(journal.damaged(), "damaged line", "damaged lines");
+        say!("warning: {lines} of the journal left out; what they told of is explained again");
     }
     let items = plan(&journal);
     let exit = explain_all(session, &planner, items, (journal, head.as_ref()), &facts)?;

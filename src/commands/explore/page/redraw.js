@@ -1,24 +1,25 @@
-// ---- Draws anew, but not what is being pressed: of an element that was replaced meanwhile browsers tell no click
+// ---- Redraws parts of the page, but none that is being pressed: browsers fire no click on an element that was replaced meanwhile
 
 let pressed = null;
-/** What is to be drawn once the pointer is let go. */
-const behind = new Set();
+/** What to redraw once the pointer is released. */
+const pending = new Set();
 
-/** Draws what is in some elements: at once, or if something in them is pressed, as soon as it is let go. */
+/** A function that calls `draw` at once or, while something within `elements` is pressed, when the pointer is released. */
 export function redrawing(elements, draw) {
   return function redraw() {
-    if (pressed && elements.some((element) => element.contains(pressed))) behind.add(redraw);
+    if (pressed && elements.some((element) => element.contains(pressed))) pending.add(redraw);
     else draw();
   };
 }
 
 addEventListener("pointerdown", ({ target }) => (pressed = target));
-for (const end of ["pointerup", "pointercancel"]) {
-  // The click comes right after this.
+// A context menu may take the release of the pointer.
+for (const end of ["pointerup", "pointercancel", "contextmenu"]) {
+  // The click follows at once, so it must come before anything is replaced.
   addEventListener(end, () => setTimeout(() => {
     pressed = null;
-    const late = [...behind];
-    behind.clear();
+    const late = [...pending];
+    pending.clear();
     for (const redraw of late) redraw();
   }));
 }
